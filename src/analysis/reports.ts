@@ -1,0 +1,217 @@
+import type { Cause } from '../model/cause';
+import type { EvidenceLevel } from '../model/evidence';
+import type { Problem } from '../model/problem';
+
+/**
+ * Plain data that answers a question, in editor terms (lines, columns, labels, numbers).
+ * These are the JSON objects of the command line too: names are a contract, unknown values are null, never 0.
+ * Lines and columns: lines are one-based, columns zero-based UTF-16.
+ */
+export interface LedgerReport {
+  readonly understood: number;
+  readonly counted: number;
+  readonly notUnderstood: number;
+  readonly exact: number;
+  readonly derived: number;
+  readonly assumed: number;
+  readonly lost: number;
+  readonly countedByName: Readonly<Record<string, number>>;
+  readonly notUnderstoodExamples: readonly { readonly file: string; readonly line: number; readonly text: string }[];
+  /** Sentences for people: what was derived or assumed and how often, what was lost. */
+  readonly notes: readonly { readonly level: EvidenceLevel | 'lost'; readonly count: number; readonly text: string }[];
+}
+
+export interface InfoReport {
+  readonly file: string;
+  readonly format: string;
+  readonly lines: number;
+  readonly events: number;
+  readonly requests: number;
+  readonly bounced: number;
+  readonly firstTimeNs: number | null;
+  readonly lastTimeNs: number | null;
+  readonly geometry: GeometryReport;
+  readonly ledger: LedgerReport;
+  readonly sources: readonly { readonly file: string; readonly format: string; readonly lines: number; readonly clock: string }[];
+  /** Set when nothing of the field was found: what the file is, and the commands that would record a trace. */
+  readonly guidance: Guidance | null;
+  readonly problems: readonly Problem[];
+}
+
+export interface GeometryReport {
+  readonly kernel: string | null;
+  readonly dynamic: boolean | null;
+  readonly pools: readonly { readonly start: string | null; readonly slots: number | null; readonly areas: number | null; readonly kind: string }[];
+  readonly cpus: number | null;
+  readonly evidence: Readonly<Record<string, { readonly level: EvidenceLevel; readonly text: string; readonly line?: number; readonly file?: string }>>;
+  readonly devices: readonly {
+    readonly name: string;
+    readonly dmaMaskBits: number | null;
+    readonly minAlignMask: string | null;
+    readonly evidence: string;
+  }[];
+}
+
+/** A page instead of an empty chart: what was found and what to do next. */
+export interface Guidance {
+  readonly title: string;
+  readonly found: string;
+  readonly next: string;
+  /** Shell commands to copy, in order; empty when none would help. */
+  readonly commands: readonly string[];
+}
+
+export interface LineRange {
+  readonly line: number;
+  readonly startColumn: number;
+  readonly endColumn: number;
+}
+
+export interface FailureReport {
+  readonly file: string;
+  readonly line: number;
+  readonly startColumn: number;
+  readonly endColumn: number;
+  /** 'log' for a kernel message alone, 'trace' when an event recorded the failure. */
+  readonly source: 'log' | 'trace';
+  readonly timeNs: number | null;
+  readonly device: string | null;
+  readonly driver: string | null;
+  readonly sizeBytes: number | null;
+  readonly totalSlots: number | null;
+  readonly usedSlots: number | null;
+  readonly suppressed: number | null;
+  readonly cause: Cause;
+  /** Verdict first, one or two sentences. */
+  readonly message: string;
+  /** What would help; never "raise swiotlb=" where that cannot help. */
+  readonly advice: readonly string[];
+  /** Marks beside the cause, e.g. 'leak-suspected'. */
+  readonly marks: readonly string[];
+  readonly related: readonly { readonly file: string; readonly line: number; readonly message: string }[];
+  /** Index into `episodes`. */
+  readonly episode: number;
+  /** Row of the request table, null for a log line that joined none. */
+  readonly request: number | null;
+}
+
+export interface EpisodeReport {
+  readonly file: string;
+  readonly firstLine: number;
+  readonly lastLine: number;
+  readonly count: number;
+  readonly cause: Cause;
+  readonly device: string | null;
+  readonly suppressed: number;
+  readonly message: string;
+}
+
+export interface BootReport {
+  readonly file: string;
+  readonly line: number;
+  readonly kind: string;
+  readonly text: string;
+  readonly [fact: string]: string | number | boolean | null;
+}
+
+export interface WarningReport {
+  readonly file: string;
+  readonly line: number;
+  readonly startColumn: number;
+  readonly endColumn: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface DiagnoseReport {
+  readonly file: string;
+  readonly failures: readonly FailureReport[];
+  readonly boot: readonly BootReport[];
+  readonly episodes: readonly EpisodeReport[];
+  readonly warnings: readonly WarningReport[];
+  readonly guidance: Guidance | null;
+  readonly ledger: LedgerReport;
+}
+
+export interface VerifyReport {
+  readonly file: string;
+  readonly generation: string;
+  /** Everything that could be checked in principle: bounced requests with a recorded result. */
+  readonly requests: number;
+  readonly checked: number;
+  /** The model gave the recorded address (or the recorded failure). */
+  readonly exact: number;
+  /** Explained after learning state from before the trace. */
+  readonly learned: number;
+  /** Of the checked: the base of a grown or transient pool was taken from the record. */
+  readonly givenBase: number;
+  readonly undecided: number;
+  /** First 100. */
+  readonly mismatched: readonly { readonly line: number; readonly recorded: string; readonly modelled: string; readonly why: string }[];
+  readonly mismatchedCount: number;
+  readonly skipped: Readonly<Record<string, number>>;
+}
+
+export interface ReplayReport {
+  readonly file: string;
+  readonly policy: string;
+  readonly title: string;
+  readonly params: Readonly<Record<string, { readonly value: number | string | boolean; readonly unit: string; readonly level: EvidenceLevel; readonly source: string }>>;
+  readonly replayable: boolean;
+  readonly missing: readonly string[];
+  readonly requests: number;
+  readonly served: number;
+  readonly failed: number;
+  readonly failuresByCause: Readonly<Partial<Record<Cause, number>>>;
+  readonly usedHighWaterSlots: number;
+  readonly capacityPeakSlots: number;
+  readonly transient: { readonly count: number; readonly peakSlots: number; readonly failed: number };
+  readonly pools: readonly {
+    readonly id: number;
+    readonly kind: string;
+    readonly start: string;
+    readonly slots: number;
+    readonly areas: number;
+    readonly addedAtNs: number | null;
+    readonly removedAtNs: number | null;
+  }[];
+  readonly memory: { readonly peakBytes: number; readonly byteSeconds: number | null; readonly roundingWasteBytes: number };
+  readonly copiedBytes: number;
+  readonly stalls: { readonly count: number; readonly totalNs: number; readonly maxNs: number };
+  readonly workerRuns: number;
+  readonly cost: {
+    readonly areaLocks: number;
+    readonly probes: number;
+    readonly poolsVisited: number;
+    readonly lookups: number;
+    readonly listSteps: number;
+    readonly pageAllocations: number;
+    readonly conversions: number;
+    readonly estimatedNs: number | null;
+  };
+  readonly assumed: { readonly lifetimes: number; readonly retriesDropped: number; readonly contexts: number; readonly counterfactual: number };
+  readonly ledger: LedgerReport;
+}
+
+export interface CompareReport {
+  readonly results: readonly ReplayReport[];
+  readonly best: { readonly fewestFailures: string | null; readonly leastMemory: string | null };
+}
+
+/** A hover, as blocks; the adapters turn it into Markdown or HTML. */
+export interface HoverCard {
+  readonly range: LineRange;
+  /** Line one: what happened, e.g. "Served · 17 slots (34 KiB) in boot pool, area 3, slots 2,304–2,320". */
+  readonly verdict: string;
+  readonly tone: 'served' | 'failed' | 'unknown' | 'info';
+  /** Bounce address or similar, shown at the right of the verdict. */
+  readonly badge: string | null;
+  readonly lines: readonly HoverLine[];
+}
+
+export interface HoverLine {
+  readonly level: EvidenceLevel;
+  readonly text: string;
+  /** Line links inside the same or another source. */
+  readonly links: readonly { readonly label: string; readonly file: string; readonly line: number }[];
+}

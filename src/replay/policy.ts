@@ -1,0 +1,79 @@
+import type { AllocatorCost, MapFailure, Placement } from '../allocator/types';
+import type { Geometry } from '../model/geometry';
+import type { ReplayParam, ReplayPool } from '../model/replayResult';
+import type { Address, Bytes, Nanoseconds, Slots } from '../model/units';
+import type { Environment } from './environment';
+
+/** One attempt to map, as a policy sees it. The engine reuses the object. */
+export interface MapRequest {
+  /** Row of the request table. */
+  request: number;
+  nowNs: Nanoseconds;
+  device: number;
+  cpu: number;
+  /** Sleeping is possible (only meaningful for policies that may block). */
+  maySleep: boolean;
+  original: Address;
+  sizeBytes: Bytes;
+  allocAlignMask: number;
+  direction: number;
+}
+
+export type MapResult =
+  | { readonly ok: true; readonly placement: Placement; readonly stallNs: Nanoseconds }
+  | { readonly ok: false; readonly failure: MapFailure; readonly stallNs: Nanoseconds };
+
+/** What the engine samples after each step; running totals and levels. */
+export interface PolicyState {
+  readonly usedSlots: Slots;
+  readonly hiwaterSlots: Slots;
+  /** mem.nslabs: slots of listed pools. */
+  readonly capacitySlots: Slots;
+  readonly transientSlots: Slots;
+  /** Bytes of memory taken from the system, 2^order rounding included. */
+  readonly memoryBytes: Bytes;
+  readonly roundingWasteBytes: Bytes;
+  readonly transientCount: number;
+  readonly transientFailed: number;
+  readonly workerRuns: number;
+  readonly pageAllocations: number;
+  readonly conversions: number;
+  readonly cost: Readonly<AllocatorCost>;
+}
+
+export interface PolicyInstance {
+  map(request: MapRequest): MapResult;
+  /** Ends a mapping that `map` placed. */
+  unmap(placement: Placement, device: number, nowNs: Nanoseconds): void;
+  /** Time of the policy's next own work (worker done, RCU free, timer), Infinity when none. */
+  nextEventAt(): Nanoseconds;
+  runEvent(): void;
+  /** Every pool that ever existed, by id. */
+  pools(): readonly ReplayPool[];
+  state(): PolicyState;
+}
+
+export interface PolicyParam {
+  readonly name: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly default: number | string | boolean;
+  /** Where the default comes from: kernel constant, patch, measurement. */
+  readonly source: string;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A rule set for serving requests: one file under policies/, one line in policies/index.ts. */
+export interface Policy {
+  readonly id: string;
+  readonly title: string;
+  /** One paragraph: what it does and how it fails. */
+  readonly explanation: string;
+  readonly params: readonly PolicyParam[];
+  /** Patch series, kernel version or thread it comes from. */
+  readonly source: string;
+  create(geometry: Geometry, params: ReadonlyMap<string, number | string | boolean>, environment: Environment): PolicyInstance;
+  /** Params as used, defaults resolved against geometry, for the result. */
+  resolveParams(geometry: Geometry, set: Readonly<Record<string, number | string | boolean>>): readonly ReplayParam[];
+}
