@@ -1,0 +1,141 @@
+// Bundles the extension host, the language server, the command line, the worker and the panel with esbuild.
+//
+//   node build.mjs             development build with source maps
+//   node build.mjs --minify    what is packaged
+//   node build.mjs --watch     rebuild on change
+//   node build.mjs --bench [name…]   bundle and run test/bench/*.bench.ts
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as esbuild from 'esbuild';
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minify: { type: 'boolean', default: false },
+    watch: { type: 'boolean', default: false },
+    bench: { type: 'boolean', default: false },
+  },
+});
+
+// The oldest Node that runs the bundles: the extension host of VS Code 1.91 and the `engines` of package.json.
+const node = { platform: 'node', format: 'cjs', target: 'node20' };
+const browser = { platform: 'browser', format: 'iife', target: 'es2022' };
+
+const bundles = [
+  { from: 'src/extension/extension.ts', to: 'dist/extension.js', ...node, external: ['vscode'] },
+  { from: 'src/server/server.ts', to: 'dist/server.js', ...node },
+  { from: 'src/cli/main.ts', to: 'dist/cli.js', ...node, banner: { js: '#!/usr/bin/env node' }, executable: true },
+  { from: 'src/node/worker.ts', to: 'dist/worker.js', ...node },
+  { from: 'src/webview/panel.ts', to: 'dist/webview.js', ...browser },
+];
+
+if (flags.bench) process.exit(await bench(positionals));
+if (flags.watch) await watch();
+else await buildOnce();
+
+function present() {
+  const missing = bundles.filter((bundle) => !fs.existsSync(path.join(root, bundle.from)));
+  for (const bundle of missing) console.warn(`skipped, not written yet: ${bundle.from}`);
+  return bundles.filter((bundle) => !missing.includes(bundle));
+}
+
+function optionsOf({ from, to, executable: _, ...rest }) {
+  return {
+    ...rest,
+    absWorkingDir: root,
+    entryPoints: [from],
+    outfile: to,
+    bundle: true,
+    minify: flags.minify,
+    sourcemap: flags.minify ? false : 'linked',
+    metafile: true,
+    legalComments: 'linked',
+    logLevel: 'warning',
+    define: { 'process.env.NODE_ENV': flags.minify ? '"production"' : '"development"' },
+  };
+}
+
+async function buildOnce() {
+  const built = await Promise.all(
+    present().map(async (bundle) => ({ bundle, result: await esbuild.build(optionsOf(bundle)) })),
+  );
+  for (const { bundle, result } of built) {
+    if (bundle.executable) fs.chmodSync(path.join(root, bundle.to), 0o755);
+    report(bundle, result.metafile);
+  }
+  removeStale(built.flatMap(({ result }) => Object.keys(result.metafile.outputs)));
+}
+
+/** What an earlier build left behind must not be packaged. */
+function removeStale(outputs) {
+  const dist = path.join(root, 'dist');
+  const kept = new Set(outputs.map((output) => path.join(root, output)));
+  for (const name of fs.existsSync(dist) ? fs.readdirSync(dist) : []) {
+    const file = path.join(dist, name);
+    if (!kept.has(file) && !kept.has(file.replace(/\.LEGAL\.txt$/, ''))) fs.rmSync(file, { recursive: true });
+  }
+}
+
+/** One line per bundle: its size and the three packages that weigh most. */
+function report(bundle, metafile) {
+  const output = metafile.outputs[bundle.to];
+  const sizes = new Map();
+  for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) {
+    const owner = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? 'own code';
+    sizes.set(owner, (sizes.get(owner) ?? 0) + bytesInOutput);
+  }
+  const heaviest = [...sizes].sort((a, b) => b[1] - a[1]).slice(0, 3);
+  const parts = heaviest.map(([owner, bytes]) => `${owner} ${kib(bytes)}`).join(', ');
+  console.log(`${bundle.to.padEnd(18)} ${kib(output.bytes).padStart(9)}   ${parts}`);
+}
+
+function kib(bytes) {
+  return `${(bytes / 1024).toFixed(0)} KiB`;
+}
+
+async function watch() {
+  for (const bundle of present()) {
+    const context = await esbuild.context({ ...optionsOf(bundle), logLevel: 'info' });
+    await context.watch();
+  }
+}
+
+/** Runs the benchmarks one after the other: they measure, so nothing else may run beside them. */
+async function bench(names) {
+  const folder = path.join(root, 'test', 'bench');
+  const files = fs.existsSync(folder) ? fs.readdirSync(folder).filter((file) => file.endsWith('.bench.ts')) : [];
+  const chosen = files.filter((file) => !names.length || names.some((name) => file.startsWith(name))).sort();
+  if (!chosen.length) {
+    console.error(`no benchmark ${names.length ? `named ${names.join(', ')}` : 'in test/bench'}`);
+    return 2;
+  }
+  const out = fs.mkdtempSync(path.join(os.tmpdir(), 'swiotlb-lens-bench-'));
+  try {
+    let worst = 0;
+    for (const file of chosen) {
+      const outfile = path.join(out, file.replace(/\.ts$/, '.mjs'));
+      await esbuild.build({
+        entryPoints: [path.join(folder, file)],
+        outfile,
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        target: 'node20',
+        logLevel: 'warning',
+        // CommonJS packages inside an ES module bundle still ask for require.
+        banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+      });
+      console.log(`\n${file}`);
+      const { status } = spawnSync(process.execPath, ['--expose-gc', outfile], { cwd: root, stdio: 'inherit' });
+      worst = Math.max(worst, status ?? 1);
+    }
+    return worst;
+  } finally {
+    fs.rmSync(out, { recursive: true, force: true });
+  }
+}
