@@ -1,0 +1,221 @@
+import { type Known, known } from '../model/evidence';
+import type { Generation, GeometryOverrides, PoolGeometry } from '../model/geometry';
+import { EvidenceBit, Outcome, PoolKind, type TraceTables } from '../model/tables';
+import { DEFAULT_POOL_SLOTS, type LineNumber, SEGMENT_SLOTS, SLOT_BYTES, type Slots } from '../model/units';
+import { type BootFacts, placeOf } from './geometryFacts';
+
+export interface BootPool {
+  readonly pool: PoolGeometry | null;
+  readonly defaultSlots: Known<Slots>;
+  readonly defaultAreas: Known<number>;
+  /** Line of the first bounce address outside the boot pool, 0 none; its source. */
+  readonly firstOutside: LineNumber;
+  readonly outsideSource: number;
+}
+
+interface KernelFacts {
+  readonly generation: Generation;
+  readonly pageSize: number;
+  readonly cpus: Known<number>;
+}
+
+/** Start, size and areas of the pool made at boot. */
+export function inferBootPool(
+  tables: TraceTables,
+  facts: BootFacts,
+  overrides: GeometryOverrides,
+  kernel: KernelFacts,
+): BootPool {
+  const range = bounceRange(tables);
+  const slots = inferSlots(tables, facts, overrides, range);
+  const areas = inferAreas(tables, facts, overrides, kernel, slots.value);
+  const start = inferStart(tables, facts, overrides, range, slots.value);
+  const known0 = start !== null && slots.value > 0;
+  const outside = known0 ? firstOutside(tables, start.value, start.value + slots.value * SLOT_BYTES) : -1;
+  return {
+    pool: start === null || slots.value === 0 ? null : { id: 0, kind: 'boot', start, slots, areas },
+    defaultSlots: slots,
+    defaultAreas: areas,
+    firstOutside:
+      outside < 0 ? 0 : tables.requests.columns.mapLine[outside] || tables.requests.columns.unmapLine[outside],
+    outsideSource: outside < 0 ? 0 : tables.requests.columns.source[outside],
+  };
+}
+
+interface BounceRange {
+  readonly low: number;
+  /** One past the highest byte. */
+  readonly high: number;
+  readonly lowRow: number;
+}
+
+/** Lowest and highest recorded bounce address; low is Infinity when there is none. */
+function bounceRange(tables: TraceTables): BounceRange {
+  const { recordedBounce, evidence, sizeBytes, outcome } = tables.requests.columns;
+  let low = Number.POSITIVE_INFINITY;
+  let high = 0;
+  let lowRow = -1;
+  for (let row = 0; row < tables.requests.length; row++) {
+    const address = recordedBounce[row];
+    if (Number.isNaN(address) || (evidence[row] & EvidenceBit.direct) !== 0 || outcome[row] === Outcome.failed) {
+      continue;
+    }
+    if (address < low) {
+      low = address;
+      lowRow = row;
+    }
+    high = Math.max(high, address + sizeBytes[row]);
+  }
+  return { low, high, lowRow };
+}
+
+function bootRow(tables: TraceTables): number {
+  const { kind } = tables.pools.columns;
+  for (let row = 0; row < tables.pools.length; row++) {
+    if (kind[row] === PoolKind.boot) {
+      return row;
+    }
+  }
+  return -1;
+}
+
+function inferSlots(
+  tables: TraceTables,
+  facts: BootFacts,
+  overrides: GeometryOverrides,
+  range: BounceRange,
+): Known<Slots> {
+  if (overrides.poolSlots !== undefined) {
+    return known(overrides.poolSlots, 'user', 'Given by the user.');
+  }
+  const mapped = facts.last('pool-mapped');
+  if (mapped !== undefined && mapped.end > mapped.start) {
+    return known(
+      Math.floor((mapped.end - mapped.start) / SLOT_BYTES),
+      'recorded',
+      'The boot line names the pool.',
+      placeOf(mapped),
+    );
+  }
+  const row = bootRow(tables);
+  const pools = tables.pools.columns;
+  if (row >= 0 && pools.slots[row] > 0) {
+    return known(pools.slots[row], 'recorded', 'The trace names the pool.', {
+      source: pools.source[row],
+      line: pools.allocLine[row],
+    });
+  }
+  const samples = tables.samples.columns;
+  for (let sample = 0; sample < tables.samples.length; sample++) {
+    if (samples.nslabs[sample] >= 0 && samples.pool[sample] === 0) {
+      const at = { source: samples.source[sample], line: samples.line[sample] };
+      return known(samples.nslabs[sample], 'recorded', 'The first debugfs sample of io_tlb_nslabs.', at);
+    }
+  }
+  for (const failure of tables.logFailures) {
+    if (failure.record.totalSlots >= 0) {
+      return known(
+        failure.record.totalSlots,
+        'recorded',
+        'A "buffer is full" line names the total.',
+        placeOf(failure.record),
+      );
+    }
+  }
+  if (range.low < range.high) {
+    const spanned = Math.ceil((range.high - range.low) / SLOT_BYTES);
+    const power = Math.max(512, 2 ** Math.ceil(Math.log2(spanned)));
+    return known(power, 'assumed', `The recorded addresses span ${spanned} slots; taken as the next power of two.`);
+  }
+  return known(DEFAULT_POOL_SLOTS, 'default', 'The kernel default is 64 MiB.');
+}
+
+function inferAreas(
+  tables: TraceTables,
+  facts: BootFacts,
+  overrides: GeometryOverrides,
+  kernel: KernelFacts,
+  slots: Slots,
+): Known<number> {
+  if (overrides.areas !== undefined) {
+    return known(overrides.areas, 'user', 'Given by the user.');
+  }
+  if (kernel.generation === '4.18') {
+    return known(1, 'derived', 'Areas exist since 6.0.');
+  }
+  const line = facts.last('area-num');
+  if (line !== undefined && line.count > 0) {
+    return known(limitAreas(line.count, slots), 'recorded', 'The boot line names the number of areas.', placeOf(line));
+  }
+  const row = bootRow(tables);
+  const pools = tables.pools.columns;
+  if (row >= 0 && pools.areas[row] > 0) {
+    return known(pools.areas[row], 'recorded', 'The trace names the pool.', {
+      source: pools.source[row],
+      line: pools.allocLine[row],
+    });
+  }
+  const rounded = 2 ** Math.ceil(Math.log2(Math.max(1, kernel.cpus.value)));
+  return known(
+    limitAreas(rounded, slots),
+    'derived',
+    `One area per possible CPU, rounded up to a power of two (${kernel.cpus.value} CPUs).`,
+  );
+}
+
+function inferStart(
+  tables: TraceTables,
+  facts: BootFacts,
+  overrides: GeometryOverrides,
+  range: BounceRange,
+  slots: Slots,
+): Known<number> | null {
+  if (overrides.poolStart !== undefined) {
+    return known(overrides.poolStart, 'user', 'Given by the user.');
+  }
+  const mapped = facts.last('pool-mapped');
+  if (mapped !== undefined && !Number.isNaN(mapped.start)) {
+    return known(mapped.start, 'recorded', 'The boot line names the pool.', placeOf(mapped));
+  }
+  const row = bootRow(tables);
+  const pools = tables.pools.columns;
+  if (row >= 0 && !Number.isNaN(pools.start[row])) {
+    return known(pools.start[row], 'recorded', 'The trace names the pool.', {
+      source: pools.source[row],
+      line: pools.allocLine[row],
+    });
+  }
+  if (range.lowRow < 0) {
+    return null;
+  }
+  const page = Math.floor(range.low / 4096) * 4096;
+  const at = {
+    source: tables.requests.columns.source[range.lowRow],
+    line: tables.requests.columns.mapLine[range.lowRow],
+  };
+  return known(
+    page,
+    'assumed',
+    `The page of the lowest recorded bounce address; the pool of ${slots} slots may begin below it.`,
+    at,
+  );
+}
+
+function firstOutside(tables: TraceTables, start: number, end: number): number {
+  const { recordedBounce, evidence, outcome } = tables.requests.columns;
+  for (let row = 0; row < tables.requests.length; row++) {
+    const address = recordedBounce[row];
+    if (Number.isNaN(address) || (evidence[row] & EvidenceBit.direct) !== 0 || outcome[row] === Outcome.failed) {
+      continue;
+    }
+    if (address < start || address >= end) {
+      return row;
+    }
+  }
+  return -1;
+}
+
+/** limit_nareas: every area holds at least one segment. */
+export function limitAreas(areas: number, slots: Slots): number {
+  return slots < SEGMENT_SLOTS * areas ? Math.max(1, Math.floor(slots / SEGMENT_SLOTS)) : areas;
+}
