@@ -1,0 +1,52 @@
+import type { Result } from './result';
+import type { CursorView, RunKey, RunView, SeriesView, TraceView, VerifyView } from './views';
+
+/**
+ * Requests and notifications beyond the language server protocol, one constant each.
+ * Client: src/extension/client.ts. Server: src/server/requests.ts. Every request is answered with a `Result`.
+ */
+export interface RequestName<P, R> {
+  readonly method: string;
+  /** Only in the type system. */
+  readonly types?: (params: P) => R;
+}
+
+export type LspParams<N> = N extends RequestName<infer P, infer _R> ? P : never;
+export type LspReply<N> = N extends RequestName<infer _P, infer R> ? R : never;
+
+export interface DocumentParams {
+  readonly uri: string;
+}
+export interface RunParams extends DocumentParams {
+  readonly run: RunKey;
+}
+export interface SeriesParams extends RunParams {
+  readonly fromNs: number;
+  readonly toNs: number;
+  /** About one per device pixel column; the reply has at most four times as many points. */
+  readonly buckets: number;
+}
+export interface CursorParams extends DocumentParams {
+  readonly line: number;
+}
+
+export const traceRequest: RequestName<DocumentParams, Result<TraceView>> = { method: 'swiotlbLens/trace' };
+export const runRequest: RequestName<RunParams, Result<RunView>> = { method: 'swiotlbLens/run' };
+export const seriesRequest: RequestName<SeriesParams, Result<SeriesView>> = { method: 'swiotlbLens/series' };
+export const verifyRequest: RequestName<DocumentParams, Result<VerifyView>> = { method: 'swiotlbLens/verify' };
+/** Null when the line has no time or nothing was replayed. */
+export const cursorRequest: RequestName<CursorParams, Result<CursorView | null>> = { method: 'swiotlbLens/cursor' };
+
+/**
+ * Client to server, just before `didOpen` and just after `didSave`: the file on disk is the document's text.
+ * The `didOpen` that follows carries an empty text; the next `didChange` carries all of it.
+ */
+export const textOnDiskNotification: { readonly method: string } = { method: 'swiotlbLens/textOnDisk' };
+
+/** Server to client: a document was analysed (again); panels showing it ask anew. */
+export const analysedNotification: { readonly method: string } = { method: 'swiotlbLens/analysed' };
+
+export interface AnalysedParams extends DocumentParams {
+  readonly failureCount: number;
+  readonly requests: number;
+}
