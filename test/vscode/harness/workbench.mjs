@@ -1,0 +1,84 @@
+// What the UI tests do to the workbench. Only roles, ids and class names VS Code has kept for years.
+import { expectEventually } from './until.mjs';
+
+const activeEditor = '.editor-group-container.active .monaco-editor';
+
+/** Opens a window and waits until the explorer is filled, that is: until the remote connection works. */
+export async function openWindow(page, url, aFile) {
+  await page.goto(url);
+  await page.locator('.explorer-folders-view').getByText(aFile, { exact: true }).first().waitFor({ timeout: 60_000 });
+}
+
+/** Runs a command through the command palette. `title` is what the palette shows, e.g. "View: Toggle Terminal". */
+export async function runCommand(page, title) {
+  await page.keyboard.press('F1');
+  const input = page.locator('.quick-input-widget .quick-input-box input');
+  await input.waitFor();
+  await input.fill(`>${title}`);
+  await page
+    .locator('.quick-input-widget .quick-input-list .monaco-list-row')
+    .filter({ has: page.locator('.monaco-highlighted-label', { hasText: title }) })
+    .first()
+    .waitFor();
+  await page.keyboard.press('Enter');
+}
+
+/** Opens a file by double click in the explorer (as its default editor, so custom editors too). */
+export async function openFile(page, name) {
+  await page.locator('.explorer-folders-view').getByText(name, { exact: true }).dblclick();
+  await page.locator('.tabs-container .tab.active').filter({ hasText: name }).waitFor();
+}
+
+/** Puts the cursor at a line of the active text editor and waits until the status bar says so. */
+export async function goToLine(page, line) {
+  await page.keyboard.press('Control+g');
+  const input = page.locator('.quick-input-widget .quick-input-box input');
+  await input.waitFor();
+  await input.fill(`:${line}`);
+  await page.keyboard.press('Enter');
+  await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
+}
+
+/** Line of the cursor by the status bar, or null when no text editor is active. */
+export async function cursorLine(page) {
+  const text = await page
+    .locator('.statusbar-item')
+    .filter({ hasText: /^Ln [\d,]+, Col/ })
+    .allInnerTexts();
+  const found = /Ln ([\d,]+)/.exec(text[0] ?? '');
+  return found ? Number(found[1].replaceAll(',', '')) : null;
+}
+
+/** Moves the mouse to a word of the active text editor and returns the hover's text. */
+export async function hoverText(page, word, expected) {
+  const target = page.locator(`${activeEditor} .view-line span`).getByText(word).last();
+  const hover = page
+    .locator('.monaco-editor .monaco-hover:not(.hidden), .monaco-resizable-hover .monaco-hover')
+    .filter({ hasText: expected });
+  await expectEventually(async () => {
+    await page.mouse.move(5, 5); // A hover that was missed (server not up yet) comes only on a new movement.
+    await target.hover();
+    await hover.first().waitFor({ timeout: 2_000 });
+    return true;
+  }, `a hover with ${expected}`);
+  return hover.first().innerText();
+}
+
+/**
+ * The frame a webview's own document lives in. VS Code nests it twice:
+ *   iframe.webview (VS Code's index.html, owns the service worker)  >  iframe#active-frame (fake.html, the extension's HTML)
+ * and hangs the outer one on the workbench, not inside the editor group, so it is found by what it contains.
+ */
+export async function webviewFrame(page, selector) {
+  return expectEventually(async () => {
+    for (const frame of page.frames()) {
+      if (!/\/fake\.html\?/.test(frame.url())) continue;
+      const found = await frame
+        .locator(selector)
+        .count()
+        .catch(() => 0); // The frame went away while being asked.
+      if (found) return frame;
+    }
+    return undefined;
+  }, `a webview with ${selector}`);
+}

@@ -1,0 +1,62 @@
+// npm start: builds and packages the extension and shows it on the bundled sample trace, replayed with dynamic pools.
+// In desktop VS Code when `code` is on the PATH, else in the embedded one, whose address is printed.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { packageExtension, root } from './harness/package.mjs';
+import { setUpVscode } from './harness/setup.mjs';
+
+const sample = 'trace.txt';
+/** The extension then opens its sample and replays it, as if the two commands had been picked from the palette. */
+const environment = { SWIOTLB_LENS_DEMO: '1' };
+
+console.log('Building and packaging the extension …');
+const vsix = packageExtension();
+console.log(`Packaged ${path.basename(vsix)}.`);
+
+const home = fs.mkdtempSync(path.join(os.tmpdir(), 'swiotlb-lens-'));
+const workspace = path.join(home, 'sample');
+fs.cpSync(path.join(root, 'media', 'samples'), workspace, { recursive: true });
+
+if (process.env.SWIOTLB_LENS_EMBEDDED !== '1' && hasDesktopVscode()) startDesktop();
+else await startEmbedded();
+
+function hasDesktopVscode() {
+  // In a terminal of a remote window `code` talks to that window and knows no profiles of its own.
+  return !process.env.VSCODE_IPC_HOOK_CLI && spawnSync('code', ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** A window with user data of its own: the person's VS Code stays as it is, and the environment arrives. */
+function startDesktop() {
+  const profile = ['--user-data-dir', path.join(home, 'user'), '--extensions-dir', path.join(home, 'extensions')];
+  run('code', [...profile, '--install-extension', vsix, '--force']);
+  console.log('Opening desktop VS Code with the sample trace. Close the window to end.');
+  const quiet = ['--disable-workspace-trust', '--skip-welcome', '--skip-release-notes'];
+  run('code', [...profile, ...quiet, '--new-window', '--wait', workspace, path.join(workspace, sample)]);
+  fs.rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
+
+function run(command, args) {
+  const { status } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...environment } });
+  if (status !== 0) throw new Error(`${command} ended with ${status}`);
+}
+
+async function startEmbedded() {
+  setUpVscode();
+  const { startVscode } = await import('./harness/startVscode.mjs');
+  const vscode = await startVscode({ workspace, vsix: [vsix], env: environment });
+  const url = vscode.url({ openFile: vscode.remoteUri(path.join(workspace, sample)) });
+  console.log(
+    '\nSWIOTLB Lens is open on the sample trace, replayed with dynamic pools. Open this address in a browser:',
+  );
+  console.log(`\n  ${url}\n`);
+  console.log('Stop with Ctrl-C.');
+  const stop = async () => {
+    await vscode.close();
+    fs.rmSync(home, { recursive: true, force: true });
+    process.exit(0);
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
