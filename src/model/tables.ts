@@ -1,5 +1,6 @@
 import { GrowableTable } from '../base/columns';
 import type { StringTable } from '../base/stringTable';
+import { ContextBit } from './events';
 import type { LogRecord } from './log';
 import type { Address, LineNumber, Nanoseconds, Slots } from './units';
 
@@ -104,7 +105,38 @@ export const requestColumns = {
   pairing: 'u8',
   /** Earlier failed request that this one repeats, -1 none. */
   retryOf: 'i32',
+  /** CPU and context level of the unmap event, see `packUnmapWhere`; 0 unknown. */
+  unmapWhere: 'u16',
 } as const;
+
+/** Context levels that interrupt one another on a CPU: a higher one may run inside a lower one. */
+export const ContextLevel = { process: 0, softIrq: 1, hardIrq: 2, nmi: 3 } as const;
+
+/** The level of a ContextBit set; process when the context is unknown. */
+export function contextLevel(context: number): number {
+  if ((context & ContextBit.nmi) !== 0) {
+    return ContextLevel.nmi;
+  }
+  if ((context & ContextBit.hardIrq) !== 0) {
+    return ContextLevel.hardIrq;
+  }
+  return (context & ContextBit.softIrq) !== 0 ? ContextLevel.softIrq : ContextLevel.process;
+}
+
+/** `unmapWhere` of an unmap event: 1 + 4 * CPU + context level; 0 when the CPU is unknown. */
+export function packUnmapWhere(cpu: number, context: number): number {
+  return cpu < 0 || cpu > 16000 ? 0 : 1 + 4 * cpu + contextLevel(context);
+}
+
+/** CPU of a packed `unmapWhere`, -1 unknown. */
+export function unmapCpuOf(where: number): number {
+  return where === 0 ? -1 : (where - 1) >>> 2;
+}
+
+/** ContextLevel of a packed `unmapWhere`; process when unknown. */
+export function unmapLevelOf(where: number): number {
+  return where === 0 ? ContextLevel.process : (where - 1) & 3;
+}
 
 export type RequestTable = GrowableTable<typeof requestColumns>;
 export function createRequestTable(capacity?: number): RequestTable {
@@ -211,6 +243,10 @@ export interface Source {
   readonly offsetNs: Nanoseconds;
   /** Uncertainty of that offset; NaN when the clocks could not be joined. */
   readonly offsetErrorNs: Nanoseconds;
+  /** Online CPUs from a trace header (`#P:4`); absent when no header names them. */
+  readonly cpusOnline?: number;
+  /** Kernel release from a trace header (latency format, trace.dat); absent when no header names it. */
+  readonly release?: string;
   /** Absolute time of the source's first event: whole seconds and nanoseconds of its own clock; null without time. */
   readonly origin: { readonly seconds: number; readonly nanoseconds: number } | null;
 }
