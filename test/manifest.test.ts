@@ -1,0 +1,93 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const readJson = (name: string) => JSON.parse(fs.readFileSync(path.join(root, name), 'utf8'));
+const manifest = readJson('package.json');
+const contributes = manifest.contributes;
+const commandIds: readonly string[] = contributes.commands.map((command: { command: string }) => command.command);
+
+/** The palette shows what design promises; a command that is contributed works, and one that works is contributed. */
+const promisedCommands: readonly string[] = [
+  'Replay with dynamic pools',
+  'Replay with transient pools',
+  'Replay with a fixed pool',
+  'Replay with policy…',
+  'Compare policies',
+  'Verify against the recorded addresses',
+  'Open sample trace',
+];
+
+function extensionSources(): string {
+  const folder = path.join(root, 'src/extension');
+  const names = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  return names.map((name) => fs.readFileSync(path.join(folder, name), 'utf8')).join('\n');
+}
+
+/** Every %key% of the manifest, with or without a description around it. */
+function placeholders(value: unknown): readonly string[] {
+  if (typeof value === 'string') return /^%(.+)%$/.exec(value)?.slice(1) ?? [];
+  return value && typeof value === 'object' ? Object.values(value).flatMap(placeholders) : [];
+}
+
+describe('manifest', () => {
+  it('contributes the promised commands, all in one category', () => {
+    const texts = readJson('package.nls.json');
+    const titles = contributes.commands.map((command: { title: string }) => texts[command.title.replaceAll('%', '')]);
+    expect(titles.sort()).toEqual([...promisedCommands].sort());
+    for (const command of contributes.commands) expect(command.category).toBe('SWIOTLB Lens');
+  });
+
+  it('contributes exactly the commands that the extension registers', () => {
+    const registered = [...extensionSources().matchAll(/['"](swiotlbLens\.\w+)['"]/g)].map(([, id]) => id!);
+    expect(commandIds.filter((id) => !registered.includes(id))).toEqual([]);
+  });
+
+  it('menus and key bindings name contributed commands', () => {
+    const uses = [...Object.values(contributes.menus ?? {}).flat(), ...(contributes.keybindings ?? [])] as {
+      command: string;
+    }[];
+    expect(uses.map((use) => use.command).filter((id) => !commandIds.includes(id))).toEqual([]);
+  });
+
+  it('every setting has a type, a default and a description', () => {
+    for (const [name, setting] of Object.entries<Record<string, unknown>>(contributes.configuration.properties)) {
+      expect(name).toMatch(/^swiotlbLens\./);
+      expect(setting, name).toHaveProperty('type');
+      expect(setting, name).toHaveProperty('default');
+      expect(String(setting['markdownDescription'] ?? setting['description'] ?? ''), name).not.toBe('');
+      const values = setting['enum'] as unknown[] | undefined;
+      // The values of <id>.trace.server are vscode-languageclient's, the same in every extension.
+      if (values && name !== 'swiotlbLens.trace.server')
+        expect((setting['enumDescriptions'] as unknown[]).length, name).toBe(values.length);
+    }
+  });
+
+  it('every setting is read by the extension', () => {
+    const sources = extensionSources();
+    for (const name of Object.keys(contributes.configuration.properties)) {
+      // vscode-languageclient reads <id>.trace.server by itself.
+      if (name === 'swiotlbLens.trace.server') continue;
+      expect(sources.includes(name.replace('swiotlbLens.', '')), name).toBe(true);
+    }
+  });
+
+  it('knows the usual names of traces and kernel logs', () => {
+    const language = contributes.languages.find((entry: { id: string }) => entry.id === 'swiotlb-trace');
+    for (const name of ['trace', 'trace_pipe', 'trace.txt', 'dmesg', 'dmesg.txt', 'kern.log']) {
+      expect(language.filenames).toContain(name);
+    }
+    expect(manifest.activationEvents).toEqual(expect.arrayContaining(['onLanguage:plaintext', 'onLanguage:log']));
+  });
+
+  it('the texts of package.nls.json are those the manifest asks for', () => {
+    expect(Object.keys(readJson('package.nls.json')).sort()).toEqual([...new Set(placeholders(manifest))].sort());
+  });
+
+  it('runs in untrusted workspaces and sends nothing', () => {
+    expect(manifest.capabilities.untrustedWorkspaces.supported).toBe(true);
+    expect(manifest.dependencies).toBeUndefined();
+  });
+});
