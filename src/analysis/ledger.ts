@@ -1,0 +1,188 @@
+import { formatCount, plural } from '../base/format';
+import { isAtomic } from '../model/events';
+import { EvidenceBit, Outcome, Pairing } from '../model/tables';
+import type { Analysis } from './analysis';
+import { lifetimeNote } from './guidance';
+import type { LedgerReport } from './reports';
+
+type Note = LedgerReport['notes'][number];
+
+const cache = new WeakMap<Analysis, LedgerReport>();
+const examplesShown = 10;
+
+/**
+ * What the result rests on. Lines: understood + counted + notUnderstood = lines.
+ * Requests: exact + derived + assumed = requests, each by its weakest evidence. `lost` counts events and lines that the
+ * input says are missing.
+ */
+export function ledgerOf(analysis: Analysis): LedgerReport {
+  let report = cache.get(analysis);
+  if (report === undefined) {
+    report = buildLedger(analysis);
+    cache.set(analysis, report);
+  }
+  return report;
+}
+
+function buildLedger(analysis: Analysis): LedgerReport {
+  const lines = { understood: 0, counted: 0, notUnderstood: 0 };
+  const countedByName: Record<string, number> = {};
+  const examples: { file: string; line: number; text: string }[] = [];
+  for (const ledger of analysis.sourceLedgers) {
+    lines.understood += ledger.understood;
+    lines.counted += ledger.counted;
+    lines.notUnderstood += ledger.notUnderstood;
+    for (const [name, count] of Object.entries(ledger.countedByName)) {
+      countedByName[name] = (countedByName[name] ?? 0) + count;
+    }
+    const file = analysis.tables.sources[ledger.source]?.path ?? analysis.file;
+    for (const example of ledger.notUnderstoodExamples.slice(0, examplesShown - examples.length)) {
+      examples.push({ file, line: example.line, text: example.text });
+    }
+  }
+  const requests = classifyRequests(analysis);
+  const losses = countLosses(analysis);
+  return {
+    ...lines,
+    exact: requests.exact,
+    derived: requests.derived,
+    assumed: requests.assumed,
+    lost: losses.lost,
+    countedByName,
+    notUnderstoodExamples: examples,
+    notes: [...requests.notes, ...losses.notes, ...lineNotes(lines.notUnderstood)],
+  };
+}
+
+interface Classified {
+  readonly exact: number;
+  readonly derived: number;
+  readonly assumed: number;
+  readonly notes: readonly Note[];
+}
+
+/** One pass over the requests: each counted once, by the weakest thing it rests on. */
+function classifyRequests(analysis: Analysis): Classified {
+  const { columns, length } = analysis.tables.requests;
+  const count = {
+    exact: 0,
+    derived: 0,
+    assumed: 0,
+    inferredOutcome: 0,
+    unknownOutcome: 0,
+    contextAssumed: 0,
+    lifetimeAssumed: 0,
+    endInferred: 0,
+    unseenMap: 0,
+    open: 0,
+    atomic: 0,
+    nearLoss: 0,
+  };
+  for (let row = 0; row < length; row++) {
+    const evidence = columns.evidence[row];
+    const pairing = columns.pairing[row];
+    const outcome = columns.outcome[row];
+    const contextAssumed = (evidence & EvidenceBit.contextAssumed) !== 0;
+    const noLifetime = pairing === Pairing.assumed && outcome !== Outcome.failed;
+    const inferredOutcome = (evidence & EvidenceBit.inferredOutcome) !== 0 || outcome === Outcome.rolledBack;
+    const inferredEnd =
+      (evidence & EvidenceBit.inferredUnmap) !== 0 || pairing === Pairing.reused || pairing === Pairing.sizeMismatch;
+    count.inferredOutcome += inferredOutcome ? 1 : 0;
+    count.unknownOutcome += outcome === Outcome.unknown ? 1 : 0;
+    count.contextAssumed += contextAssumed ? 1 : 0;
+    count.lifetimeAssumed += noLifetime ? 1 : 0;
+    count.endInferred += inferredEnd ? 1 : 0;
+    count.unseenMap += pairing === Pairing.unseenMap ? 1 : 0;
+    count.open += pairing === Pairing.open && outcome === Outcome.served ? 1 : 0;
+    count.atomic += isAtomic(columns.context[row]) ? 1 : 0;
+    count.nearLoss += (evidence & EvidenceBit.nearLoss) !== 0 ? 1 : 0;
+    if (contextAssumed || noLifetime || outcome === Outcome.unknown) {
+      count.assumed++;
+    } else if (inferredOutcome || inferredEnd || pairing === Pairing.unseenMap) {
+      count.derived++;
+    } else {
+      count.exact++;
+    }
+  }
+  const notes: Note[] = [];
+  const add = (level: Note['level'], number: number, text: string) => {
+    if (number > 0) {
+      notes.push({ level, count: number, text });
+    }
+  };
+  add('recorded', count.exact, 'Requests whose result and end are in the trace.');
+  add('derived', count.inferredOutcome, 'Results that follow from missing events (failed scatterlists print none).');
+  add('derived', count.endInferred, 'Ends that follow from the slots being used again.');
+  add('derived', count.unseenMap, 'Mappings from before the trace, seen only by their unmap.');
+  add('recorded', count.open, 'Mappings still open when the trace ends.');
+  add('assumed', count.lifetimeAssumed, lifetimeNote(analysis) ?? 'Mappings whose end is assumed.');
+  add('assumed', count.unknownOutcome, 'Attempts without a recorded result.');
+  add('assumed', count.contextAssumed, 'No flags column: the context is taken as atomic.');
+  add('lost', count.nearLoss, 'Requests next to lost events: their ends may be missing.');
+  return { exact: count.exact, derived: count.derived, assumed: count.assumed, notes };
+}
+
+function countLosses(analysis: Analysis): { readonly lost: number; readonly notes: readonly Note[] } {
+  const notes: Note[] = [];
+  let lost = 0;
+  const add = (count: number, text: string) => {
+    if (count > 0) {
+      lost += count;
+      notes.push({ level: 'lost', count, text });
+    }
+  };
+  add(
+    analysis.sourceLedgers.reduce((sum, ledger) => sum + Math.max(0, ledger.lostEvents), 0),
+    'Events the kernel dropped (LOST EVENTS).',
+  );
+  add(
+    analysis.sourceLedgers.reduce((sum, ledger) => sum + Math.max(0, ledger.overwritten), 0),
+    'Events overwritten before the trace was saved.',
+  );
+  for (const problem of analysis.problems) {
+    if (problem.code === 'torn-line' || problem.code === 'bad-line' || problem.code === 'line-too-long') {
+      add(problem.count, lossTexts[problem.code]);
+    }
+  }
+  const unpaired = analysis.tables.counts.unpairedUnmaps;
+  if (unpaired > 0) {
+    notes.push({ level: 'derived', count: unpaired, text: 'Unmaps without a map.' });
+  }
+  const suppressed = suppressedWithoutEvents(analysis);
+  add(suppressed, 'Failure messages the kernel suppressed, with no event to tell what they were.');
+  return { lost, notes };
+}
+
+const lossTexts = {
+  'torn-line': 'Lines cut off or glued together.',
+  'bad-line': 'Event lines that could not be understood.',
+  'line-too-long': 'Lines too long to read.',
+} as const;
+
+/** A suppressed message is a loss only where no event saw the failure. */
+export function suppressedWithoutEvents(analysis: Analysis): number {
+  let suppressed = 0;
+  for (const failure of analysis.tables.logFailures) {
+    if (failure.request < 0) {
+      suppressed += failure.suppressed;
+    }
+  }
+  return suppressed;
+}
+
+function lineNotes(notUnderstood: number): readonly Note[] {
+  return notUnderstood > 0
+    ? [
+        {
+          level: 'lost',
+          count: notUnderstood,
+          text: `${plural(notUnderstood, 'line')} could not be understood at all.`,
+        },
+      ]
+    : [];
+}
+
+/** One line for people: `14,212 exact · 3 derived · 0 assumed · 0 lost`. */
+export function ledgerLine(ledger: LedgerReport): string {
+  return `${formatCount(ledger.exact)} exact · ${formatCount(ledger.derived)} derived · ${formatCount(ledger.assumed)} assumed · ${formatCount(ledger.lost)} lost`;
+}

@@ -1,0 +1,218 @@
+import { unreachable } from '../base/assert';
+import {
+  formatBytes,
+  formatCount,
+  formatPercent,
+  formatSize,
+  formatSlots,
+  formatSlotsAndBytes,
+  joinWords,
+} from '../base/format';
+import type { Cause } from '../model/cause';
+import type { LogRecord } from '../model/log';
+import { bytesToSlots, SEGMENT_BYTES, SEGMENT_SLOTS } from '../model/units';
+
+/**
+ * The numbers a verdict rests on. Unknown numbers are -1.
+ * `level` says where the pool's counters come from: a printed line, the recorded addresses, or the model.
+ */
+export interface FailureNumbers {
+  /** As printed or recorded; padded when the kernel prints it so (6.9+). */
+  readonly sizeBytes: number;
+  readonly neededSlots: number;
+  readonly totalSlots: number;
+  readonly usedSlots: number;
+  readonly largestHole: number;
+  readonly level: 'recorded' | 'derived' | 'modelled';
+}
+
+/** Counters above this are a negative number printed unsigned (6.6 to 6.8 zero the counter during boot). */
+const WRAPPED_COUNTER = 2 ** 52;
+
+/** Why a lone log line failed, by its own numbers only (design.md "Causes of a failure"). */
+export function judgeLine(record: LogRecord): Cause {
+  switch (record.kind) {
+    case 'overflow':
+      return 'address-limit';
+    case 'no-pool':
+      return 'no-pool';
+    case 'bounce-inactive':
+      return 'bounce-disabled';
+    case 'atomic-pool-exhausted':
+      return 'atomic-pool-empty';
+    case 'lockup':
+      return 'lockup';
+    default:
+      return judgeNumbers(record.sizeBytes, record.totalSlots, record.usedSlots);
+  }
+}
+
+/** The rule for lines with counters; -1 where the line has none. */
+export function judgeNumbers(sizeBytes: number, totalSlots: number, usedSlots: number): Cause {
+  if (sizeBytes > SEGMENT_BYTES) {
+    return 'over-size';
+  }
+  if (totalSlots === 0) {
+    return 'no-pool';
+  }
+  if (sizeBytes < 0 || totalSlots < 0 || usedSlots < 0 || usedSlots > WRAPPED_COUNTER) {
+    return 'unknown';
+  }
+  return totalSlots - usedSlots < bytesToSlots(sizeBytes) ? 'pool-full' : 'fragmented';
+}
+
+/** The numbers of a log line. */
+export function numbersOfLine(record: LogRecord): FailureNumbers {
+  const wrapped = record.usedSlots > WRAPPED_COUNTER;
+  return {
+    sizeBytes: record.sizeBytes,
+    neededSlots: record.sizeBytes >= 0 ? Math.max(1, bytesToSlots(record.sizeBytes)) : -1,
+    totalSlots: record.totalSlots,
+    usedSlots: wrapped ? -1 : record.usedSlots,
+    largestHole: -1,
+    level: 'recorded',
+  };
+}
+
+/** Short name of a cause at the start of a sentence. */
+export function causeTitle(cause: Cause): string {
+  return causeTitles[cause];
+}
+
+const causeTitles: Readonly<Record<Cause, string>> = {
+  'over-size': 'Over-size',
+  'no-pool': 'No pool',
+  'bounce-disabled': 'Bouncing disabled',
+  'pool-full': 'Pool full',
+  fragmented: 'Fragmented',
+  alignment: 'Alignment',
+  'address-limit': 'Address limit',
+  'growth-too-late': 'Growth too late',
+  'allocation-failed': 'Allocation failed',
+  'atomic-pool-empty': 'Atomic pool empty',
+  'class-empty': 'Size class empty',
+  'attribute-mismatch': 'Attribute mismatch',
+  lockup: 'Lock-up',
+  deadlock: 'Deadlock',
+  unknown: 'Cause unknown',
+};
+
+/** The verdict as one or two sentences: what happened, and whether a bigger pool can help. */
+export function describeFailure(cause: Cause, numbers: FailureNumbers, record: LogRecord | null): string {
+  return `${causeTitle(cause)}: ${explain(cause, numbers, record)}`;
+}
+
+function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null): string {
+  switch (cause) {
+    case 'over-size':
+      return explainOverSize(numbers);
+    case 'no-pool':
+      return 'the kernel has no bounce buffer pool (0 slots), so nothing can be bounced.';
+    case 'bounce-disabled':
+      return 'bounce buffers are switched off on this kernel, and this mapping needs one.';
+    case 'pool-full':
+      return `needs ${need(numbers)}, ${freeOf(numbers)}.`;
+    case 'fragmented':
+      return explainFragmented(numbers);
+    case 'alignment':
+      return `needs ${need(numbers)} at an aligned start; ${freeOf(numbers)}${holeText(numbers)}, but no run starts where the device's alignment allows.`;
+    case 'address-limit':
+      return explainAddressLimit(record);
+    case 'growth-too-late':
+      return `needs ${need(numbers)}; the pool had no place and the new pool was still being allocated.`;
+    case 'allocation-failed':
+      return `needs ${need(numbers)}; the pool had no place and the kernel could not allocate memory for another one without waiting.`;
+    case 'atomic-pool-empty':
+      return 'the pool for atomic coherent allocations is exhausted; swiotlb= does not change its size.';
+    case 'class-empty':
+      return `needs ${need(numbers)}; the size class that fits has no free buffer left.`;
+    case 'attribute-mismatch':
+      return 'the memory of the pool does not have the encryption attribute this mapping needs.';
+    case 'lockup':
+      return 'a CPU did not come back from the search for free slots.';
+    case 'deadlock':
+      return 'the mapping waits for memory that only this I/O could free.';
+    case 'unknown':
+      return explainUnknown(numbers, record);
+    default:
+      return unreachable(cause);
+  }
+}
+
+function explainOverSize(numbers: FailureNumbers): string {
+  const limit = `limit ${formatBytes(SEGMENT_BYTES)} per mapping`;
+  const pool =
+    numbers.totalSlots > 0 && numbers.usedSlots >= 0 && numbers.usedSlots <= numbers.totalSlots
+      ? `; the pool is ${formatPercent((numbers.totalSlots - numbers.usedSlots) / numbers.totalSlots)} free`
+      : '';
+  return `${formatSize(numbers.sizeBytes)} cannot be bounced, at any pool size (${limit}${pool}).`;
+}
+
+function explainFragmented(numbers: FailureNumbers): string {
+  const wanted = numbers.neededSlots > 1 ? `${need(numbers)} in a row` : need(numbers);
+  if (numbers.largestHole >= 0) {
+    return `needs ${wanted}; ${freeOf(numbers)}${holeText(numbers)}.`;
+  }
+  return `needs ${wanted}; ${freeOf(numbers)}, but none where the search may take them. One line cannot tell holes, areas and alignment apart.`;
+}
+
+function explainAddressLimit(record: LogRecord | null): string {
+  const reach =
+    record !== null && record.maskBits > 0 && record.maskBits < 64
+      ? ` (${record.maskBits}-bit DMA mask, up to ${formatBytes(2 ** record.maskBits)})`
+      : '';
+  if (record !== null && isBounceOverflow(record)) {
+    return `the bounce buffer itself lies above what the device can address${reach}; a bigger pool does not help.`;
+  }
+  if (record !== null && record.kind === 'overflow') {
+    return `the buffer lies above what the device can address${reach} and there was no pool to bounce it; the size of the pool is not the problem.`;
+  }
+  return `the pool lies above what the device can address${reach}; a bigger pool does not help.`;
+}
+
+/** `swiotlb addr …` names the bounce buffer; the other overflow messages name the buffer itself. */
+export function isBounceOverflow(record: LogRecord): boolean {
+  return record.kind === 'overflow' && record.text.includes('swiotlb addr');
+}
+
+function explainUnknown(numbers: FailureNumbers, record: LogRecord | null): string {
+  const what = numbers.neededSlots > 0 ? `${need(numbers)} could not be had. ` : 'no bounce buffer could be had. ';
+  if (record !== null && record.usedSlots > WRAPPED_COUNTER) {
+    return `${what}The counter of used slots is broken in this kernel (it went below zero), so full and fragmented cannot be told apart.`;
+  }
+  if (record !== null && record.kind === 'coherent-failed') {
+    return `${what}A coherent allocation failed and the message has no counters, so it cannot be told why.`;
+  }
+  if (record !== null && numbers.totalSlots < 0) {
+    return `${what}This message has no counters, so a full pool, fragmentation and alignment cannot be told apart.`;
+  }
+  return `${what}By the recorded addresses there was room; the slots may have been held by mappings the trace does not show.`;
+}
+
+function need(numbers: FailureNumbers): string {
+  if (numbers.neededSlots < 0) {
+    return 'slots';
+  }
+  if (numbers.neededSlots > SEGMENT_SLOTS) {
+    return formatSlotsAndBytes(numbers.neededSlots);
+  }
+  return `${formatSlots(numbers.neededSlots)} (${formatSize(numbers.sizeBytes)})`;
+}
+
+function freeOf(numbers: FailureNumbers): string {
+  if (numbers.totalSlots < 0 || numbers.usedSlots < 0) {
+    return 'the number of free slots is not known';
+  }
+  const free = Math.max(0, numbers.totalSlots - numbers.usedSlots);
+  return `${formatCount(free)} of ${formatCount(numbers.totalSlots)} ${free === 1 ? 'is' : 'are'} free`;
+}
+
+function holeText(numbers: FailureNumbers): string {
+  return numbers.largestHole < 0 ? '' : `, largest run ${formatCount(numbers.largestHole)}`;
+}
+
+/** `61 fragmented, 17 pool full`: causes by frequency. */
+export function describeCauseCounts(counts: ReadonlyMap<Cause, number>): string {
+  const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+  return joinWords(sorted.map(([cause, count]) => `${formatCount(count)} ${causeTitle(cause).toLowerCase()}`));
+}
