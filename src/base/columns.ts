@@ -58,6 +58,15 @@ export class GrowableTable<S extends ColumnSpec> {
     return this.length++;
   }
 
+  /**
+   * The rows as of now, for readers: shares the columns, keeps this length.
+   * Rows patched later show through while the table has not grown; `version` tells readers of both apart.
+   */
+  view(): GrowableTable<S> {
+    const view: GrowableTable<S> = Object.create(GrowableTable.prototype);
+    return Object.assign(view, this);
+  }
+
   bytesPerRow(): number {
     let bytes = 0;
     for (const key in this.spec) {
