@@ -1,0 +1,33 @@
+// What the UI tests know about the replay panel; its ids are documented in src/webview/README.md.
+import { expectEventually } from '../harness/until.mjs';
+import { webviewFrame } from '../harness/workbench.mjs';
+
+/** The panel's frame, once it has drawn. */
+export async function panelReady(page) {
+  const frame = await webviewFrame(page, '#verdict');
+  await frame.locator('#status[data-state="ready"]').waitFor({ state: 'attached', timeout: 30_000 });
+  return frame;
+}
+
+/** Pixels of a canvas that are not transparent, and how many colours they have. */
+export function inkOf(canvas) {
+  return canvas.evaluate((element) => {
+    const { data } = element.getContext('2d').getImageData(0, 0, element.width, element.height);
+    const colours = new Set();
+    let ink = 0;
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at + 3] === 0) continue;
+      ink++;
+      colours.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
+    }
+    return { ink, colours: colours.size, pixels: data.length / 4 };
+  });
+}
+
+/** Waits until a canvas has been drawn. */
+export function inkEventually(canvas) {
+  return expectEventually(async () => {
+    const found = await inkOf(canvas);
+    return found.ink > found.pixels / 200 && found;
+  }, 'ink on the chart');
+}
