@@ -23,6 +23,31 @@ export interface PoolSpec {
   readonly areas: number;
 }
 
+/** Zones as ZONE_DMA, ZONE_DMA32 and ZONE_NORMAL of x86-64. */
+export type Zone = 'DMA' | 'DMA32' | 'NORMAL';
+
+/**
+ * What the allocator asks of the machine around it, in the kernel's order.
+ * An implementation decides about failures and addresses; the allocator checks limits and retries other zones itself.
+ */
+export interface AllocatorPort {
+  /** alloc_pages: 2^order pages, naturally aligned; null when there are none. `canBlock`: GFP_KERNEL, else GFP_NOWAIT. */
+  allocatePages(order: number, zone: Zone, canBlock: boolean): Address | null;
+  freePages(start: Address, order: number): void;
+  /** dma_alloc_from_pool: the atomic coherent pool of encrypted guests; null when it is exhausted. */
+  allocateAtomic(bytes: Bytes): Address | null;
+  freeAtomic(start: Address, bytes: Bytes): void;
+  /** The pool descriptor with its areas (kzalloc). */
+  allocateMeta(bytes: Bytes, canBlock: boolean): boolean;
+  /** The array of slot descriptors, 2^order pages. */
+  allocateSlotArray(order: number, canBlock: boolean): boolean;
+}
+
+/** Lines the kernel would log, rate limiting off. `WARN`: a WARN_ONCE, given every time. */
+export interface MessageSink {
+  message(level: 'info' | 'warn' | 'WARN', text: string): void;
+}
+
 export interface IoTlbSpec {
   readonly generation: Generation;
   /** CONFIG_SWIOTLB_DYNAMIC. */
@@ -37,7 +62,10 @@ export interface IoTlbSpec {
   readonly physLimit: Address;
   /** zone_dma_limit, 0xffffff on x86. */
   readonly zoneDmaLimit: Address;
+  /** The first pool: boot or restricted. null: swiotlb is not initialised. */
   readonly boot: PoolSpec | null;
+  /** CONFIG_DEBUG_FS; absent: on. Off, `used` leaves out transient pools and there is no high-water mark. */
+  readonly debugFs?: boolean;
 }
 
 /** Running totals; the vectors' `cost` is the difference over one operation. */

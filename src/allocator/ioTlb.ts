@@ -1,0 +1,717 @@
+import { assert } from '../base/assert';
+import type { Cause } from '../model/cause';
+import {
+  type Address,
+  type Bytes,
+  MIN_POOL_SLOTS,
+  SEGMENT_BYTES,
+  SEGMENT_SLOTS,
+  SLOT_BYTES,
+  SLOT_SHIFT,
+  type Slots,
+} from '../model/units';
+import { Pool } from './pool';
+import { AreaSearch, LOCKUP, NOT_FOUND } from './search/areaSearch';
+import { type GenerationRules, generationRules } from './search/rules';
+import type { SearchRequest } from './search/searchPlan';
+import { limitAreas, pageOrder, roundUpToSegment } from './sizes';
+import type {
+  AllocatorCost,
+  AllocatorPort,
+  DeviceMasks,
+  IoTlbSpec,
+  MapFailure,
+  MessageSink,
+  Placement,
+  PoolSpec,
+  Zone,
+} from './types';
+
+/** Bytes of struct io_tlb_pool and of each struct io_tlb_area behind it (6.12, 64 bit). */
+const POOL_DESCRIPTOR_BYTES = 96;
+const AREA_DESCRIPTOR_BYTES = 16;
+/** Bytes of struct io_tlb_slot (64 bit). */
+const SLOT_DESCRIPTOR_BYTES = 24;
+const FOUR_GIB_LIMIT = 0xffffffff;
+
+/** A device as the allocator knows it: its masks, its transient pools and the sticky dma_uses_io_tlb. */
+export class TlbDevice {
+  readonly masks: DeviceMasks;
+  /** min_not_zero(*dma_mask, bus_dma_limit); Infinity none. */
+  readonly addressLimit: Address;
+  /** Newest first (dma_io_tlb_pools). */
+  readonly transientPools: Pool[] = [];
+  /** dma_uses_io_tlb: set by the first mapping; until then look-ups walk no list. */
+  usesIoTlb = false;
+
+  constructor(masks: DeviceMasks) {
+    this.masks = masks;
+    const limit = masks.dmaMask === 0 ? Number.POSITIVE_INFINITY : masks.dmaMask;
+    this.addressLimit = masks.busDmaLimit === 0 ? limit : Math.min(limit, masks.busDmaLimit);
+  }
+}
+
+export interface IoTlbOptions {
+  /** Gets the kernel's log lines; without it none are made up. */
+  readonly messages?: MessageSink;
+  /** Id of the first pool; ids count up from here. */
+  readonly firstPoolId?: number;
+}
+
+/** Which result `map` and `allocate` gave. */
+export function isFailure(result: Placement | MapFailure): result is MapFailure {
+  return (result as { readonly cause?: Cause }).cause !== undefined;
+}
+
+/** Sets up an allocator with its first pool. Throws only on a spec that is no geometry (areas of partial segments). */
+export function createIoTlb(spec: IoTlbSpec, port: AllocatorPort, options: IoTlbOptions = {}): IoTlb {
+  return new IoTlb(spec, port, options);
+}
+
+/** A pool whose memory was got but that is not listed yet (between swiotlb_alloc_pool and add_mem_pool). */
+export interface PreparedPool {
+  readonly pool: Pool;
+}
+
+/** Memory behind a pool that was allocated at run time. */
+interface PoolMemory {
+  /** 2^order pages, or -1: from the atomic coherent pool. */
+  readonly order: number;
+  readonly bytes: Bytes;
+}
+
+/**
+ * The software IO TLB of one struct io_tlb_mem: listed pools, transient pools of its devices, counters.
+ * Deterministic; every operation is atomic, in the order of the calls. Which thread runs when is the caller's matter:
+ * - a map that finds no slot in a growing dynamic allocator sets `pendingWork`; the caller lets the worker run
+ *   (`runWorker`, or `startWorker` and later `finishWorker`) whenever its model of time says so;
+ * - an unmapped transient buffer is queued; `freeNextTransient` gives its memory back after the RCU grace period.
+ */
+export class IoTlb {
+  readonly spec: IoTlbSpec;
+  readonly rules: GenerationRules;
+  /** Search order: newest first, the first pool last. */
+  readonly listed: Pool[] = [];
+  /** Running totals; take differences for one operation. */
+  readonly cost: AllocatorCost = { areaLocks: 0, probes: 0, poolsVisited: 0, lookups: 0, listSteps: 0 };
+  /** The growth worker is queued. Queueing it again before it starts does nothing. */
+  pendingWork = false;
+  /** mem.nslabs: slots of listed pools (io_tlb_nslabs). */
+  totalSlots: Slots = 0;
+  /** Slots in use in all pools, transient ones included (mem.total_used). */
+  totalUsed: Slots = 0;
+  /** The most `totalUsed` has been since the last reset. Counted in every generation. */
+  hiwater: Slots = 0;
+  /** Slots of live transient pools (io_tlb_transient_nslabs). */
+  transientSlots: Slots = 0;
+  /** Transient pools that got a mapping, and attempts that did not. */
+  transientCount = 0;
+  transientFailed = 0;
+  /** Worker runs that got a pool, and runs that did not. */
+  workerRuns = 0;
+  workerFailed = 0;
+  /** Memory of all pools that was not given back yet, transient pools waiting for RCU included; atomic pool excluded. */
+  memoryBytes: Bytes = 0;
+  /** Part of `memoryBytes` behind no slot: 2^order rounding. */
+  roundingWasteBytes: Bytes = 0;
+  /** Page allocations tried (slot arrays and descriptors excluded), and how many of them failed. */
+  pageAllocations = 0;
+  pageAllocationsFailed = 0;
+  /** set_memory_decrypted and set_memory_encrypted calls for pools; they cost only in encrypted guests. */
+  conversions = 0;
+
+  private readonly port: AllocatorPort;
+  private readonly messages: MessageSink | undefined;
+  private readonly search: AreaSearch;
+  private readonly byId = new Map<number, Pool>();
+  private readonly memory = new Map<number, PoolMemory>();
+  private readonly waitingForRcu: Pool[] = [];
+  private nextPoolId: number;
+  private foundPool: Pool | null = null;
+  private transientCause: Cause | null = null;
+  private readonly request: SearchRequest = {
+    slots: 0,
+    sizeBytes: 0,
+    original: 0,
+    minAlignMask: 0,
+    allocAlignMask: 0,
+    segBoundaryMask: Number.POSITIVE_INFINITY,
+  };
+
+  constructor(spec: IoTlbSpec, port: AllocatorPort, options: IoTlbOptions) {
+    this.spec = spec;
+    this.port = port;
+    this.messages = options.messages;
+    this.nextPoolId = options.firstPoolId ?? 0;
+    this.rules = generationRules[spec.generation];
+    this.search = new AreaSearch(this.rules, spec.pageSize);
+    if (spec.boot !== null && spec.boot.slots > 0) {
+      this.addPool(spec.boot);
+    }
+  }
+
+  /** Lists a pool that was not allocated through the port, at the head of the search order; counts its memory. */
+  addPool(spec: PoolSpec): Pool {
+    const pool = this.createPool(spec);
+    this.list(pool);
+    this.memoryBytes += pool.slots * SLOT_BYTES;
+    return pool;
+  }
+
+  /** A pool that was not freed yet. */
+  pool(id: number): Pool {
+    const pool = this.byId.get(id);
+    assert(pool !== undefined, `pool ${id} is gone`);
+    return pool;
+  }
+
+  /** io_tlb_used as this kernel shows and prints it. */
+  get used(): Slots {
+    return this.spec.debugFs === false ? this.listedUsed() : this.totalUsed;
+  }
+
+  /** Transient buffers that were unmapped and wait for the RCU grace period. */
+  get rcuPending(): number {
+    return this.waitingForRcu.length;
+  }
+
+  /**
+   * swiotlb_tbl_map_single (and, with `checkCapable`, swiotlb_map around it).
+   * @param sizeBytes mapping_size, without padding
+   * @param allocAlignMask 0 for plain DMA; the IOMMU's granule - 1 on that path
+   * @param checkCapable refuse (and release again) a bounce address the device cannot reach
+   * @param allocSizeBytes until 6.8 the caller's alloc_size; absent: sizeBytes rounded up to allocAlignMask + 1
+   */
+  map(
+    cpu: number,
+    device: TlbDevice,
+    original: Address,
+    sizeBytes: Bytes,
+    allocAlignMask: number,
+    checkCapable: boolean,
+    allocSizeBytes?: Bytes,
+  ): Placement | MapFailure {
+    const rules = this.rules;
+    const minAlignMask = rules.deviceMask ? device.masks.minAlignMask : 0;
+    let offset: number;
+    let paddedBytes: Bytes;
+    let printedBytes: Bytes;
+    if (rules.prePadding) {
+      if (allocAlignMask >= this.spec.pageSize && this.totalSlots !== 0) {
+        this.messages?.message('WARN', 'Alloc alignment may prevent fulfilling requests with max mapping_size');
+      }
+      offset = ((original >>> 0) & minAlignMask & (allocAlignMask | 0x7ff)) >>> 0;
+      paddedBytes = sizeBytes + offset;
+      if (allocAlignMask !== 0) {
+        paddedBytes = roundUp(paddedBytes, allocAlignMask + 1);
+      }
+      printedBytes = paddedBytes;
+    } else {
+      offset = (original >>> 0) & minAlignMask & 0x7ff;
+      printedBytes = allocSizeBytes ?? roundUp(sizeBytes, allocAlignMask + 1);
+      paddedBytes = printedBytes + offset;
+    }
+    if (this.totalSlots === 0) {
+      this.messages?.message(
+        'warn',
+        "Can not allocate SWIOTLB buffer earlier and can't now provide you with the DMA bounce buffer",
+      );
+      return { cause: 'no-pool', printedBytes, freeSlots: 0, largestHole: 0 };
+    }
+
+    const first = this.findSlots(cpu, device, original, paddedBytes, allocAlignMask, minAlignMask);
+    const slots = this.request.slots;
+    if (first < 0) {
+      if (first !== LOCKUP && this.messages !== undefined) {
+        this.messages.message('warn', this.fullMessage(printedBytes));
+      }
+      return this.failure(first === LOCKUP ? 'lockup' : null, printedBytes);
+    }
+    const pool = this.foundPool as Pool;
+    const pad = offset >>> SLOT_SHIFT;
+    if (pad !== 0) {
+      pool.padSlots[first + pad] = pad;
+    }
+    const slot = first + pad;
+    const address = pool.start + slot * SLOT_BYTES + (offset & 0x7ff);
+    const placement: Placement = {
+      pool: pool.id,
+      slot,
+      firstSlot: first,
+      slots,
+      address,
+      pad,
+      transient: pool.kind === 'transient',
+    };
+    if (checkCapable && address + sizeBytes - 1 > device.addressLimit) {
+      this.unmap(device, placement);
+      this.messages?.message('WARN', 'swiotlb addr overflow');
+      return { cause: 'address-limit', printedBytes, freeSlots: this.totalSlots - this.listedUsed(), largestHole: -1 };
+    }
+    return placement;
+  }
+
+  /**
+   * swiotlb_alloc: pages from a restricted pool, no bounce.
+   * Until 6.8 without alignment of its own; 6.9+ aligned to the size rounded up to a power of two of pages.
+   */
+  allocate(cpu: number, device: TlbDevice, sizeBytes: Bytes): Placement | MapFailure {
+    const alignMask = this.rules.prePadding
+      ? this.spec.pageSize * 2 ** pageOrder(sizeBytes, this.spec.pageSize) - 1
+      : 0;
+    const minAlignMask = this.rules.deviceMask ? device.masks.minAlignMask : 0;
+    const first =
+      this.totalSlots === 0 ? NOT_FOUND : this.findSlots(cpu, device, 0, sizeBytes, alignMask, minAlignMask);
+    if (first < 0) {
+      return this.failure(first === LOCKUP ? 'lockup' : null, sizeBytes);
+    }
+    const pool = this.foundPool as Pool;
+    const address = pool.start + first * SLOT_BYTES;
+    const placement: Placement = {
+      pool: pool.id,
+      slot: first,
+      firstSlot: first,
+      slots: this.request.slots,
+      address,
+      pad: 0,
+      transient: pool.kind === 'transient',
+    };
+    if (this.rules.prePadding && address % this.spec.pageSize !== 0) {
+      this.messages?.message('WARN', 'Cannot allocate pages from non page-aligned swiotlb addr');
+      this.unmap(device, placement);
+      return this.failure('alignment', sizeBytes);
+    }
+    return placement;
+  }
+
+  /**
+   * Ends a mapping or allocation: frees what was allocated, whatever size the caller of the kernel would pass.
+   * A transient pool leaves its device at once; its memory waits for `freeNextTransient`.
+   */
+  unmap(device: TlbDevice, placement: Placement): void {
+    const pool = this.byId.get(placement.pool);
+    assert(pool !== undefined, 'the mapping belongs to a pool of this allocator');
+    if (this.spec.dynamic) {
+      this.countLookup(device, pool);
+      if (pool.kind === 'transient') {
+        this.retireTransient(device, pool);
+        return;
+      }
+    }
+    assert(pool.runSlots[placement.firstSlot] === placement.slots, 'the mapping is live');
+    this.cost.areaLocks++;
+    pool.release(placement.firstSlot, placement.slots, placement.pad);
+    this.totalUsed -= placement.slots;
+  }
+
+  /** As `unmap`, by bounce address, for callers that have no placement. False: no live mapping starts there. */
+  unmapAddress(device: TlbDevice, address: Address): boolean {
+    const pool = this.poolAt(device, address);
+    if (pool === null) {
+      return false;
+    }
+    const offset = this.rules.deviceMask ? (address >>> 0) & device.masks.minAlignMask & 0x7ff : 0;
+    const slot = Math.floor((address - offset - pool.start) / SLOT_BYTES);
+    const pad = pool.padSlots[slot];
+    const firstSlot = slot - pad;
+    const slots = pool.runSlots[firstSlot];
+    if (slots === 0) {
+      return false;
+    }
+    this.unmap(device, { pool: pool.id, slot, firstSlot, slots, address, pad, transient: pool.kind === 'transient' });
+    return true;
+  }
+
+  /**
+   * The look-up that a sync, or an unmap of a mapping that did not bounce, costs (swiotlb_find_pool, is_swiotlb_buffer).
+   * Static kernels compare one range; dynamic ones walk the lists, but only for devices that ever bounced.
+   */
+  lookup(device: TlbDevice, address: Address): Pool | null {
+    const pool = this.poolAt(device, address);
+    this.countLookup(device, pool);
+    return pool;
+  }
+
+  /** swiotlb_dyn_alloc: the whole worker run. The new pool, or null when there was no memory. */
+  runWorker(): Pool | null {
+    const prepared = this.startWorker();
+    return prepared === null ? null : this.finishWorker(prepared);
+  }
+
+  /** The worker starts: it may be queued again from now on. Gets the memory of the next pool; null when there is none. */
+  startWorker(): PreparedPool | null {
+    this.pendingWork = false;
+    const { defaultSlots, defaultAreas, physLimit } = this.spec;
+    const pool = this.allocatePool(null, 'grown', MIN_POOL_SLOTS, defaultSlots, defaultAreas, physLimit);
+    if (pool === null) {
+      this.workerFailed++;
+      this.messages?.message('warn', 'Failed to allocate new pool');
+      return null;
+    }
+    // Transient pools may come and go before the pool is listed: its id must not be given twice.
+    this.byId.set(pool.id, pool);
+    return { pool };
+  }
+
+  /** The worker lists its pool. */
+  finishWorker(prepared: PreparedPool): Pool {
+    this.workerRuns++;
+    this.list(prepared.pool);
+    return prepared.pool;
+  }
+
+  /** Gives back the memory of the transient pool that waits longest. False: none waits. */
+  freeNextTransient(): boolean {
+    const pool = this.waitingForRcu.shift();
+    if (pool === undefined) {
+      return false;
+    }
+    this.freeMemory(pool);
+    return true;
+  }
+
+  /** Writing 0 to io_tlb_used_hiwater: it restarts from 0, not from the current use. */
+  hiwaterReset(): void {
+    this.hiwater = 0;
+  }
+
+  /** The areas' [index, used] and the free lists' hash of the listed pools, then of the device's transient pools. */
+  dump(device: TlbDevice): { id: number; listHash: number; areas: [number, number][] }[] {
+    return [...this.listed, ...device.transientPools].map((pool) => ({
+      id: pool.id,
+      listHash: pool.listHash(),
+      areas: Array.from({ length: pool.areas }, (_, area) => [pool.areaIndex[area], pool.areaUsed[area]]),
+    }));
+  }
+
+  /** The longest free run in any area of a listed pool. */
+  largestFreeRun(): Slots {
+    let best = 0;
+    for (const pool of this.listed) {
+      for (let area = 0; area < pool.areas; area++) {
+        best = Math.max(best, pool.largestFreeRun(area));
+      }
+    }
+    return best;
+  }
+
+  /** swiotlb_find_slots: first slot, NOT_FOUND or LOCKUP; sets `foundPool`. */
+  private findSlots(
+    cpu: number,
+    device: TlbDevice,
+    original: Address,
+    sizeBytes: Bytes,
+    allocAlignMask: number,
+    minAlignMask: number,
+  ): number {
+    const request = this.request;
+    request.slots = Math.max(1, Math.ceil(sizeBytes / SLOT_BYTES));
+    request.sizeBytes = sizeBytes;
+    request.original = original;
+    request.minAlignMask = minAlignMask;
+    request.allocAlignMask = allocAlignMask;
+    request.segBoundaryMask = device.masks.segBoundaryMask;
+    this.transientCause = null;
+
+    if (!this.spec.dynamic) {
+      this.cost.poolsVisited++;
+      const slot = this.searchPool(this.listed[0], cpu);
+      device.usesIoTlb ||= slot >= 0;
+      return slot;
+    }
+    if (this.rules.refusesOversize && sizeBytes > SEGMENT_BYTES) {
+      return NOT_FOUND;
+    }
+    let slot = this.rules.poolMajor ? this.searchPoolMajor(cpu) : this.searchAreaMajor(cpu);
+    if (slot === NOT_FOUND && this.spec.canGrow) {
+      this.pendingWork = true;
+      slot = this.mapTransient(device);
+    }
+    device.usesIoTlb ||= slot >= 0;
+    return slot;
+  }
+
+  /** Every area of a pool, from the CPU's own on. */
+  private searchPool(pool: Pool, cpu: number): number {
+    const start = cpu & (pool.areas - 1);
+    let area = start;
+    do {
+      const slot = this.searchArea(pool, area);
+      if (slot !== NOT_FOUND) {
+        return slot;
+      }
+      area = area + 1 >= pool.areas ? 0 : area + 1;
+    } while (area !== start);
+    return NOT_FOUND;
+  }
+
+  private searchPoolMajor(cpu: number): number {
+    for (const pool of this.listed) {
+      this.cost.poolsVisited++;
+      const slot = this.searchPool(pool, cpu);
+      if (slot !== NOT_FOUND) {
+        return slot;
+      }
+    }
+    return NOT_FOUND;
+  }
+
+  /** 6.8+: the CPU's own area of every pool, then the next area of every pool; default_nareas rounds, whatever a pool has. */
+  private searchAreaMajor(cpu: number): number {
+    for (let round = 0; round < this.spec.defaultAreas; round++) {
+      for (const pool of this.listed) {
+        if (round === 0) {
+          this.cost.poolsVisited++;
+        }
+        if (round >= pool.areas) {
+          continue;
+        }
+        const slot = this.searchArea(pool, (cpu + round) & (pool.areas - 1));
+        if (slot !== NOT_FOUND) {
+          return slot;
+        }
+      }
+    }
+    return NOT_FOUND;
+  }
+
+  /** Searches one area under its lock and takes the slots. */
+  private searchArea(pool: Pool, area: number): number {
+    const search = this.search;
+    const count = this.request.slots;
+    this.cost.areaLocks++;
+    const slot = search.find(pool, area, pool.areaIndex[area], this.request);
+    this.cost.probes += search.probes;
+    if (slot < 0) {
+      return slot;
+    }
+    pool.take(slot, count, 0);
+    pool.areaIndex[area] = search.indexAfter(pool, area, slot, count);
+    this.totalUsed += count;
+    if (this.totalUsed > this.hiwater) {
+      this.hiwater = this.totalUsed;
+    }
+    this.foundPool = pool;
+    return slot;
+  }
+
+  /** A pool of exactly the wanted slots for this mapping alone; NOT_FOUND sets `transientCause`. */
+  private mapTransient(device: TlbDevice): number {
+    const want = this.request.slots;
+    const pool = this.allocatePool(device, 'transient', want, want, 1, device.addressLimit);
+    if (pool === null) {
+      this.transientFailed++;
+      return NOT_FOUND;
+    }
+    const slot = this.searchArea(pool, 0);
+    if (slot < 0) {
+      this.transientCause = 'alignment';
+      this.transientFailed++;
+      this.reject(pool);
+      return slot;
+    }
+    this.cost.areaLocks++;
+    device.transientPools.unshift(pool);
+    this.transientSlots += pool.slots;
+    this.transientCount++;
+    return slot;
+  }
+
+  private retireTransient(device: TlbDevice, pool: Pool): void {
+    const at = device.transientPools.indexOf(pool);
+    assert(at >= 0, 'the transient pool belongs to the device');
+    device.transientPools.splice(at, 1);
+    this.cost.areaLocks++;
+    this.totalUsed -= pool.slots;
+    this.transientSlots -= pool.slots;
+    this.byId.delete(pool.id);
+    this.waitingForRcu.push(pool);
+  }
+
+  /** swiotlb_alloc_pool: descriptor, slots (halving down to `min`), slot array. The pool is in no list yet. */
+  private allocatePool(
+    device: TlbDevice | null,
+    kind: 'grown' | 'transient',
+    min: Slots,
+    wanted: Slots,
+    wantedAreas: number,
+    limit: Address,
+  ): Pool | null {
+    const { pageSize, maxPageOrder } = this.spec;
+    const canBlock = kind === 'grown';
+    const cap = (pageSize / SLOT_BYTES) * 2 ** maxPageOrder;
+    let slots = wanted;
+    let areas = wantedAreas;
+    if (slots > cap) {
+      slots = cap;
+      areas = limitAreas(areas, slots);
+    }
+    this.transientCause = 'allocation-failed';
+    if (!this.port.allocateMeta(POOL_DESCRIPTOR_BYTES + AREA_DESCRIPTOR_BYTES * areas, canBlock)) {
+      return null;
+    }
+    const atomic = !canBlock && device?.masks.forceUnencrypted === true;
+    let start = this.allocateSlots(slots, limit, canBlock, atomic);
+    while (start === null) {
+      if (slots <= min) {
+        return null;
+      }
+      slots = roundUpToSegment(slots / 2);
+      areas = limitAreas(areas, slots);
+      start = this.allocateSlots(slots, limit, canBlock, atomic);
+    }
+    const bytes = slots * SLOT_BYTES;
+    const order = atomic ? -1 : pageOrder(bytes, pageSize);
+    const pool = new Pool(
+      this.nextPoolId++,
+      { kind, start, slots, areas },
+      { pageSlots: pageSize / SLOT_BYTES, tailOverrun: this.rules.tailOverrun },
+    );
+    this.byId.set(pool.id, pool);
+    this.memory.set(pool.id, { order, bytes });
+    if (!atomic) {
+      this.memoryBytes += pageSize * 2 ** order;
+      this.roundingWasteBytes += pageSize * 2 ** order - bytes;
+    }
+    if (!this.port.allocateSlotArray(pageOrder(SLOT_DESCRIPTOR_BYTES * slots, pageSize), canBlock)) {
+      this.reject(pool);
+      return null;
+    }
+    this.transientCause = null;
+    return pool;
+  }
+
+  /** swiotlb_alloc_tlb: memory for slots, below the limit. */
+  private allocateSlots(slots: Slots, limit: Address, canBlock: boolean, atomic: boolean): Address | null {
+    const bytes = slots * SLOT_BYTES;
+    if (atomic) {
+      const start = this.port.allocateAtomic(bytes);
+      this.transientCause = start === null ? 'atomic-pool-empty' : null;
+      return start;
+    }
+    const order = pageOrder(bytes, this.spec.pageSize);
+    let zone: Zone = limit <= this.spec.zoneDmaLimit ? 'DMA' : limit <= FOUR_GIB_LIMIT ? 'DMA32' : 'NORMAL';
+    for (;;) {
+      this.pageAllocations++;
+      const start = this.port.allocatePages(order, zone, canBlock);
+      if (start === null) {
+        this.pageAllocationsFailed++;
+        return null;
+      }
+      if (start + bytes - 1 <= limit) {
+        this.conversions++;
+        return start;
+      }
+      this.port.freePages(start, order);
+      if (zone === 'DMA') {
+        this.pageAllocationsFailed++;
+        return null;
+      }
+      zone = zone === 'NORMAL' ? 'DMA32' : 'DMA';
+    }
+  }
+
+  private freeMemory(pool: Pool): void {
+    const memory = this.memory.get(pool.id);
+    assert(memory !== undefined, 'the pool was allocated at run time');
+    this.memory.delete(pool.id);
+    if (memory.order < 0) {
+      this.port.freeAtomic(pool.start, memory.bytes);
+      return;
+    }
+    const held = this.spec.pageSize * 2 ** memory.order;
+    this.memoryBytes -= held;
+    this.roundingWasteBytes -= held - memory.bytes;
+    this.conversions++;
+    this.port.freePages(pool.start, memory.order);
+  }
+
+  private createPool(spec: PoolSpec): Pool {
+    const single = this.rules.singleArea && spec.areas !== 1;
+    const pool = new Pool(this.nextPoolId++, single ? { ...spec, areas: 1 } : spec, {
+      pageSlots: this.spec.pageSize / SLOT_BYTES,
+      tailOverrun: this.rules.tailOverrun,
+    });
+    this.byId.set(pool.id, pool);
+    return pool;
+  }
+
+  /** A rejected pool uses up no id. */
+  private reject(pool: Pool): void {
+    this.freeMemory(pool);
+    this.byId.delete(pool.id);
+    if (this.nextPoolId === pool.id + 1) {
+      this.nextPoolId = pool.id;
+    }
+  }
+
+  private list(pool: Pool): void {
+    this.listed.unshift(pool);
+    this.totalSlots += pool.slots;
+  }
+
+  private poolAt(device: TlbDevice, address: Address): Pool | null {
+    for (const pool of this.listed) {
+      if (pool.contains(address)) {
+        return pool;
+      }
+    }
+    for (const pool of device.transientPools) {
+      if (pool.contains(address)) {
+        return pool;
+      }
+    }
+    return null;
+  }
+
+  /** `pool`: where the walk ends, null at the end of both lists. */
+  private countLookup(device: TlbDevice, pool: Pool | null): void {
+    this.cost.lookups++;
+    if (!this.spec.dynamic || !device.usesIoTlb) {
+      return;
+    }
+    const listedAt = pool === null ? -1 : this.listed.indexOf(pool);
+    if (listedAt >= 0) {
+      this.cost.listSteps += listedAt + 1;
+      return;
+    }
+    const transientAt = pool === null ? -1 : device.transientPools.indexOf(pool);
+    this.cost.listSteps += this.listed.length + (transientAt >= 0 ? transientAt + 1 : device.transientPools.length);
+  }
+
+  private listedUsed(): Slots {
+    let used = 0;
+    for (const pool of this.listed) {
+      used += pool.usedSlots();
+    }
+    return used;
+  }
+
+  private failure(known: Cause | null, printedBytes: Bytes): MapFailure {
+    const freeSlots = this.totalSlots - this.listedUsed();
+    const count = this.request.slots;
+    const largestHole = this.largestFreeRun();
+    let cause = known;
+    if (cause === null) {
+      if (count > SEGMENT_SLOTS) {
+        cause = 'over-size';
+      } else if (this.transientCause !== null) {
+        cause = this.transientCause;
+      } else if (freeSlots < count) {
+        cause = 'pool-full';
+      } else {
+        cause = largestHole >= count ? 'alignment' : 'fragmented';
+      }
+    }
+    return { cause, printedBytes, freeSlots, largestHole };
+  }
+
+  private fullMessage(printedBytes: Bytes): string {
+    const head = `swiotlb buffer is full (sz: ${printedBytes} bytes)`;
+    return this.rules.singleArea ? head : `${head}, total ${this.totalSlots} (slots), used ${this.used} (slots)`;
+  }
+}
+
+function roundUp(bytes: Bytes, multiple: Bytes): Bytes {
+  return Math.ceil(bytes / multiple) * multiple;
+}
