@@ -36,7 +36,6 @@ const probesByGeneration: Readonly<Record<Generation, readonly string[]>> = {
 };
 
 /** An entry and a return probe: older kernels cannot read entry arguments when the function returns. */
-/** The commands for the kernel an input came from; for an unknown kernel the three that work on every one. */
 export function captureCommandsFor(analysis: Analysis): CaptureCommands {
   const { generation } = analysis.geometry;
   const told = generation.evidence.level !== 'default' && generation.evidence.level !== 'assumed';

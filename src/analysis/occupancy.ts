@@ -40,6 +40,8 @@ export interface Holder {
   readonly device: number;
   readonly slots: Slots;
   readonly mappings: number;
+  /** Line of its oldest mapping that is still held; 0 when all are from before the trace. */
+  readonly oldestLine: number;
 }
 
 /** Device masks that decide where a run may start. */
@@ -173,16 +175,16 @@ export function failureFactsOf(analysis: Analysis): ReadonlyMap<number, FailureF
 }
 
 /** Who holds slots just before a line of a source, largest first. */
-export function holdersAt(analysis: Analysis, source: number, line: number): readonly Holder[] {
+export function holdersAt(analysis: Analysis, source: number, atLine: number): readonly Holder[] {
   const { columns, length } = analysis.tables.requests;
-  const slotsByDevice = new Map<number, { slots: number; mappings: number }>();
+  const slotsByDevice = new Map<number, { slots: number; mappings: number; oldestLine: number }>();
   for (let row = 0; row < length; row++) {
     if (columns.source[row] !== source || (columns.evidence[row] & EvidenceBit.direct) !== 0) {
       continue;
     }
     const bornBefore =
-      columns.pairing[row] === Pairing.unseenMap || (columns.mapLine[row] > 0 && columns.mapLine[row] < line);
-    const alive = bornBefore && (columns.unmapLine[row] === 0 || columns.unmapLine[row] > line);
+      columns.pairing[row] === Pairing.unseenMap || (columns.mapLine[row] > 0 && columns.mapLine[row] < atLine);
+    const alive = bornBefore && (columns.unmapLine[row] === 0 || columns.unmapLine[row] > atLine);
     if (!alive || columns.outcome[row] !== Outcome.served || columns.pairing[row] === Pairing.assumed) {
       continue;
     }
@@ -191,11 +193,13 @@ export function holdersAt(analysis: Analysis, source: number, line: number): rea
       continue;
     }
     const held = slotsByDevice.get(columns.device[row]);
+    const line = columns.pairing[row] === Pairing.unseenMap ? 0 : columns.mapLine[row];
     if (held === undefined) {
-      slotsByDevice.set(columns.device[row], { slots: range.slots, mappings: 1 });
+      slotsByDevice.set(columns.device[row], { slots: range.slots, mappings: 1, oldestLine: line });
     } else {
       held.slots += range.slots;
       held.mappings++;
+      held.oldestLine = held.oldestLine === 0 ? line : Math.min(held.oldestLine, line || held.oldestLine);
     }
   }
   return [...slotsByDevice]

@@ -1,0 +1,394 @@
+import { formatCount, formatPercent, formatTimeRange, plural } from '../base/format';
+import type { Cause } from '../model/cause';
+import type { LogKind, LogRecord } from '../model/log';
+import type { ReplayResult } from '../model/replayResult';
+import type { LogFailure } from '../model/tables';
+import { Outcome } from '../model/tables';
+import { adviceFor } from './advice';
+import type { Analysis } from './analysis';
+import { bootReports, isEncrypted, poolLine } from './boot';
+import { guidanceFor } from './guidance';
+import { judgeRequest } from './judgeRequest';
+import { suspectedLeaks } from './leaks';
+import { ledgerOf } from './ledger';
+import { holdersAt } from './occupancy';
+import type { DiagnoseReport, EpisodeReport, FailureReport } from './reports';
+import type { FailureNumbers } from './verdict';
+import { describeFailure, isBounceOverflow, judgeLine, numbersOfLine } from './verdict';
+import { warningsOf } from './warnings';
+
+export interface DiagnoseOptions {
+  /** Replay of the recorded policy and geometry; gives causes and holes that counting cannot. */
+  readonly recorded?: ReplayResult | null;
+}
+
+/** Failures of one device and cause further apart than this are separate episodes; the kernel's own limit window is 5 s. */
+const episodeGapNs = 10e9;
+/** Looking for holders walks all requests, so only the first episodes get it. */
+const episodesWithHolders = 64;
+
+/** Every failure once, why it happened and what helps; floods grouped; what else the input says about the pool. */
+export function diagnose(analysis: Analysis, options: DiagnoseOptions = {}): DiagnoseReport {
+  const found = collectFailures(analysis, options.recorded ?? null);
+  const episodes = groupEpisodes(analysis, found);
+  return {
+    file: analysis.file,
+    failures: found.map((failure) => reportOf(analysis, failure, episodes)),
+    boot: bootReports(analysis),
+    episodes: episodes.map((episode) => episode.report),
+    warnings: warningsOf(analysis),
+    guidance: guidanceFor(analysis),
+    ledger: ledgerOf(analysis),
+  };
+}
+
+/** A failure before it is put into words. */
+interface FoundFailure {
+  readonly kind: 'log' | 'trace';
+  readonly source: number;
+  readonly line: number;
+  /** The message the failure is known by, or that joined it. */
+  readonly record: LogRecord | null;
+  /** Further messages of the same failure. */
+  readonly others: LogRecord[];
+  readonly timeNs: number;
+  readonly deviceRow: number;
+  readonly device: string;
+  readonly driver: string;
+  readonly cause: Cause;
+  readonly numbers: FailureNumbers;
+  /** Messages the kernel suppressed after this one; -1 when there is no message. */
+  suppressed: number;
+  readonly row: number;
+  episode: number;
+}
+
+function collectFailures(analysis: Analysis, recorded: ReplayResult | null): FoundFailure[] {
+  const joined = joinedMessages(analysis);
+  const failures = [...traceFailures(analysis, recorded, joined), ...logFailures(analysis), ...lockups(analysis)];
+  return failures.sort((a, b) => a.source - b.source || a.line - b.line);
+}
+
+function joinedMessages(analysis: Analysis): ReadonlyMap<number, LogFailure[]> {
+  const joined = new Map<number, LogFailure[]>();
+  for (const failure of analysis.tables.logFailures) {
+    if (failure.request >= 0) {
+      const list = joined.get(failure.request);
+      if (list === undefined) {
+        joined.set(failure.request, [failure]);
+      } else {
+        list.push(failure);
+      }
+    }
+  }
+  return joined;
+}
+
+function traceFailures(
+  analysis: Analysis,
+  recorded: ReplayResult | null,
+  joined: ReadonlyMap<number, LogFailure[]>,
+): FoundFailure[] {
+  const { tables } = analysis;
+  const { columns, length } = tables.requests;
+  const failures: FoundFailure[] = [];
+  for (let row = 0; row < length; row++) {
+    if (columns.outcome[row] !== Outcome.failed) {
+      continue;
+    }
+    const messages = joined.get(row) ?? [];
+    const best = messages.find((message) => message.record.totalSlots >= 0) ?? messages[0];
+    const record = best?.record ?? null;
+    const device = tables.devices[columns.device[row]];
+    const { cause, numbers } = judgeRequest(analysis, row, record, recorded);
+    failures.push({
+      kind: 'trace',
+      source: columns.source[row],
+      line: columns.mapLine[row] || columns.enterLine[row],
+      record,
+      others: messages.map((message) => message.record).filter((other) => other !== record),
+      timeNs: columns.enterNs[row],
+      deviceRow: columns.device[row],
+      device: device?.name ?? record?.device ?? '',
+      driver: device?.driver || record?.driver || '',
+      cause,
+      numbers,
+      suppressed: best === undefined ? -1 : messages.reduce((sum, message) => sum + message.suppressed, 0),
+      row,
+      episode: -1,
+    });
+  }
+  return failures;
+}
+
+/** The second message that old kernels print for one failure, and the message of the caller. */
+const followUps: ReadonlySet<LogKind> = new Set<LogKind>(['out-of-space', 'coherent-failed']);
+/** A follow-up comes from the same call; with only whole lines to go by it is one of the next few. */
+const followUpLines = 8;
+const followUpNs = 50e6;
+
+/** Messages that no event explains: each is a failure, except second messages about the same one. */
+function logFailures(analysis: Analysis): FoundFailure[] {
+  const failures: FoundFailure[] = [];
+  for (const failure of analysis.tables.logFailures) {
+    if (failure.request >= 0) {
+      continue;
+    }
+    const { record } = failure;
+    const first = findFirstMessage(failures, record);
+    if (first !== null) {
+      first.others.push(record);
+      first.suppressed += failure.suppressed;
+      continue;
+    }
+    failures.push(foundFromRecord(analysis, record, failure.device, failure.suppressed));
+  }
+  return dropEchoes(analysis, failures);
+}
+
+function foundFromRecord(analysis: Analysis, record: LogRecord, deviceRow: number, suppressed: number): FoundFailure {
+  const device = analysis.tables.devices[deviceRow];
+  return {
+    kind: 'log',
+    source: record.source,
+    line: record.line,
+    record,
+    others: [],
+    timeNs: record.timeNs,
+    deviceRow,
+    device: record.device || device?.name || '',
+    driver: record.driver || device?.driver || '',
+    cause: judgeLine(record),
+    numbers: numbersOfLine(record),
+    suppressed,
+    row: -1,
+    episode: -1,
+  };
+}
+
+function findFirstMessage(failures: readonly FoundFailure[], record: LogRecord): FoundFailure | null {
+  if (!followUps.has(record.kind)) {
+    return null;
+  }
+  for (let i = failures.length - 1; i >= 0 && i >= failures.length - followUpLines; i--) {
+    const earlier = failures[i];
+    const first = earlier.record;
+    if (first === null || first.source !== record.source || record.line - first.line > followUpLines) {
+      break;
+    }
+    const sameDevice = record.device === '' || first.device === '' || record.device === first.device;
+    const near = !(Math.abs(record.timeNs - first.timeNs) > followUpNs);
+    const already = earlier.others.some((other) => other.kind === record.kind);
+    if (first.kind === 'buffer-full' && sameDevice && record.sizeBytes === first.sizeBytes && near && !already) {
+      return earlier;
+    }
+  }
+  return null;
+}
+
+/** A bundle has the same message twice: as a console event of the trace and as a line of the log. */
+function dropEchoes(analysis: Analysis, failures: FoundFailure[]): FoundFailure[] {
+  if (analysis.tables.sources.length < 2) {
+    return failures;
+  }
+  const kept: FoundFailure[] = [];
+  const waiting = new Map<string, FoundFailure[]>();
+  const bySource = [...failures].sort((a, b) => Number(b.record?.viaTrace) - Number(a.record?.viaTrace));
+  for (const failure of bySource) {
+    const key = failure.record === null ? '' : `${failure.record.device} ${failure.record.text}`;
+    const echoes = waiting.get(key);
+    const original = echoes?.find((candidate) => candidate.source !== failure.source);
+    if (original !== undefined && failure.record !== null && original.record?.viaTrace !== failure.record.viaTrace) {
+      echoes?.splice(echoes.indexOf(original), 1);
+      original.others.push(failure.record);
+      original.suppressed = Math.max(original.suppressed, failure.suppressed);
+      continue;
+    }
+    kept.push(failure);
+    if (failure.record?.viaTrace === true) {
+      waiting.set(key, [...(echoes ?? []), failure]);
+    }
+  }
+  return kept;
+}
+
+/** A stuck search prints one report per CPU and every 20 s or so; the episode groups them. */
+function lockups(analysis: Analysis): FoundFailure[] {
+  return analysis.tables.logs
+    .filter((record) => record.kind === 'lockup')
+    .map((record) => {
+      const device = analysis.tables.devices.findIndex(
+        (candidate) => record.device !== '' && candidate.name === record.device,
+      );
+      return foundFromRecord(analysis, record, device, -1);
+    });
+}
+
+interface Episode {
+  readonly members: FoundFailure[];
+  report: EpisodeReport;
+}
+
+function groupEpisodes(analysis: Analysis, failures: readonly FoundFailure[]): Episode[] {
+  const groups: FoundFailure[][] = [];
+  const current = new Map<string, FoundFailure[]>();
+  const groupNumbers = new Map<FoundFailure[], number>();
+  for (const failure of failures) {
+    const key = `${failure.source} ${failure.cause} ${failure.device}`;
+    let group = current.get(key);
+    const last = group?.[group.length - 1];
+    if (group === undefined || (last !== undefined && failure.timeNs - last.timeNs > episodeGapNs)) {
+      group = [];
+      current.set(key, group);
+      groupNumbers.set(group, groups.length);
+      groups.push(group);
+    }
+    failure.episode = groupNumbers.get(group) ?? -1;
+    group.push(failure);
+  }
+  return groups.map((members) => ({ members, report: episodeReport(analysis, members) }));
+}
+
+function episodeReport(analysis: Analysis, members: readonly FoundFailure[]): EpisodeReport {
+  const first = members[0];
+  const last = members[members.length - 1];
+  const suppressed = members.reduce((sum, member) => sum + (member.row < 0 ? Math.max(0, member.suppressed) : 0), 0);
+  return {
+    file: fileOf(analysis, first.source),
+    firstLine: first.line,
+    lastLine: last.line,
+    count: members.length,
+    cause: first.cause,
+    device: first.device || null,
+    suppressed,
+    message: episodeMessage(first, last, members.length, suppressed),
+  };
+}
+
+/** Continues the first failure's sentence; empty for a failure that stands alone. */
+function episodeMessage(first: FoundFailure, last: FoundFailure, count: number, suppressed: number): string {
+  if (count === 1 && suppressed === 0) {
+    return '';
+  }
+  const where = first.device === '' ? [] : [first.device];
+  const when = Number.isFinite(last.timeNs - first.timeNs) ? [formatTimeRange(first.timeNs, last.timeNs)] : [];
+  const detail = [...where, ...when].join(', ');
+  const inBrackets = detail === '' ? '' : ` (${detail})`;
+  const more =
+    count === 1
+      ? ''
+      : `… and ${formatCount(count - 1)} more like this until line ${formatCount(last.line)}${inBrackets}`;
+  if (suppressed === 0) {
+    return `${more}.`;
+  }
+  const hidden = `the kernel suppressed ${plural(suppressed, 'more message')}`;
+  return more === '' ? `… and ${hidden}${inBrackets}.` : `${more}; ${hidden}.`;
+}
+
+function reportOf(analysis: Analysis, failure: FoundFailure, episodes: readonly Episode[]): FailureReport {
+  const { numbers, record } = failure;
+  const isFirst = episodes[failure.episode].members[0] === failure;
+  const leaks = suspectedLeaks(analysis).some((leak) => leak.device === failure.deviceRow);
+  const holders =
+    isFirst && failure.episode < episodesWithHolders && failure.row >= 0 ? topHolders(analysis, failure) : [];
+  const known = numbers.level !== 'modelled';
+  return {
+    file: fileOf(analysis, failure.source),
+    line: failure.line,
+    startColumn: failure.kind === 'log' && record !== null ? record.startColumn : 0,
+    endColumn: failure.kind === 'log' && record !== null ? record.endColumn : 0,
+    source: failure.kind,
+    timeNs: Number.isFinite(failure.timeNs) ? failure.timeNs : null,
+    device: failure.device || null,
+    driver: failure.driver || null,
+    sizeBytes: numbers.sizeBytes >= 0 ? numbers.sizeBytes : null,
+    totalSlots: known && numbers.totalSlots >= 0 ? numbers.totalSlots : null,
+    usedSlots: known && numbers.usedSlots >= 0 ? numbers.usedSlots : null,
+    suppressed: failure.suppressed >= 0 ? failure.suppressed : null,
+    cause: failure.cause,
+    message: describeFailure(failure.cause, numbers, record) + holderText(failure, holders),
+    advice: adviceFor(failure.cause, {
+      numbers,
+      geometry: analysis.geometry,
+      driver: failure.driver,
+      bounceOverflow: record !== null && isBounceOverflow(record),
+      encrypted: isEncrypted(analysis),
+      leak: leaks,
+    }),
+    marks: leaks ? ['leak-suspected'] : [],
+    related: related(analysis, failure, isFirst, holders),
+    episode: failure.episode,
+    request: failure.row >= 0 ? failure.row : null,
+  };
+}
+
+interface TopHolder {
+  readonly name: string;
+  readonly driver: string;
+  readonly share: number;
+  readonly slots: number;
+  readonly oldestLine: number;
+  readonly leaks: boolean;
+}
+
+function topHolders(analysis: Analysis, failure: FoundFailure): readonly TopHolder[] {
+  const leaks = suspectedLeaks(analysis);
+  const holders = holdersAt(analysis, failure.source, failure.line);
+  const total =
+    failure.numbers.totalSlots > 0 ? failure.numbers.totalSlots : holders.reduce((sum, h) => sum + h.slots, 0);
+  return holders.slice(0, 3).map((holder) => ({
+    name: analysis.tables.devices[holder.device]?.name ?? '',
+    driver: analysis.tables.devices[holder.device]?.driver ?? '',
+    share: total > 0 ? Math.min(1, holder.slots / total) : 0,
+    slots: holder.slots,
+    oldestLine: holder.oldestLine,
+    leaks: leaks.some((leak) => leak.device === holder.device),
+  }));
+}
+
+/** Where slots are the problem, who has them belongs to the verdict. */
+function holderText(failure: FoundFailure, holders: readonly TopHolder[]): string {
+  const slotsMatter = failure.cause === 'pool-full' || failure.cause === 'fragmented';
+  const top = holders[0];
+  if (!slotsMatter || top === undefined || top.share < 0.3) {
+    return '';
+  }
+  const name = top.driver === '' ? top.name : `${top.name} (${top.driver})`;
+  return ` ${formatPercent(top.share)} is held by ${name}${top.leaks ? ', and it does not return them' : ''}.`;
+}
+
+function related(
+  analysis: Analysis,
+  failure: FoundFailure,
+  isFirst: boolean,
+  holders: readonly TopHolder[],
+): FailureReport['related'] {
+  const lines: { file: string; line: number; message: string }[] = [];
+  const messages =
+    failure.kind === 'trace' && failure.record !== null ? [failure.record, ...failure.others] : failure.others;
+  for (const message of messages) {
+    lines.push({
+      file: fileOf(analysis, message.source),
+      line: message.line,
+      message: 'The kernel message of this failure.',
+    });
+  }
+  const pool = isFirst ? poolLine(analysis) : null;
+  if (pool !== null) {
+    lines.push({ file: fileOf(analysis, pool.source), line: pool.line, message: 'The pool was set up here.' });
+  }
+  for (const holder of holders) {
+    if (holder.oldestLine > 0) {
+      lines.push({
+        file: fileOf(analysis, failure.source),
+        line: holder.oldestLine,
+        message: `${holder.name} holds ${plural(holder.slots, 'slot')} (${formatPercent(holder.share)}); its oldest mapping still held begins here.`,
+      });
+    }
+  }
+  return lines;
+}
+
+function fileOf(analysis: Analysis, source: number): string {
+  return analysis.tables.sources[source]?.path ?? analysis.file;
+}

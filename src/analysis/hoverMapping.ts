@@ -1,0 +1,394 @@
+import { formatHex } from '../base/address';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatRange,
+  formatSlots,
+  formatSlotsAndBytes,
+  plural,
+} from '../base/format';
+import { causes } from '../model/cause';
+import { ContextBit, Direction, DmaAttribute, directionNames, isAtomic } from '../model/events';
+import type { EvidenceLevel } from '../model/evidence';
+import type { LogRecord } from '../model/log';
+import type { ReplayResult } from '../model/replayResult';
+import { ReplayOutcome } from '../model/replayResult';
+import { EvidenceBit, Outcome, Pairing } from '../model/tables';
+import { SLOT_BYTES } from '../model/units';
+import type { Analysis } from './analysis';
+import { judgeRequest } from './judgeRequest';
+import { suspectedLeaks } from './leaks';
+import type { LineEntry } from './lineIndex';
+import { LineRole } from './lineIndex';
+import { holdersAt, minAlignMaskOf, requestPaddedBytes, slotRangeOf } from './occupancy';
+import type { HoverCard, HoverLine } from './reports';
+import { causeTitle, describeFailure } from './verdict';
+
+/** The part of a hover query that a mapping card needs. */
+export interface MappingQuery {
+  readonly line: number;
+  readonly lineText: string;
+  readonly replay?: ReplayResult | null;
+  readonly recorded?: ReplayResult | null;
+}
+
+/** The card of one request, seen from one of its lines. */
+export function mappingCard(analysis: Analysis, entry: LineEntry, query: MappingQuery): HoverCard {
+  const { row } = entry;
+  const { columns } = analysis.tables.requests;
+  const outcome = columns.outcome[row];
+  const bounce = columns.recordedBounce[row];
+  const onUnmap = (entry.roles & (LineRole.enter | LineRole.map)) === 0;
+  const lines = [
+    whoLine(analysis, row),
+    ...addressLines(analysis, row),
+    ...listLines(analysis, row),
+    ...(outcome === Outcome.failed ? failureLines(analysis, row) : lifetimeLines(analysis, row, onUnmap)),
+    ...modelledLines(analysis, row, query.replay ?? null),
+  ];
+  return {
+    range: wholeLine(query),
+    verdict: verdictOf(analysis, row, onUnmap, query.recorded ?? null),
+    tone: outcome === Outcome.failed ? 'failed' : outcome === Outcome.served ? 'served' : 'unknown',
+    badge: Number.isNaN(bounce) ? null : formatHex(bounce),
+    lines,
+  };
+}
+
+/** A line of a whole scatterlist. */
+export function scatterlistCard(analysis: Analysis, entries: readonly LineEntry[], query: MappingQuery): HoverCard {
+  const { columns } = analysis.tables.requests;
+  const rows = entries.map((entry) => entry.row);
+  const direct = rows.every((row) => (columns.evidence[row] & EvidenceBit.direct) !== 0);
+  const failed = rows.find((row) => columns.outcome[row] === Outcome.failed);
+  const slots = rows.reduce((sum, row) => sum + (isDirect(analysis, row) ? 0 : neededSlots(analysis, row)), 0);
+  const bytes = rows.reduce((sum, row) => sum + columns.sizeBytes[row], 0);
+  const onUnmap = entries.every((entry) => (entry.roles & (LineRole.enter | LineRole.map)) === 0);
+  const size = direct ? formatBytes(bytes) : `${formatSlotsAndBytes(slots)} for ${formatBytes(bytes)}`;
+  const what = onUnmap ? 'Scatterlist released' : failed === undefined ? 'Scatterlist' : 'Scatterlist failed';
+  const elements = rows.slice(0, 8).map((row): HoverLine => {
+    const range = slotRangeOf(analysis, row);
+    const place = range === null ? '' : `, slots ${formatRange(range.firstSlot, range.firstSlot + range.slots - 1)}`;
+    const address = Number.isNaN(columns.recordedBounce[row]) ? '' : ` at ${formatHex(columns.recordedBounce[row])}`;
+    return {
+      level: 'recorded',
+      text: `${columns.sgIndex[row] + 1}: ${formatBytes(columns.sizeBytes[row])}${address}${place}`,
+      links: [],
+    };
+  });
+  const more = rows.length - elements.length;
+  return {
+    range: wholeLine(query),
+    verdict: `${what} · ${plural(rows.length, 'element')}, ${size}${direct ? ', not bounced' : ''}`,
+    tone: failed === undefined ? 'served' : 'failed',
+    badge: null,
+    lines: [
+      whoLine(analysis, rows[0]),
+      ...elements,
+      ...(more > 0
+        ? [line('recorded', `… and ${plural(more, 'more element')}. Point at an address for its element.`)]
+        : []),
+      ...lifetimeLines(analysis, rows[0], onUnmap),
+    ],
+  };
+}
+
+function verdictOf(analysis: Analysis, row: number, onUnmap: boolean, recorded: ReplayResult | null): string {
+  const { columns } = analysis.tables.requests;
+  const size = `${formatSlots(neededSlots(analysis, row))} (${formatBytes(neededSlots(analysis, row) * SLOT_BYTES)})`;
+  if (isDirect(analysis, row)) {
+    const bytes = columns.sizeBytes[row] > 0 ? ` · ${formatBytes(columns.sizeBytes[row])}` : '';
+    return onUnmap ? `Unmapped${bytes}, was not bounced` : `Direct${bytes}, not bounced: no slots needed`;
+  }
+  switch (columns.outcome[row]) {
+    case Outcome.failed: {
+      const verdict = judgeRequest(analysis, row, joinedRecord(analysis, row), recorded);
+      return `Failed · ${describeFailure(verdict.cause, verdict.numbers, joinedRecord(analysis, row))}`;
+    }
+    case Outcome.rolledBack:
+      return `Rolled back · ${size}: a later element of the list failed`;
+    case Outcome.unknown:
+      return `Attempt · ${size}, the trace does not tell the result`;
+    default: {
+      const range = slotRangeOf(analysis, row);
+      const verb = onUnmap ? 'Released' : 'Served';
+      if (range === null) {
+        return `${verb} · ${size} in a pool this trace does not name`;
+      }
+      const slots = `${formatSlots(range.slots)} (${formatBytes(range.slots * SLOT_BYTES)})`;
+      const area = range.area >= 0 && range.pool.kind !== 'transient' ? `, area ${formatCount(range.area)}` : '';
+      return `${verb} · ${slots} in ${range.pool.kind} pool${area}, slots ${formatRange(range.firstSlot, range.firstSlot + range.slots - 1)}`;
+    }
+  }
+}
+
+/** Device and driver, direction, CPU and context, how much of the slots is used. */
+function whoLine(analysis: Analysis, row: number): HoverLine {
+  const { tables } = analysis;
+  const { columns } = tables.requests;
+  const device = tables.devices[columns.device[row]];
+  const parts: string[] = [];
+  if (device !== undefined && device.name !== '') {
+    parts.push(device.driver === '' ? device.name : `${device.name} ${device.driver}`);
+  }
+  if (columns.direction[row] !== Direction.none) {
+    parts.push(directionNames[columns.direction[row]]);
+  }
+  parts.push(describeWhere(columns.cpu[row], columns.context[row]));
+  if (!isDirect(analysis, row) && columns.sizeBytes[row] > 0) {
+    const slots = neededSlots(analysis, row);
+    const mask = minAlignMaskOf(analysis.geometry, columns.device[row]);
+    const why = mask > 0 ? ` (min_align_mask ${formatHex(mask)})` : '';
+    parts.push(`${formatBytes(columns.sizeBytes[row])} of ${formatBytes(slots * SLOT_BYTES)} used${why}`);
+  }
+  const attributes = describeAttributes(columns.attributes[row]);
+  if (attributes !== '') {
+    parts.push(attributes);
+  }
+  return line('recorded', parts.filter((part) => part !== '').join(' · '));
+}
+
+function describeWhere(cpu: number, context: number): string {
+  const where = cpu >= 0 ? `CPU ${cpu}` : '';
+  if ((context & ContextBit.known) === 0) {
+    return where;
+  }
+  const state = contextWords.find(([bit]) => (context & bit) !== 0)?.[1];
+  const words = state ?? (isAtomic(context) ? 'atomic' : 'may sleep');
+  return where === '' ? words : `${where}, ${words}`;
+}
+
+const contextWords: readonly (readonly [number, string])[] = [
+  [ContextBit.nmi, 'NMI'],
+  [ContextBit.hardIrq, 'hard irq'],
+  [ContextBit.softIrq, 'soft irq'],
+  [ContextBit.irqsOff, 'irqs off'],
+  [ContextBit.bhOff, 'bottom halves off'],
+  [ContextBit.preemptOff, 'preemption off'],
+];
+
+function describeAttributes(attributes: number): string {
+  const names = Object.entries(attributeNames)
+    .filter(([bit]) => (attributes & Number(bit)) !== 0)
+    .map(([, name]) => name);
+  return names.join('|');
+}
+
+const attributeNames: Readonly<Record<number, string>> = {
+  [DmaAttribute.weakOrdering]: 'WEAK_ORDERING',
+  [DmaAttribute.writeCombine]: 'WRITE_COMBINE',
+  [DmaAttribute.noKernelMapping]: 'NO_KERNEL_MAPPING',
+  [DmaAttribute.skipCpuSync]: 'SKIP_CPU_SYNC',
+  [DmaAttribute.forceContiguous]: 'FORCE_CONTIGUOUS',
+  [DmaAttribute.allocSinglePages]: 'ALLOC_SINGLE_PAGES',
+  [DmaAttribute.noWarn]: 'NO_WARN',
+  [DmaAttribute.privileged]: 'PRIVILEGED',
+  [DmaAttribute.mmio]: 'MMIO',
+};
+
+function addressLines(analysis: Analysis, row: number): HoverLine[] {
+  const { columns } = analysis.tables.requests;
+  const original = columns.original[row];
+  const bounce = columns.recordedBounce[row];
+  if (Number.isNaN(original)) {
+    return [];
+  }
+  const to = isDirect(analysis, row) ? 'Device address' : 'Bounce address';
+  const bounceText = Number.isNaN(bounce) ? '' : ` · ${to.toLowerCase()} ${formatHex(bounce)}`;
+  return [line('recorded', `Original address ${formatHex(original)}${bounceText}`)];
+}
+
+function listLines(analysis: Analysis, row: number): HoverLine[] {
+  const { columns } = analysis.tables.requests;
+  if (columns.sgCount[row] <= 1) {
+    return [];
+  }
+  return [
+    line('recorded', `Element ${columns.sgIndex[row] + 1} of ${formatCount(columns.sgCount[row])} of a scatterlist`),
+  ];
+}
+
+function lifetimeLines(analysis: Analysis, row: number, onUnmap: boolean): HoverLine[] {
+  const { columns } = analysis.tables.requests;
+  const file = fileOf(analysis, columns.source[row]);
+  if (columns.outcome[row] === Outcome.rolledBack) {
+    return [];
+  }
+  switch (columns.pairing[row]) {
+    case Pairing.assumed:
+      return [line('assumed', 'Its end is assumed: this trace has no unmap events.')];
+    case Pairing.open:
+      return columns.outcome[row] === Outcome.served ? [line('recorded', 'Still mapped when the trace ends')] : [];
+    case Pairing.unseenMap:
+      return [line('derived', 'Mapped before the trace began')];
+    default: {
+      const lived = columns.unmapEnterNs[row] - columns.enterNs[row];
+      const lives = Number.isFinite(lived)
+        ? `${onUnmap ? 'Lived' : 'Lives'} ${formatDuration(lived)}`
+        : 'Lifetime unknown (the clock gives order only)';
+      const target = onUnmap ? columns.mapLine[row] : columns.unmapLine[row];
+      const label = onUnmap ? `mapped at line ${formatCount(target)}` : `unmapped at line ${formatCount(target)}`;
+      const inferred =
+        columns.pairing[row] !== Pairing.exact || (columns.evidence[row] & EvidenceBit.inferredUnmap) !== 0;
+      const remark = pairingRemark(columns.pairing[row]);
+      return [
+        {
+          level: inferred ? 'derived' : 'recorded',
+          text: `${lives} → ${target > 0 ? label : 'its other end is not in the trace'}${remark}`,
+          links: target > 0 ? [{ label, file, line: target }] : [],
+        },
+      ];
+    }
+  }
+}
+
+function pairingRemark(pairing: number): string {
+  if (pairing === Pairing.reused) {
+    return ' (its unmap was not seen; the slots were used again there)';
+  }
+  return pairing === Pairing.sizeMismatch ? ' (the unmap names another size)' : '';
+}
+
+/** Holders, the joined message and retries of a failure. */
+function failureLines(analysis: Analysis, row: number): HoverLine[] {
+  const { tables } = analysis;
+  const { columns } = tables.requests;
+  const file = fileOf(analysis, columns.source[row]);
+  const lines: HoverLine[] = [];
+  const at = columns.mapLine[row] || columns.enterLine[row];
+  const holders = holdersAt(analysis, columns.source[row], at).slice(0, 3);
+  const total = holdersAt(analysis, columns.source[row], at).reduce((sum, holder) => sum + holder.slots, 0);
+  if (holders.length > 0) {
+    const leaks = suspectedLeaks(analysis);
+    const shares = holders.map((holder) => {
+      const device = tables.devices[holder.device];
+      const leaking = leaks.some((leak) => leak.device === holder.device) ? ' (never returns them)' : '';
+      return `${device?.name ?? '?'} ${formatPercent(holder.slots / total)}${leaking}`;
+    });
+    lines.push({
+      level: 'derived',
+      text: `Holders now: ${shares.join(', ')}`,
+      links: holders
+        .filter((holder) => holder.oldestLine > 0)
+        .map((holder) => ({
+          label: `oldest of ${tables.devices[holder.device]?.name ?? '?'}`,
+          file,
+          line: holder.oldestLine,
+        })),
+    });
+  }
+  const message = joinedRecord(analysis, row);
+  if (message !== null) {
+    const place = {
+      label: `line ${formatCount(message.line)}`,
+      file: fileOf(analysis, message.source),
+      line: message.line,
+    };
+    lines.push({ level: 'recorded', text: `Kernel message: ${message.text}`, links: [place] });
+  }
+  if (columns.retryOf[row] >= 0) {
+    const earlier = columns.mapLine[columns.retryOf[row]];
+    lines.push({
+      level: 'derived',
+      text: `Repeats the failed request at line ${formatCount(earlier)}`,
+      links: [{ label: `line ${formatCount(earlier)}`, file, line: earlier }],
+    });
+  }
+  const retry = findRetry(analysis, row);
+  if (retry !== null) {
+    const later = columns.enterNs[retry.row] - columns.enterNs[row];
+    const when = Number.isFinite(later) ? ` ${formatDuration(later)} later` : '';
+    const target = columns.mapLine[retry.row];
+    lines.push({
+      level: 'derived',
+      text: retry.served
+        ? `Retry at line ${formatCount(target)} succeeded${when}`
+        : `${plural(retry.attempts, 'retry', 'retries')} until line ${formatCount(target)}, none succeeded`,
+      links: [{ label: `line ${formatCount(target)}`, file, line: target }],
+    });
+  }
+  return lines;
+}
+
+/** The last attempt of the same request after this one, or the first that succeeded. */
+function findRetry(
+  analysis: Analysis,
+  row: number,
+): { readonly row: number; readonly served: boolean; readonly attempts: number } | null {
+  const { columns, length } = analysis.tables.requests;
+  let last = -1;
+  let attempts = 0;
+  let chain = row;
+  for (let next = row + 1; next < length; next++) {
+    if (columns.retryOf[next] !== row && columns.retryOf[next] !== chain) {
+      continue;
+    }
+    attempts++;
+    last = next;
+    chain = next;
+    if (columns.outcome[next] === Outcome.served) {
+      return { row: next, served: true, attempts };
+    }
+  }
+  return last < 0 ? null : { row: last, served: false, attempts };
+}
+
+function modelledLines(analysis: Analysis, row: number, replay: ReplayResult | null): HoverLine[] {
+  if (replay === null || !replay.replayable || row >= replay.requests.outcome.length) {
+    return [];
+  }
+  const { columns } = analysis.tables.requests;
+  const { requests, policy } = replay;
+  switch (requests.outcome[row]) {
+    case ReplayOutcome.failed: {
+      const cause = causes[requests.cause[row]];
+      const also = columns.outcome[row] === Outcome.failed ? 'fails too' : 'fails here';
+      return [
+        line('modelled', `${policy}: ${also}${cause === undefined ? '' : ` (${causeTitle(cause).toLowerCase()})`}`),
+      ];
+    }
+    case ReplayOutcome.droppedRetry:
+      return [line('modelled', `${policy}: not needed, the first attempt is served`)];
+    case ReplayOutcome.served: {
+      const address = requests.bounceAddress[row];
+      if (address === columns.recordedBounce[row]) {
+        return [line('modelled', `${policy}: same place`)];
+      }
+      const pool = replay.pools.find((candidate) => candidate.id === requests.pool[row]);
+      const where = `${pool?.kind ?? 'unknown'} pool, slot ${formatCount(requests.slot[row])}, ${formatHex(address)}`;
+      const verb = columns.outcome[row] === Outcome.failed ? 'would have served it' : 'another place';
+      return [line('modelled', `${policy}: ${verb} (${where})`)];
+    }
+    default:
+      return [];
+  }
+}
+
+/** The log message that was joined to a request; null when none. */
+function joinedRecord(analysis: Analysis, row: number): LogRecord | null {
+  const joined = analysis.tables.logFailures.filter((failure) => failure.request === row);
+  return (joined.find((failure) => failure.record.totalSlots >= 0) ?? joined[0])?.record ?? null;
+}
+
+function neededSlots(analysis: Analysis, row: number): number {
+  return Math.max(1, Math.ceil(requestPaddedBytes(analysis, row) / SLOT_BYTES));
+}
+
+function isDirect(analysis: Analysis, row: number): boolean {
+  return (analysis.tables.requests.columns.evidence[row] & EvidenceBit.direct) !== 0;
+}
+
+function fileOf(analysis: Analysis, source: number): string {
+  return analysis.tables.sources[source]?.path ?? analysis.file;
+}
+
+function line(level: EvidenceLevel, text: string): HoverLine {
+  return { level, text, links: [] };
+}
+
+function wholeLine(query: MappingQuery): HoverCard['range'] {
+  const text = query.lineText.replace(/[\r\n]+$/, '');
+  return { line: query.line, startColumn: text.length - text.trimStart().length, endColumn: text.length };
+}

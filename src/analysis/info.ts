@@ -1,0 +1,127 @@
+import { formatHex } from '../base/address';
+import type { Evidence } from '../model/evidence';
+import type { PoolGeometry } from '../model/geometry';
+import type { Analysis } from './analysis';
+import { guidanceFor } from './guidance';
+import { ledgerOf } from './ledger';
+import type { GeometryReport, InfoReport } from './reports';
+
+/** What an input is: its format, how much of it was understood, and the kernel it was recorded on. */
+export function info(analysis: Analysis): InfoReport {
+  const { tables } = analysis;
+  const ledger = ledgerOf(analysis);
+  const bySource = new Map(analysis.sourceLedgers.map((entry) => [entry.source, entry]));
+  return {
+    file: analysis.file,
+    format: mainFormat(analysis),
+    lines: analysis.sourceLedgers.reduce((sum, entry) => sum + entry.lines, 0),
+    events: countEvents(analysis),
+    requests: tables.counts.requests,
+    bounced: tables.counts.bounced,
+    firstTimeNs: finiteOrNull(tables.firstTimeNs),
+    lastTimeNs: finiteOrNull(tables.lastTimeNs),
+    geometry: geometryReport(analysis),
+    ledger,
+    sources: tables.sources.map((source) => ({
+      file: source.path,
+      format: source.format,
+      lines: bySource.get(source.id)?.lines ?? 0,
+      clock: source.clock,
+    })),
+    guidance: guidanceFor(analysis),
+    problems: analysis.problems,
+  };
+}
+
+/** The format of the source with the most lines. */
+function mainFormat(analysis: Analysis): string {
+  let format = 'unknown';
+  let most = -1;
+  for (const ledger of analysis.sourceLedgers) {
+    const source = analysis.tables.sources[ledger.source];
+    if (source !== undefined && source.format !== '' && ledger.lines > most && source.format !== 'unknown') {
+      format = source.format;
+      most = ledger.lines;
+    }
+  }
+  return format;
+}
+
+/** Lines that are events, of the field or only counted: comments, headers and log lines are not. */
+function countEvents(analysis: Analysis): number {
+  let events = 0;
+  for (const ledger of analysis.sourceLedgers) {
+    for (const [name, count] of Object.entries(ledger.understoodByName)) {
+      events += notEvents.has(name) ? 0 : count;
+    }
+    for (const [name, count] of Object.entries(ledger.countedByName)) {
+      events += notEvents.has(name) ? 0 : count;
+    }
+  }
+  return events;
+}
+
+/** Names the readers use for lines that are no events. */
+const notEvents: ReadonlySet<string> = new Set(['comment', 'blank', 'header', 'log', 'sample', 'lost', 'kernel log']);
+
+/** The recorded kernel with the evidence of every field. */
+export function geometryReport(analysis: Analysis): GeometryReport {
+  const { geometry } = analysis;
+  const evidence: Record<string, GeometryReport['evidence'][string]> = {};
+  const add = (name: string, from: Evidence) => {
+    evidence[name] = evidenceReport(analysis, from);
+  };
+  add('kernel', geometry.generation.evidence);
+  add('dynamic', geometry.dynamic.evidence);
+  add('pageSize', geometry.pageSize.evidence);
+  add('cpus', geometry.cpus.evidence);
+  add('defaultSlots', geometry.defaultSlots.evidence);
+  add('defaultAreas', geometry.defaultAreas.evidence);
+  geometry.pools.forEach((pool, index) => {
+    add(`pools[${index}].start`, pool.start.evidence);
+    add(`pools[${index}].slots`, pool.slots.evidence);
+    add(`pools[${index}].areas`, pool.areas.evidence);
+  });
+  return {
+    kernel: isTold(geometry.generation.evidence) ? geometry.generation.value : null,
+    dynamic: isTold(geometry.dynamic.evidence) ? geometry.dynamic.value : null,
+    pools: [...geometry.pools, ...geometry.recordedPools].map(poolReport),
+    cpus: isTold(geometry.cpus.evidence) ? geometry.cpus.value : null,
+    evidence,
+    devices: geometry.devices.map((device) => ({
+      name: device.name,
+      dmaMaskBits:
+        isTold(device.dmaMaskBits.evidence) && device.dmaMaskBits.value >= 0 ? device.dmaMaskBits.value : null,
+      minAlignMask: isTold(device.minAlignMask.evidence) ? formatHex(device.minAlignMask.value) : null,
+      evidence: device.minAlignMask.evidence.text,
+    })),
+  };
+}
+
+function poolReport(pool: PoolGeometry): GeometryReport['pools'][number] {
+  return {
+    start: isTold(pool.start.evidence) && Number.isFinite(pool.start.value) ? formatHex(pool.start.value) : null,
+    slots: isTold(pool.slots.evidence) && pool.slots.value > 0 ? pool.slots.value : null,
+    areas: isTold(pool.areas.evidence) && pool.areas.value > 0 ? pool.areas.value : null,
+    kind: pool.kind,
+  };
+}
+
+/** A default or an assumption is not knowledge: such fields are null in the report. */
+function isTold(evidence: Evidence): boolean {
+  return evidence.level !== 'default' && evidence.level !== 'assumed';
+}
+
+function evidenceReport(analysis: Analysis, evidence: Evidence): GeometryReport['evidence'][string] {
+  const source = evidence.source === undefined ? undefined : analysis.tables.sources[evidence.source];
+  return {
+    level: evidence.level,
+    text: evidence.text,
+    ...(evidence.line !== undefined && evidence.line > 0 ? { line: evidence.line } : {}),
+    ...(source !== undefined ? { file: source.path } : {}),
+  };
+}
+
+function finiteOrNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
