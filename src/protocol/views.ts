@@ -245,6 +245,8 @@ export interface RunView {
     readonly contexts: number;
     readonly counterfactual: number;
   };
+  /** What this replay assumed beyond the trace's own ledger. */
+  readonly notes: LedgerView['notes'];
   /** In time order, thinned to `failed` at most; every one of them names a line. */
   readonly failures: readonly FailureMark[];
   /** Extent of the series. */

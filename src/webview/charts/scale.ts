@@ -1,0 +1,84 @@
+import { upperBound } from '../../base/bisect';
+import type { FailureMark, SeriesView } from '../../protocol/views';
+
+/** Steps of a power of two, so that slots and bytes are both round: at most six of them. */
+export function powerOfTwoScale(top: number): { readonly max: number; readonly step: number } {
+  if (top <= 0) {
+    return { max: 4, step: 1 };
+  }
+  const step = 2 ** Math.max(0, Math.ceil(Math.log2(top / 6)));
+  return { max: Math.ceil((top * 1.04) / step) * step, step };
+}
+
+/** The vertical extent of the slots chart; `capacityHidden` when the capacity would flatten everything else. */
+export function slotsScale(
+  usedTop: number,
+  capacityTop: number,
+  showCapacity: boolean,
+): { readonly max: number; readonly step: number; readonly capacityHidden: boolean } {
+  const wanted = Math.max(usedTop, 1);
+  const hidden = !showCapacity && wanted * 4 < capacityTop;
+  return { ...powerOfTwoScale(hidden ? wanted : Math.max(wanted, capacityTop)), capacityHidden: hidden };
+}
+
+/** Index of the step that holds at a time, -1 before the first. */
+export function stepAt(timesNs: readonly number[], timeNs: number): number {
+  return upperBound(timesNs, timeNs) - 1;
+}
+
+export function valueAt(series: SeriesView, column: keyof Omit<SeriesView, 'timeNs'>, timeNs: number): number | null {
+  const index = stepAt(series.timeNs, timeNs);
+  return index < 0 ? null : (series[column][index] ?? null);
+}
+
+/** Failures that would be drawn on the same pixels, as one mark. */
+export interface MarkCluster {
+  readonly first: FailureMark;
+  readonly count: number;
+  readonly timeNs: number;
+}
+
+/** One cluster per `widthNs`; failures come in time order. */
+export function clusterMarks(
+  marks: readonly FailureMark[],
+  fromNs: number,
+  toNs: number,
+  widthNs: number,
+): MarkCluster[] {
+  const clusters: { first: FailureMark; count: number; timeNs: number }[] = [];
+  for (const mark of marks) {
+    if (mark.timeNs < fromNs || toNs < mark.timeNs) {
+      continue;
+    }
+    const last = clusters[clusters.length - 1];
+    if (last !== undefined && mark.timeNs - last.timeNs < widthNs) {
+      last.count++;
+    } else {
+      clusters.push({ first: mark, count: 1, timeNs: mark.timeNs });
+    }
+  }
+  return clusters;
+}
+
+export interface Range {
+  readonly fromNs: number;
+  readonly toNs: number;
+}
+
+/** Zooms around a point and stays inside the whole; the factor shrinks (below 1) or widens the range. */
+export function zoomRange(range: Range, whole: Range, centreNs: number, factor: number): Range {
+  const span = Math.min(whole.toNs - whole.fromNs, Math.max((range.toNs - range.fromNs) * factor, minSpanNs(whole)));
+  const share = (centreNs - range.fromNs) / Math.max(range.toNs - range.fromNs, 1);
+  return clampRange({ fromNs: centreNs - span * share, toNs: centreNs + span * (1 - share) }, whole);
+}
+
+/** Keeps the length and moves the range inside the whole. */
+export function clampRange(range: Range, whole: Range): Range {
+  const span = Math.min(range.toNs - range.fromNs, whole.toNs - whole.fromNs);
+  const fromNs = Math.min(Math.max(range.fromNs, whole.fromNs), whole.toNs - span);
+  return { fromNs, toNs: fromNs + span };
+}
+
+function minSpanNs(whole: Range): number {
+  return Math.max((whole.toNs - whole.fromNs) * 1e-6, 1);
+}

@@ -1,0 +1,256 @@
+import { formatCount, plural } from '../../base/format';
+import type { EvidenceView, RunView, TraceView, VerifyView } from '../../protocol/views';
+import { h } from '../dom';
+import { levelWords } from '../words';
+import type { Reveal } from './why';
+
+/** What the result rests on: recorded, derived, assumed, lost; then the lines, the geometry and the check against the record. */
+export function ledgerSection(trace: TraceView, runs: readonly RunView[], reveal: Reveal): (HTMLElement | null)[] {
+  const { ledger } = trace;
+  return [
+    h(
+      'dl',
+      { class: 'ledger-counts' },
+      ledgerCount('recorded', ledger.exact, 'requests whose facts the trace itself states'),
+      ledgerCount('derived', ledger.derived, 'requests with a fact that follows from recorded ones'),
+      ledgerCount('assumed', ledger.assumed, 'requests with a fact that neither says'),
+      ledgerCount('lost', ledger.lost, 'events, lines or messages that never reached the file'),
+    ),
+    ledger.notes.length === 0
+      ? null
+      : h(
+          'ul',
+          { class: 'notes' },
+          ledger.notes.map((note) =>
+            h(
+              'li',
+              null,
+              h('span', { class: `level level-${note.level}` }, levelWords[note.level]),
+              h('span', null, note.text),
+              h('span', { class: 'muted number' }, formatCount(note.count)),
+            ),
+          ),
+        ),
+    assumptions(runs),
+    h(
+      'p',
+      { class: 'muted' },
+      `Of ${plural(trace.lines, 'line')}, ${formatCount(ledger.understood)} were understood, ${formatCount(ledger.counted)} counted by event name only, ${formatCount(ledger.notUnderstood)} not understood.`,
+    ),
+    disclosure('Where each fact about the pool comes from', evidenceTable(trace, reveal)),
+    0 < Object.keys(ledger.countedByName).length
+      ? disclosure('Events that were only counted', countedTable(ledger.countedByName))
+      : null,
+    0 < ledger.notUnderstoodExamples.length
+      ? disclosure(
+          'Lines that were not understood',
+          h(
+            'ul',
+            { class: 'plain' },
+            ledger.notUnderstoodExamples.map((example) =>
+              h(
+                'li',
+                null,
+                h(
+                  'button',
+                  { class: 'link', type: 'button', click: () => reveal(example) },
+                  `line ${formatCount(example.line)}`,
+                ),
+                ' ',
+                h('code', null, example.text),
+              ),
+            ),
+          ),
+        )
+      : null,
+    0 < trace.problems.length
+      ? disclosure(
+          'Problems of the input',
+          h(
+            'ul',
+            { class: 'plain' },
+            trace.problems.map((problem) => h('li', null, problem)),
+          ),
+        )
+      : null,
+  ];
+}
+
+function ledgerCount(level: string, count: number, hint: string): HTMLElement {
+  return h(
+    'div',
+    { class: `ledger-count level-${level}`, title: hint },
+    h('dt', null, level),
+    h('dd', null, formatCount(count)),
+  );
+}
+
+function assumptions(runs: readonly RunView[]): HTMLElement | null {
+  const lines: HTMLElement[] = [];
+  for (const run of runs) {
+    for (const note of run.notes) {
+      const count = note.count === 0 ? '' : ` (${formatCount(note.count)})`;
+      lines.push(
+        h(
+          'li',
+          null,
+          h('span', { class: `level level-${note.level}` }, levelWords[note.level]),
+          h('span', null, `${run.title}: ${note.text}${count}`),
+        ),
+      );
+    }
+    for (const [name, param] of Object.entries(run.params)) {
+      if (param.level === 'assumed' || param.level === 'user') {
+        lines.push(
+          h(
+            'li',
+            null,
+            h('span', { class: `level level-${param.level}` }, levelWords[param.level]),
+            h(
+              'span',
+              null,
+              `${run.title}: ${name} = ${String(param.value)}${param.unit === '' ? '' : ` ${param.unit}`}. ${param.source}`,
+            ),
+          ),
+        );
+      }
+    }
+  }
+  return lines.length === 0 ? null : h('ul', { class: 'notes', 'aria-label': 'Assumptions of the replays' }, lines);
+}
+
+function evidenceTable(trace: TraceView, reveal: Reveal): HTMLElement {
+  const entries = Object.entries(trace.geometry.evidence);
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      { class: 'evidence' },
+      h(
+        'thead',
+        null,
+        h(
+          'tr',
+          null,
+          ['Fact', 'How', 'Evidence', 'Line'].map((title) => h('th', { scope: 'col' }, title)),
+        ),
+      ),
+      h(
+        'tbody',
+        null,
+        entries.map(([name, evidence]) =>
+          h(
+            'tr',
+            null,
+            h('th', { scope: 'row' }, name),
+            h('td', null, h('span', { class: `level level-${evidence.level}` }, levelWords[evidence.level])),
+            h('td', null, evidence.text),
+            h('td', null, evidenceLine(evidence, reveal)),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function evidenceLine(evidence: EvidenceView, reveal: Reveal): HTMLElement | null {
+  const { file, line } = evidence;
+  if (file === null || line === null || line === 0) {
+    return null;
+  }
+  return h('button', { class: 'link', type: 'button', click: () => reveal({ file, line }) }, formatCount(line));
+}
+
+function countedTable(counted: Readonly<Record<string, number>>): HTMLElement {
+  const rows = Object.entries(counted).sort(([, a], [, b]) => b - a);
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      null,
+      h(
+        'tbody',
+        null,
+        rows.map(([name, count]) =>
+          h('tr', null, h('th', { scope: 'row' }, name), h('td', { class: 'number' }, formatCount(count))),
+        ),
+      ),
+    ),
+  );
+}
+
+/** The result of verify, in words first. */
+export function fidelity(view: VerifyView, reveal: Reveal): (HTMLElement | null)[] {
+  const skipped = Object.entries(view.skipped).filter(([, count]) => 0 < count);
+  return [
+    h(
+      'p',
+      null,
+      `The model (generation ${view.generation}) checked ${formatCount(view.checked)} of ${plural(view.requests, 'bounced request')}: `,
+      h('strong', null, `${formatCount(view.exact)} exact`),
+      view.learned === 0 ? '' : `, ${formatCount(view.learned)} explained by state from before the trace`,
+      view.undecided === 0 ? '' : `, ${formatCount(view.undecided)} undecided`,
+      `, ${formatCount(view.mismatchedCount)} different.`,
+      view.givenBase === 0
+        ? ''
+        : ` For ${formatCount(view.givenBase)} of them the base of a grown or transient pool was taken from the record.`,
+    ),
+    skipped.length === 0
+      ? null
+      : h(
+          'ul',
+          { class: 'plain' },
+          skipped.map(([reason, count]) => h('li', null, `${formatCount(count)} not checked: ${reason}`)),
+        ),
+    view.mismatched.length === 0
+      ? null
+      : disclosure(
+          'Requests that came out differently',
+          h(
+            'div',
+            { class: 'scroll' },
+            h(
+              'table',
+              null,
+              h(
+                'thead',
+                null,
+                h(
+                  'tr',
+                  null,
+                  ['Line', 'Recorded', 'Modelled', 'Why'].map((title) => h('th', { scope: 'col' }, title)),
+                ),
+              ),
+              h(
+                'tbody',
+                null,
+                view.mismatched.map((row) =>
+                  h(
+                    'tr',
+                    null,
+                    h(
+                      'td',
+                      null,
+                      h(
+                        'button',
+                        { class: 'link', type: 'button', click: () => reveal({ file: view.file, line: row.line }) },
+                        formatCount(row.line),
+                      ),
+                    ),
+                    h('td', null, h('code', null, row.recorded)),
+                    h('td', null, h('code', null, row.modelled)),
+                    h('td', null, row.why),
+                  ),
+                ),
+              ),
+            ),
+          ),
+        ),
+  ];
+}
+
+export function disclosure(title: string, ...content: (HTMLElement | null)[]): HTMLElement {
+  return h('details', null, h('summary', null, title), content);
+}

@@ -1,0 +1,160 @@
+import { formatCount, formatPercent, plural } from '../../base/format';
+import type { EpisodeView, LineRef, RunView, TraceView } from '../../protocol/views';
+import { h } from '../dom';
+import type { TimeFormat } from '../format';
+import { sortedCauses } from '../verdict';
+import { causeWords } from '../words';
+
+export type Reveal = (place: LineRef) => void;
+
+/** Causes with their shares; what a screen reader reads is the text beside the bar. */
+export function causeBars(counts: Readonly<Partial<Record<string, number>>>): HTMLElement {
+  const sorted = sortedCauses(counts);
+  const total = sorted.reduce((sum, [, count]) => sum + count, 0);
+  return h(
+    'ul',
+    { class: 'causes' },
+    sorted.map(([cause, count]) => {
+      const bar = h('span', { class: 'bar', 'aria-hidden': 'true' }, h('span', { class: 'bar-fill' }));
+      (bar.firstElementChild as HTMLElement).style.width = `${(100 * count) / total}%`;
+      return h(
+        'li',
+        { 'data-cause': cause },
+        h(
+          'div',
+          { class: 'cause-line' },
+          h('strong', null, causeWords[cause].label),
+          h(
+            'span',
+            { class: 'count' },
+            `${formatCount(count)}`,
+            h('span', { class: 'muted' }, ` · ${formatPercent(count / total)}`),
+          ),
+        ),
+        bar,
+        h('div', { class: 'muted' }, causeWords[cause].meaning),
+      );
+    }),
+  );
+}
+
+/** The recorded failures as episodes, with what would help. */
+export function episodeList(trace: TraceView, reveal: Reveal): HTMLElement {
+  return h(
+    'ol',
+    { class: 'episodes' },
+    trace.episodes.slice(0, 50).map((episode) => episodeItem(episode, reveal)),
+    trace.episodes.length <= 50
+      ? null
+      : h(
+          'li',
+          { class: 'muted' },
+          `… and ${plural(trace.episodes.length - 50, 'more episode')}; all of them are in the Problems view.`,
+        ),
+  );
+}
+
+function episodeItem(episode: EpisodeView, reveal: Reveal): HTMLElement {
+  const count = episode.count + episode.suppressed;
+  return h(
+    'li',
+    null,
+    h(
+      'div',
+      { class: 'episode-head' },
+      h('span', { class: 'pill', 'data-cause': episode.cause }, causeWords[episode.cause].label),
+      episode.marks.map((mark) => h('span', { class: 'pill mark' }, mark)),
+      episode.device === null ? null : h('span', { class: 'device' }, episode.device),
+      h('span', { class: 'spacer' }),
+      h('span', { class: 'muted' }, plural(count, 'failure')),
+      lineButton(episode, episode.firstLine, episode.lastLine, reveal),
+    ),
+    h('p', null, episode.message),
+    episode.advice.length === 0
+      ? null
+      : h(
+          'div',
+          { class: 'advice' },
+          h('span', { class: 'advice-label' }, 'What helps'),
+          h(
+            'ul',
+            null,
+            episode.advice.map((advice) => h('li', null, advice)),
+          ),
+        ),
+  );
+}
+
+function lineButton(episode: EpisodeView, first: number, last: number, reveal: Reveal): HTMLElement {
+  const label = first === last ? `line ${formatCount(first)}` : `lines ${formatCount(first)}–${formatCount(last)}`;
+  return h(
+    'button',
+    {
+      class: 'link',
+      type: 'button',
+      'data-failure-line': first,
+      'aria-label': `Go to ${label}`,
+      click: () => reveal({ file: episode.file, line: first }),
+    },
+    label,
+  );
+}
+
+const listedFailures = 200;
+
+/** The failing requests of one replay: each goes to its line. */
+export function failureTable(run: RunView, time: TimeFormat, spanNs: number, reveal: Reveal): HTMLElement {
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      { class: 'failures', 'aria-label': `Failing mappings, ${run.title}` },
+      h(
+        'thead',
+        null,
+        h(
+          'tr',
+          null,
+          ['Line', 'Time', 'Device', 'Size', 'Cause'].map((title) => h('th', { scope: 'col' }, title)),
+        ),
+      ),
+      h(
+        'tbody',
+        null,
+        run.failures.slice(0, listedFailures).map((mark) =>
+          h(
+            'tr',
+            null,
+            h(
+              'td',
+              null,
+              h(
+                'button',
+                {
+                  class: 'link',
+                  type: 'button',
+                  'data-failure-line': mark.line,
+                  'aria-label': `Go to line ${formatCount(mark.line)}`,
+                  click: () => reveal(mark),
+                },
+                formatCount(mark.line),
+              ),
+            ),
+            h('td', null, time.absolute(mark.timeNs, spanNs / 100)),
+            h('td', null, mark.device ?? 'unknown'),
+            h('td', { class: 'number' }, mark.sizeBytes === null ? '–' : `${formatCount(mark.sizeBytes)} B`),
+            h('td', null, causeWords[mark.cause].label),
+          ),
+        ),
+      ),
+    ),
+    run.failed <= listedFailures
+      ? null
+      : h(
+          'p',
+          { class: 'muted' },
+          `The first ${formatCount(Math.min(listedFailures, run.failures.length))} of ${formatCount(run.failed)}.`,
+        ),
+  );
+}

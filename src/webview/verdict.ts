@@ -1,0 +1,130 @@
+import { formatBytes, formatCount, formatPercent, formatSlotsAndBytes, plural } from '../base/format';
+import type { Cause } from '../model/cause';
+import { SLOT_BYTES } from '../model/units';
+import type { RunView, TraceView } from '../protocol/views';
+import { causeWords } from './words';
+
+export interface Verdict {
+  readonly tone: 'good' | 'bad' | 'mixed' | 'neutral';
+  readonly headline: string;
+  readonly detail: string;
+}
+
+/**
+ * The first words of the panel: what happened, and what the policy in front would have changed.
+ * `recorded` and `front` are the same run when no other policy is shown; both are null when nothing can be replayed.
+ */
+export function verdict(trace: TraceView, recorded: RunView | null, front: RunView | null): Verdict {
+  if (recorded === null || !recorded.replayable) {
+    return withoutReplay(trace);
+  }
+  return front === null || front === recorded ? ofRecording(trace, recorded) : ofPolicy(recorded, front);
+}
+
+function withoutReplay(trace: TraceView): Verdict {
+  if (trace.failureCount === 0) {
+    return {
+      tone: 'neutral',
+      headline: trace.guidance?.title ?? 'No failure, and nothing to replay.',
+      detail: trace.guidance?.found ?? 'This file holds no mapping requests.',
+    };
+  }
+  const causes = countCauses(trace);
+  return {
+    tone: 'bad',
+    headline: `${plural(trace.failureCount, 'mapping')} failed: ${listCauses(causes)}.`,
+    detail: trace.episodes[0]?.message ?? '',
+  };
+}
+
+function ofRecording(trace: TraceView, run: RunView): Verdict {
+  const peak = `Peak use ${formatSlotsAndBytes(run.usedHighWaterSlots)}, ${formatPercent(run.usedHighWaterSlots / run.capacityPeakSlots)} of the pool.`;
+  if (run.failed === 0) {
+    return {
+      tone: 'good',
+      headline: `Nothing failed: all ${plural(run.requests, 'mapping')} got their slots.`,
+      detail: peak,
+    };
+  }
+  const onlyOverSize = (run.failuresByCause['over-size'] ?? 0) === run.failed;
+  return {
+    tone: 'bad',
+    headline: `${formatCount(run.failed)} of ${plural(run.requests, 'mapping')} failed: ${listCauses(run.failuresByCause)}.`,
+    detail: onlyOverSize
+      ? `No pool size can help: one mapping may take at most 256 KiB. ${peak}`
+      : (trace.episodes[0]?.message ?? peak),
+  };
+}
+
+function ofPolicy(recorded: RunView, run: RunView): Verdict {
+  return { ...outcomeOf(recorded, run), detail: costOf(recorded, run) };
+}
+
+function outcomeOf(recorded: RunView, run: RunView): Omit<Verdict, 'detail'> {
+  const would = `${run.title} would`;
+  if (recorded.failed === 0 && run.failed === 0) {
+    return { tone: 'neutral', headline: `Nothing failed, and nothing would fail with ${lowerFirst(run.title)}.` };
+  }
+  if (run.failed === 0) {
+    const failed = recorded.failed === 1 ? 'the mapping' : `all ${plural(recorded.failed, 'mapping')}`;
+    return { tone: 'good', headline: `${would} have served ${failed} that failed.` };
+  }
+  const causes = listCauses(run.failuresByCause);
+  if (run.failed < recorded.failed) {
+    const rest = run.failed === 1 ? 'one still fails' : `${formatCount(run.failed)} still fail`;
+    return {
+      tone: 'mixed',
+      headline: `${would} have cut failures from ${formatCount(recorded.failed)} to ${formatCount(run.failed)}; ${rest}: ${causes}.`,
+    };
+  }
+  if (run.failed === recorded.failed) {
+    return { tone: 'bad', headline: `${would} not have helped: ${plural(run.failed, 'mapping')} fail, ${causes}.` };
+  }
+  return {
+    tone: 'bad',
+    headline: `${would} have failed more often: ${formatCount(run.failed)} instead of ${formatCount(recorded.failed)} (${causes}).`,
+  };
+}
+
+function costOf(recorded: RunView, run: RunView): string {
+  const parts = [
+    change('Peak use', recorded.usedHighWaterSlots, run.usedHighWaterSlots, (slots) => formatBytes(slots * SLOT_BYTES)),
+    change('memory held', recorded.memory.peakBytes, run.memory.peakBytes, formatBytes),
+  ];
+  if (0 < run.workerRuns) {
+    parts.push(plural(run.workerRuns, 'worker run'));
+  }
+  if (0 < run.transient.count) {
+    parts.push(plural(run.transient.count, 'transient pool'));
+  }
+  return `${parts.join(' · ')}.`;
+}
+
+function change(label: string, before: number, after: number, format: (value: number) => string): string {
+  return before === after ? `${label} ${format(after)} either way` : `${label} ${format(before)} → ${format(after)}`;
+}
+
+export function countCauses(trace: TraceView): Partial<Record<Cause, number>> {
+  const counts: Partial<Record<Cause, number>> = {};
+  for (const episode of trace.episodes) {
+    counts[episode.cause] = (counts[episode.cause] ?? 0) + episode.count;
+  }
+  return counts;
+}
+
+/** "61 fragmented, 17 pool full", or just the name when there is one cause. */
+export function listCauses(counts: Readonly<Partial<Record<Cause, number>>>): string {
+  const sorted = sortedCauses(counts);
+  if (sorted.length === 1) {
+    return causeWords[sorted[0]![0]].label;
+  }
+  return sorted.map(([cause, count]) => `${formatCount(count)} ${causeWords[cause].label}`).join(', ');
+}
+
+export function sortedCauses(counts: Readonly<Partial<Record<Cause, number>>>): [Cause, number][] {
+  return (Object.entries(counts) as [Cause, number][]).filter(([, count]) => 0 < count).sort(([, a], [, b]) => b - a);
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
