@@ -51,6 +51,8 @@ export class Pool {
 
   /** One bit per slot, 1 free; slots past the end are 0, except with `tailOverrun`. */
   private readonly free: Int32Array;
+  /** Slots past the end are free only because the initial counts say so (`tailOverrun`). */
+  private tailImplied: boolean;
   private readonly pageMask: number;
   /** Slots that start a page are congruent to this modulo the page. */
   private readonly pagePhase: number;
@@ -107,6 +109,7 @@ export class Pool {
     this.groupPage = new Uint8Array(this.areaGroups * spec.areas).fill(SEGMENT_SLOTS);
     this.areaRun = new Uint8Array(spec.areas).fill(SEGMENT_SLOTS);
     this.areaPage = new Uint8Array(spec.areas).fill(SEGMENT_SLOTS);
+    this.tailImplied = options.tailOverrun;
     if (!options.tailOverrun) {
       this.clear(spec.slots, segments * SEGMENT_SLOTS - spec.slots);
     }
@@ -176,8 +179,9 @@ export class Pool {
   /** Marks a run in use. The slots must be free; `areaIndex` is the caller's business. */
   take(slot: number, count: Slots, pad: Slots): void {
     this.clear(slot, count);
-    if (slot + count >= this.slots) {
+    if (this.tailImplied && slot + count >= this.slots) {
       // Counts that reached past the pool's end were never written there: what is behind the run reads as in use.
+      this.tailImplied = false;
       this.clear(slot + count, this.areas * this.areaSegments * SEGMENT_SLOTS - slot - count);
     }
     this.segmentStale[slot >> 7] = 1;
@@ -287,7 +291,7 @@ export class Pool {
     this.areaPage[area] = page;
   }
 
-  /** The longest free run inside one segment of the area; slots past the pool's end do not count. */
+  /** The longest free run inside one segment of the area; exact. */
   largestFreeRun(area: number): Slots {
     let best = 0;
     const base = area * this.areaSegments;
@@ -370,7 +374,7 @@ export class Pool {
 
   /** Makes the bounds of a segment exact. */
   private tightenSegment(segment: number): void {
-    const end = (segment + 1) * SEGMENT_SLOTS;
+    const end = Math.min((segment + 1) * SEGMENT_SLOTS, this.slots);
     let run = 0;
     let page = 0;
     let slot = segment * SEGMENT_SLOTS;
