@@ -3,7 +3,18 @@ import type { Evidence } from './evidence';
 import type { Address, Bytes, Nanoseconds, Slots } from './units';
 
 /** Outcome codes of `ReplayRequests.outcome`. */
-export const ReplayOutcome = { served: 0, failed: 1, droppedRetry: 2, notReplayed: 3 } as const;
+export const ReplayOutcome = {
+  served: 0,
+  failed: 1,
+  /** Repeats a request that is served now. */
+  droppedRetry: 2,
+  /** Did not bounce, or has no size. */
+  notReplayed: 3,
+  /** Mapped before the trace began: it takes slots from the start but is not counted as a request. */
+  existedBefore: 4,
+  /** Element of a scatterlist after the one that failed: the kernel gave up before it. */
+  notAttempted: 5,
+} as const;
 
 /** One row per request of the trace, in the order of the request table. */
 export interface ReplayRequests {
@@ -101,12 +112,21 @@ export interface ReplayResult {
     readonly estimatedNs: number | null;
   };
   readonly assumed: {
+    /** Requests whose end the trace does not say. */
     readonly lifetimes: number;
     readonly retriesDropped: number;
     readonly contexts: number;
     /** Served here, failed in the recording (or the other way round): their lifetimes cannot be recorded. */
     readonly counterfactual: number;
+    /** Requests above the device's largest mapping that were split as the block layer would (dry run only). */
+    readonly splits: number;
+    /** Mappings from before the trace that could not be put at their recorded address. */
+    readonly movedFromBefore: number;
+    /** Slots taken from the start because the debugfs samples show them in use. */
+    readonly baselineSlots: Slots;
   };
+  /** Plain sentences about what was assumed, for people. */
+  readonly notes: readonly string[];
   readonly requests: ReplayRequests;
   readonly series: ReplaySeries;
   readonly failures: readonly ReplayFailure[];

@@ -1,21 +1,246 @@
-import type { Evidence } from '../model/evidence';
-import type { Address, Nanoseconds } from '../model/units';
-
-export type Zone = 'DMA' | 'DMA32' | 'NORMAL';
+import type { Zone } from '../allocator/types';
+import { createRandom } from '../base/random';
+import type { Evidence, Known } from '../model/evidence';
+import { FactKind, type FactTable } from '../model/tables';
+import type { Address, Bytes } from '../model/units';
 
 /** What the machine around the allocator answers. Implementations: seeded model, facts of the trace, recorded script. */
 export interface Environment {
-  /** Pages of 2^order; null when the allocation fails. `limit` is the highest address allowed. */
-  allocatePages(order: number, zone: Zone, canBlock: boolean, nowNs: Nanoseconds): Address | null;
+  /** Pages of 2^order; null when the allocation fails. */
+  allocatePages(order: number, zone: Zone, canBlock: boolean): Address | null;
   freePages(start: Address, order: number): void;
-  /** The atomic coherent pool of encrypted guests; null when empty. */
-  allocateAtomic(bytes: number): Address | null;
-  freeAtomic(start: Address, bytes: number): void;
+  /** From the atomic coherent pool of encrypted guests; null when it is empty. */
+  allocateAtomic(bytes: Bytes): Address | null;
+  freeAtomic(start: Address, bytes: Bytes): void;
   /** Metadata and slot arrays. */
-  allocateMeta(bytes: number, canBlock: boolean): boolean;
-  /** Time from queueing the growth worker to the pool being usable. */
-  workerDelayNs(nowNs: Nanoseconds): Nanoseconds;
-  rcuDelayNs(): Nanoseconds;
-  /** Each value with where it comes from. */
+  allocateMeta(bytes: Bytes, canBlock: boolean): boolean;
+  /** Parameters of policies that this trace or this machine gives a better value for, by parameter name. */
+  readonly calibrated: ReadonlyMap<string, Known<number | string | boolean>>;
+  /** Each value of the environment with where it comes from. */
   readonly evidence: Readonly<Record<string, Evidence>>;
+}
+
+/** An address range that page allocations never touch: a boot pool. `end` is exclusive. */
+export interface ReservedRange {
+  readonly start: Address;
+  readonly end: Address;
+}
+
+export interface EnvironmentSettings {
+  readonly seed: number;
+  /** 0: every allocation up to the largest order succeeds; 1: only single pages do. */
+  readonly fragmentation: Known<number>;
+  /** Size of the atomic coherent pool (`coherent_pool=`). */
+  readonly atomicPoolBytes: Known<Bytes>;
+  readonly pageSize: Bytes;
+  /** MAX_PAGE_ORDER. */
+  readonly maxPageOrder: number;
+  readonly reserved: readonly ReservedRange[];
+  /** Share of page allocations of an order that succeeded in the trace; overrides the fragmentation model. */
+  readonly successByOrder: ReadonlyMap<number, Known<number>>;
+  readonly calibrated: ReadonlyMap<string, Known<number | string | boolean>>;
+}
+
+/** Zone borders of x86-64 with 2 GiB of memory below the PCI hole; NORMAL begins at 4 GiB. */
+const zones: Readonly<Record<Zone, { readonly low: Address; readonly high: Address }>> = {
+  DMA: { low: 0x100000, high: 0x1000000 },
+  DMA32: { low: 0x1000000, high: 0x80000000 },
+  NORMAL: { low: 0x100000000, high: 0x2000000000 },
+};
+const atomicPoolBase: Address = 0x1000000 / 2;
+
+/**
+ * A seeded model of the page allocator: blocks of 2^order pages at their natural alignment, handed out from the top of
+ * the zone downwards (as the buddy allocator tends to after boot), freed blocks used again first, newest first.
+ * An allocation of order k succeeds with probability (1 - f)^k, or (1 - f²)^k when the caller may block and so let
+ * reclaim and compaction work.
+ */
+export function createModelEnvironment(settings: EnvironmentSettings): Environment {
+  const { pageSize, maxPageOrder, reserved } = settings;
+  const random = createRandom(settings.seed);
+  const nextTop: Record<Zone, Address> = { DMA: zones.DMA.high, DMA32: zones.DMA32.high, NORMAL: zones.NORMAL.low };
+  const freed = new Map<string, Address[]>();
+  const zoneOf = new Map<Address, Zone>();
+  const atomicFree: ReservedRange[] = [{ start: atomicPoolBase, end: atomicPoolBase + settings.atomicPoolBytes.value }];
+
+  function chance(order: number, canBlock: boolean): number {
+    const recorded = settings.successByOrder.get(order);
+    if (recorded !== undefined && !canBlock) {
+      return recorded.value;
+    }
+    const f = settings.fragmentation.value;
+    return (1 - (canBlock ? f * f : f)) ** order;
+  }
+
+  function succeeds(order: number, canBlock: boolean): boolean {
+    const probability = chance(order, canBlock);
+    return probability >= 1 || random() < probability;
+  }
+
+  function overlapsReserved(start: Address, bytes: Bytes): ReservedRange | undefined {
+    return reserved.find((range) => start < range.end && range.start < start + bytes);
+  }
+
+  /** Below 4 GiB from the top down; above it from the bottom up, so that devices with small masks still reach it. */
+  function carve(zone: Zone, bytes: Bytes): Address | null {
+    let start = zone === 'NORMAL' ? Math.ceil(nextTop.NORMAL / bytes) * bytes : alignDown(nextTop[zone] - bytes, bytes);
+    for (;;) {
+      if (start < zones[zone].low || start + bytes > zones[zone].high) {
+        return null;
+      }
+      const hit = overlapsReserved(start, bytes);
+      if (hit === undefined) {
+        break;
+      }
+      start = zone === 'NORMAL' ? Math.ceil(hit.end / bytes) * bytes : alignDown(hit.start - bytes, bytes);
+    }
+    nextTop[zone] = zone === 'NORMAL' ? start + bytes : start;
+    return start;
+  }
+
+  return {
+    allocatePages(order, zone, canBlock) {
+      if (order > maxPageOrder || !succeeds(order, canBlock)) {
+        return null;
+      }
+      const start = freed.get(`${zone}/${order}`)?.pop() ?? carve(zone, pageSize * 2 ** order);
+      if (start !== null) {
+        zoneOf.set(start, zone);
+      }
+      return start;
+    },
+    freePages(start, order) {
+      const key = `${zoneOf.get(start) ?? 'NORMAL'}/${order}`;
+      const list = freed.get(key);
+      if (list === undefined) {
+        freed.set(key, [start]);
+      } else {
+        list.push(start);
+      }
+    },
+    allocateAtomic(bytes) {
+      // First fit at the block's own power of two, as gen_pool does with its order-aligned algorithm.
+      const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, pageSize)));
+      for (let i = 0; i < atomicFree.length; i++) {
+        const range = atomicFree[i];
+        const start = Math.ceil(range.start / size) * size;
+        if (start + bytes <= range.end) {
+          atomicFree.splice(
+            i,
+            1,
+            ...[
+              { start: range.start, end: start },
+              { start: start + bytes, end: range.end },
+            ].filter((rest) => rest.end > rest.start),
+          );
+          return start;
+        }
+      }
+      return null;
+    },
+    freeAtomic(start, bytes) {
+      atomicFree.push({ start, end: start + bytes });
+      atomicFree.sort((a, b) => a.start - b.start);
+      for (let i = atomicFree.length - 1; i > 0; i--) {
+        if (atomicFree[i - 1].end === atomicFree[i].start) {
+          atomicFree.splice(i - 1, 2, { start: atomicFree[i - 1].start, end: atomicFree[i].end });
+        }
+      }
+    },
+    allocateMeta(bytes, canBlock) {
+      const order = Math.max(0, Math.ceil(Math.log2(bytes / pageSize)));
+      // Up to order 3 the page allocator tries until it succeeds (PAGE_ALLOC_COSTLY_ORDER).
+      return order <= 3 || (order <= maxPageOrder && succeeds(order, canBlock));
+    },
+    calibrated: settings.calibrated,
+    evidence: {
+      fragmentation: settings.fragmentation.evidence,
+      atomicPoolBytes: settings.atomicPoolBytes.evidence,
+      ...Object.fromEntries(
+        [...settings.successByOrder].map(([order, value]) => [`successOfOrder${order}`, value.evidence]),
+      ),
+      ...Object.fromEntries([...settings.calibrated].map(([name, value]) => [name, value.evidence])),
+    },
+  };
+}
+
+function alignDown(address: Address, bytes: Bytes): Address {
+  return Math.floor(address / bytes) * bytes;
+}
+
+/** Fewer recorded values than this say nothing about a machine. */
+const fewestFacts = 3;
+const fewestAllocations = 16;
+
+/** Parameters and success ratios that the trace itself recorded. */
+export function calibrateFromFacts(facts: FactTable): Pick<EnvironmentSettings, 'successByOrder' | 'calibrated'> {
+  const queueNs: number[] = [];
+  const runNs: number[] = [];
+  let queuedAt = Number.NaN;
+  let startedAt = Number.NaN;
+  const tries = new Map<number, { count: number; ok: number }>();
+  const { kind, timeNs, order, ok } = facts.columns;
+  for (let row = 0; row < facts.length; row++) {
+    switch (kind[row]) {
+      case FactKind.workerQueued:
+        queuedAt = timeNs[row];
+        break;
+      case FactKind.workerStarted:
+        startedAt = timeNs[row];
+        if (startedAt >= queuedAt) {
+          queueNs.push(startedAt - queuedAt);
+        }
+        queuedAt = Number.NaN;
+        break;
+      case FactKind.workerDone:
+        if (timeNs[row] >= startedAt) {
+          runNs.push(timeNs[row] - startedAt);
+        }
+        startedAt = Number.NaN;
+        break;
+      case FactKind.pageAllocation:
+        countTry(tries, order[row], ok[row] === 1);
+        break;
+      default:
+    }
+  }
+
+  const calibrated = new Map<string, Known<number | string | boolean>>();
+  calibrateMedian(calibrated, 'workerDelayNs', queueNs, 'from queueing to start of the growth worker');
+  calibrateMedian(calibrated, 'workerRunNs', runNs, 'run time of the growth worker');
+  const successByOrder = new Map<number, Known<number>>();
+  for (const [triedOrder, { count, ok: succeeded }] of tries) {
+    if (count >= fewestAllocations) {
+      const text = `${succeeded} of ${count} page allocations of order ${triedOrder} in the trace succeeded`;
+      successByOrder.set(triedOrder, { value: succeeded / count, evidence: { level: 'recorded', text } });
+    }
+  }
+  return { successByOrder, calibrated };
+}
+
+function countTry(tries: Map<number, { count: number; ok: number }>, order: number, ok: boolean): void {
+  if (order < 0) {
+    return;
+  }
+  const entry = tries.get(order) ?? { count: 0, ok: 0 };
+  entry.count++;
+  entry.ok += ok ? 1 : 0;
+  tries.set(order, entry);
+}
+
+function calibrateMedian(
+  calibrated: Map<string, Known<number | string | boolean>>,
+  name: string,
+  values: readonly number[],
+  what: string,
+): void {
+  if (values.length < fewestFacts) {
+    return;
+  }
+  const sorted = [...values].sort((a, b) => a - b);
+  const value = sorted[Math.floor(sorted.length / 2)];
+  calibrated.set(name, {
+    value,
+    evidence: { level: 'recorded', text: `median of ${values.length} recorded: ${what}` },
+  });
 }

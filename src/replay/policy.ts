@@ -19,11 +19,20 @@ export interface MapRequest {
   direction: number;
 }
 
+/** `stallNs`: how long the caller was held up before it got the answer. */
 export type MapResult =
   | { readonly ok: true; readonly placement: Placement; readonly stallNs: Nanoseconds }
-  | { readonly ok: false; readonly failure: MapFailure; readonly stallNs: Nanoseconds };
+  | { readonly ok: false; readonly failure: MapFailure; readonly stallNs: Nanoseconds }
+  /** The caller sleeps until the policy lets it go on: the answer comes later from `takeResumed`. */
+  | { readonly ok: null };
 
-/** What the engine samples after each step; running totals and levels. */
+/** The late answer to a request that was blocked. */
+export interface ResumedMap {
+  readonly request: number;
+  readonly result: Exclude<MapResult, { readonly ok: null }>;
+}
+
+/** What the engine samples after each step; running totals and levels. The policy keeps one object up to date. */
 export interface PolicyState {
   readonly usedSlots: Slots;
   readonly hiwaterSlots: Slots;
@@ -43,11 +52,20 @@ export interface PolicyState {
 
 export interface PolicyInstance {
   map(request: MapRequest): MapResult;
+  /**
+   * Puts a mapping that existed before the trace where it was recorded.
+   * Null when that address lies in no pool of the replay or is taken.
+   */
+  adopt(request: MapRequest, bounceAddress: Address): Placement | null;
   /** Ends a mapping that `map` placed. */
   unmap(placement: Placement, device: number, nowNs: Nanoseconds): void;
+  /** So many look-ups of addresses that were never bounced (unmap and sync of direct mappings): cost only. */
+  lookup(device: number, count: number): void;
   /** Time of the policy's next own work (worker done, RCU free, timer), Infinity when none. */
   nextEventAt(): Nanoseconds;
   runEvent(): void;
+  /** Blocked requests that got their answer since the last call; policies that never block leave it out. */
+  takeResumed?(): ResumedMap[];
   /** Every pool that ever existed, by id. */
   pools(): readonly ReplayPool[];
   state(): PolicyState;
@@ -58,6 +76,8 @@ export interface PolicyParam {
   readonly title: string;
   readonly unit: string;
   readonly default: number | string | boolean;
+  /** Default of a time (`unit` ns) for clocks that give order only, in steps of the replay. */
+  readonly defaultSteps?: number;
   /** Where the default comes from: kernel constant, patch, measurement. */
   readonly source: string;
   readonly min?: number;
@@ -73,7 +93,11 @@ export interface Policy {
   readonly params: readonly PolicyParam[];
   /** Patch series, kernel version or thread it comes from. */
   readonly source: string;
-  create(geometry: Geometry, params: ReadonlyMap<string, number | string | boolean>, environment: Environment): PolicyInstance;
+  create(
+    geometry: Geometry,
+    params: ReadonlyMap<string, number | string | boolean>,
+    environment: Environment,
+  ): PolicyInstance;
   /** Params as used, defaults resolved against geometry, for the result. */
   resolveParams(geometry: Geometry, set: Readonly<Record<string, number | string | boolean>>): readonly ReplayParam[];
 }

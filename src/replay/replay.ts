@@ -1,0 +1,644 @@
+import type { MapFailure, Placement } from '../allocator/types';
+import { assert } from '../base/assert';
+import { type Cause, causeCode } from '../model/cause';
+import { ContextBit, Direction, DmaAttribute, isAtomic } from '../model/events';
+import type { Geometry } from '../model/geometry';
+import {
+  type ReplayFailure,
+  ReplayOutcome,
+  type ReplayParam,
+  type ReplayRequests,
+  type ReplayResult,
+} from '../model/replayResult';
+import { EvidenceBit, Outcome, Pairing, type TraceTables } from '../model/tables';
+import { type Bytes, type Nanoseconds, SEGMENT_BYTES, SLOT_BYTES, type Slots } from '../model/units';
+import type { Environment } from './environment';
+import { EventHeap } from './eventHeap';
+import { createLifetimes, type Lifetimes } from './lifetimes';
+import { createReplayPlan, type ReplayPlan, StepKind } from './plan';
+import type { MapRequest, MapResult, Policy, PolicyInstance } from './policy';
+import { SeriesRecorder } from './series';
+import type { ParamSettings } from './settings';
+
+/** Switches of a replay that belong to no policy. */
+export interface ReplayOptions {
+  /** Dry run for a confidential VM: every DMA mapping is replayed as if it had to bounce. */
+  readonly bounceAll: boolean;
+  /** Leave out attempts that only repeat a request which is served now. */
+  readonly dropRetries: boolean;
+  /** Lifetime of mappings when the trace has neither unmaps nor samples: nanoseconds. */
+  readonly assumedLifetimeNs: Nanoseconds;
+  /** The same for clocks that give order only: steps. */
+  readonly assumedLifetimeSteps: number;
+  /** Which quantile of known lifetimes stands in for unknown ones; 0.5 is the median. */
+  readonly lifetimeQuantile: number;
+  /** Multiplies assumed lifetimes (sensitivity: 0.1 and 10). */
+  readonly lifetimeScale: number;
+  /** Which requests may sleep: as the context flags say, or none. */
+  readonly context: 'fromFlags' | 'alwaysAtomic';
+  /** Keep the series; sizing runs do without. */
+  readonly keepSeries: boolean;
+}
+
+export const defaultReplayOptions: ReplayOptions = {
+  bounceAll: false,
+  dropRetries: true,
+  assumedLifetimeNs: 1e6,
+  assumedLifetimeSteps: 64,
+  lifetimeQuantile: 0.5,
+  lifetimeScale: 1,
+  context: 'fromFlags',
+  keepSeries: true,
+};
+
+/** dma_direct_max_mapping_size of a device whose mappings bounce (allocator.md 3.4). */
+export function maxMappingBytes(minAlignMask: number): Bytes {
+  return SEGMENT_BYTES - Math.ceil(minAlignMask / SLOT_BYTES) * SLOT_BYTES;
+}
+
+/** Why the tables cannot be replayed; empty when they can. */
+export function missingForReplay(plan: ReplayPlan): readonly string[] {
+  if (plan.requestCount > 0) {
+    return [];
+  }
+  return plan.directCount > 0
+    ? [
+        'bounced mappings: every mapping of this trace went directly to its buffer; a dry run can replay them as if they had to bounce',
+      ]
+    : [
+        'mapping events: the input has no request to map a buffer (swiotlb_bounced, dma_map_* or a probe on swiotlb_tbl_map_single)',
+      ];
+}
+
+/**
+ * Serves the requests of a trace again under a policy.
+ * Same inputs and the same environment seed give the same bytes. Knows no policy by name.
+ * `plan` may be shared by the replays of one trace; it must come from the same tables and the same `bounceAll`.
+ */
+export function replay(
+  tables: TraceTables,
+  geometry: Geometry,
+  policy: Policy,
+  settings: ParamSettings,
+  environment: Environment,
+  options: ReplayOptions = defaultReplayOptions,
+  plan: ReplayPlan = createReplayPlan(tables, { bounceAll: options.bounceAll }),
+): ReplayResult {
+  const params = policy
+    .resolveParams(geometry, settings)
+    .map((param) => calibrated(param, policy, environment, plan.hasTime));
+  const values = new Map(params.map((param) => [param.name, param.value]));
+  const instance = policy.create(geometry, values, environment);
+  const replayer = new Replayer(tables, geometry, instance, options, plan);
+  const missing = missingForReplay(plan);
+  if (missing.length === 0) {
+    replayer.run();
+  }
+  return replayer.result(policy.id, params, missing);
+}
+
+/** A default gives way to what the trace says about this machine; without a clock, times count steps. */
+function calibrated(param: ReplayParam, policy: Policy, environment: Environment, hasTime: boolean): ReplayParam {
+  if (!hasTime && param.unit === 'ns') {
+    const steps = policy.params.find((candidate) => candidate.name === param.name)?.defaultSteps;
+    return param.evidence.level === 'default' && steps !== undefined
+      ? { ...param, value: steps, unit: 'steps' }
+      : { ...param, unit: 'steps' };
+  }
+  const found = environment.calibrated.get(param.name);
+  return param.evidence.level === 'default' && found !== undefined
+    ? { ...param, value: found.value, evidence: found.evidence }
+    : param;
+}
+
+class Replayer {
+  private readonly tables: TraceTables;
+  private readonly instance: PolicyInstance;
+  private readonly options: ReplayOptions;
+  private readonly plan: ReplayPlan;
+  private readonly lifetimes: Lifetimes;
+  private readonly series: SeriesRecorder;
+  private readonly requests: ReplayRequests;
+  private readonly placements: (Placement | undefined)[];
+  /** Further placements of a request that was split. */
+  private readonly parts = new Map<number, Placement[]>();
+  private readonly ends = new EventHeap();
+  /** Per row: how long its map was held up. Allocated when the first stall happens. */
+  private stallNs: Float64Array | null = null;
+  private readonly groupFailed: Uint8Array;
+  /** Recorded as failed (or repeated such a request), and served now: its retries are dropped. */
+  private readonly rescued: Uint8Array;
+  private readonly blockMaxBytes: Float64Array;
+  private readonly request: MapRequest;
+  private readonly failures: ReplayFailure[] = [];
+  private nowNs: Nanoseconds;
+  private nextSync = 0;
+  private served = 0;
+  private failed = 0;
+  private copiedBytes = 0;
+  private retriesDropped = 0;
+  private lifetimesAssumed = 0;
+  private contextsAssumed = 0;
+  private counterfactual = 0;
+  private splits = 0;
+  private movedFromBefore = 0;
+  private baselineSlots: Slots = 0;
+  private stallCount = 0;
+  private stallTotalNs = 0;
+  private stallMaxNs = 0;
+
+  constructor(
+    tables: TraceTables,
+    geometry: Geometry,
+    instance: PolicyInstance,
+    options: ReplayOptions,
+    plan: ReplayPlan,
+  ) {
+    const rows = tables.requests.length;
+    this.tables = tables;
+    this.instance = instance;
+    this.options = options;
+    this.plan = plan;
+    this.nowNs = plan.startNs;
+    this.lifetimes = createLifetimes(tables, plan, {
+      assumedLifetime: plan.hasTime ? options.assumedLifetimeNs : options.assumedLifetimeSteps,
+      quantile: options.lifetimeQuantile,
+      scale: options.lifetimeScale,
+    });
+    this.series = new SeriesRecorder(plan.startNs, options.keepSeries);
+    this.placements = new Array(rows);
+    this.groupFailed = new Uint8Array(rows);
+    this.rescued = new Uint8Array(rows);
+    this.blockMaxBytes = blockMaxBytesByDevice(tables, geometry);
+    this.requests = {
+      outcome: new Uint8Array(rows).fill(ReplayOutcome.notReplayed),
+      cause: new Uint8Array(rows).fill(255),
+      pool: new Int32Array(rows).fill(-1),
+      slot: new Int32Array(rows).fill(-1),
+      bounceAddress: new Float64Array(rows).fill(Number.NaN),
+      slots: new Uint32Array(rows),
+      largestHole: new Int32Array(rows).fill(-1),
+      freeSlots: new Int32Array(rows).fill(-1),
+    };
+    this.request = {
+      request: -1,
+      nowNs: this.nowNs,
+      device: 0,
+      cpu: 0,
+      maySleep: false,
+      original: 0,
+      sizeBytes: 0,
+      allocAlignMask: 0,
+      direction: Direction.none,
+    };
+  }
+
+  run(): void {
+    const { stepCount, stepKind, stepRow, stepNs } = this.plan;
+    this.placeWhatExistedBefore();
+    this.record();
+    for (let step = 0; step < stepCount; step++) {
+      const row = stepRow[step];
+      this.advance(stepNs[step]);
+      switch (stepKind[step]) {
+        case StepKind.birth:
+          this.birth(row);
+          break;
+        case StepKind.death:
+          this.death(row);
+          break;
+        default:
+          this.instance.lookup(this.tables.requests.columns.device[row], 1);
+      }
+    }
+    this.advance(this.plan.endNs);
+    this.countSyncsUntil(Number.POSITIVE_INFINITY);
+  }
+
+  result(policy: string, params: ReplayResult['params'], missing: readonly string[]): ReplayResult {
+    const state = this.instance.state();
+    const { hasTime } = this.plan;
+    return {
+      policy,
+      params,
+      replayable: missing.length === 0,
+      missing,
+      requestCount: this.served + this.failed,
+      served: this.served,
+      failed: this.failed,
+      failuresByCause: countCauses(this.failures),
+      usedHighWaterSlots: Math.max(this.series.usedPeakSlots, state.hiwaterSlots),
+      capacityPeakSlots: this.series.capacityPeakSlots,
+      transient: {
+        count: state.transientCount,
+        peakSlots: this.series.transientPeakSlots,
+        failed: state.transientFailed,
+      },
+      pools: this.instance.pools(),
+      memory: {
+        peakBytes: this.series.memoryPeakBytes,
+        byteSeconds: hasTime ? this.series.byteSeconds(this.plan.endNs) : null,
+        roundingWasteBytes: state.roundingWasteBytes,
+      },
+      copiedBytes: this.copiedBytes,
+      stalls: { count: this.stallCount, totalNs: this.stallTotalNs, maxNs: this.stallMaxNs },
+      workerRuns: state.workerRuns,
+      cost: {
+        areaLocks: state.cost.areaLocks,
+        probes: state.cost.probes,
+        poolsVisited: state.cost.poolsVisited,
+        lookups: state.cost.lookups,
+        listSteps: state.cost.listSteps,
+        pageAllocations: state.pageAllocations,
+        conversions: state.conversions,
+        estimatedNs: null,
+      },
+      assumed: {
+        lifetimes: this.lifetimesAssumed,
+        retriesDropped: this.retriesDropped,
+        contexts: this.contextsAssumed,
+        counterfactual: this.counterfactual,
+        splits: this.splits,
+        movedFromBefore: this.movedFromBefore,
+        baselineSlots: this.baselineSlots,
+      },
+      notes: this.notes(),
+      requests: this.requests,
+      series: this.series.finish(),
+      failures: this.failures,
+      hasTime,
+    };
+  }
+
+  /** Runs the policy's own work, and ends that are not steps of the plan, up to that time. */
+  private advance(untilNs: Nanoseconds): void {
+    for (;;) {
+      const policyAt = this.instance.nextEventAt();
+      const endAt = this.ends.nextAt();
+      if (policyAt > untilNs && endAt > untilNs) {
+        break;
+      }
+      if (policyAt <= endAt) {
+        this.nowNs = Math.max(this.nowNs, policyAt);
+        this.countSyncsUntil(this.nowNs);
+        this.instance.runEvent();
+        this.deliverResumed();
+      } else {
+        this.nowNs = Math.max(this.nowNs, endAt);
+        this.release(this.ends.pop(), true);
+      }
+      this.record();
+    }
+    this.nowNs = Math.max(this.nowNs, untilNs);
+    this.countSyncsUntil(this.nowNs);
+  }
+
+  private birth(row: number): void {
+    const { sgGroup, retryOf, evidence } = this.tables.requests.columns;
+    const group = sgGroup[row];
+    if (group >= 0 && group !== row && this.groupFailed[group] === 1) {
+      this.requests.outcome[row] = ReplayOutcome.notAttempted;
+      return;
+    }
+    if (this.options.dropRetries && retryOf[row] >= 0 && this.rescued[retryOf[row]] === 1) {
+      this.requests.outcome[row] = ReplayOutcome.droppedRetry;
+      this.rescued[row] = 1;
+      this.retriesDropped++;
+      this.releaseRolledBack(row);
+      return;
+    }
+    if ((evidence[row] & EvidenceBit.contextAssumed) !== 0) {
+      this.contextsAssumed++;
+    }
+    this.fillRequest(row);
+    const maxBytes = this.options.bounceAll ? this.blockMaxBytes[this.request.device] : 0;
+    if (maxBytes > 0 && this.request.sizeBytes > maxBytes) {
+      this.splits++;
+      this.settle(row, this.mapInParts(row, maxBytes));
+    } else {
+      this.settle(row, this.instance.map(this.request));
+    }
+    this.record();
+  }
+
+  /** Keeps the answer to a request, now or when it comes after a block. */
+  private settle(row: number, result: MapResult): void {
+    if (result.ok === null) {
+      return;
+    }
+    this.countStall(row, result.stallNs);
+    if (result.ok) {
+      this.serve(row, result.placement);
+    } else {
+      this.fail(row, result.failure);
+    }
+  }
+
+  private serve(row: number, placement: Placement): void {
+    const { outcome, pairing, sizeBytes } = this.tables.requests.columns;
+    this.served++;
+    this.place(row, placement);
+    // swiotlb_tbl_map_single copies in every direction, so that partial device writes leave the rest intact.
+    this.copiedBytes += sizeBytes[row];
+    const recorded = outcome[row];
+    if (recorded === Outcome.failed) {
+      this.counterfactual++;
+      this.rescued[row] = 1;
+      this.assumeEnd(row, this.lifetimes.counterfactual(row));
+      this.keepRestOfList(row);
+    } else if (recorded !== Outcome.rolledBack && pairing[row] === Pairing.assumed) {
+      this.assumeEnd(row, this.lifetimes.withoutEvidence(row));
+    }
+  }
+
+  private fail(row: number, failure: MapFailure): void {
+    const { outcome, source, mapLine, enterLine } = this.tables.requests.columns;
+    this.failed++;
+    this.requests.outcome[row] = ReplayOutcome.failed;
+    this.requests.cause[row] = causeCode[failure.cause];
+    this.requests.largestHole[row] = failure.largestHole;
+    this.requests.freeSlots[row] = failure.freeSlots;
+    this.failures.push({
+      request: row,
+      line: mapLine[row] || enterLine[row],
+      source: source[row],
+      timeNs: this.plan.hasTime ? this.nowNs : null,
+      cause: failure.cause,
+    });
+    if (outcome[row] === Outcome.served || outcome[row] === Outcome.rolledBack) {
+      this.counterfactual++;
+    }
+    this.rollBackList(row);
+  }
+
+  /** The elements of a failed list before the failing one are released in order, without a copy back. */
+  private rollBackList(row: number): void {
+    const { sgGroup } = this.tables.requests.columns;
+    const group = sgGroup[row];
+    if (group < 0) {
+      return;
+    }
+    this.groupFailed[group] = 1;
+    for (let element = group; element < row; element++) {
+      if (sgGroup[element] === group && this.placements[element] !== undefined) {
+        this.release(element, false);
+      }
+    }
+  }
+
+  /** The recorded failure of a list is left out as a retry: what it rolled back is released here all the same. */
+  private releaseRolledBack(row: number): void {
+    const { sgGroup, outcome } = this.tables.requests.columns;
+    if (sgGroup[row] < 0 || outcome[row] !== Outcome.failed) {
+      return;
+    }
+    for (let element = sgGroup[row]; element < row; element++) {
+      if (sgGroup[element] === sgGroup[row] && outcome[element] === Outcome.rolledBack) {
+        this.release(element, false);
+      }
+    }
+  }
+
+  /** Elements that the kernel rolled back stay as long as the element that is served now. */
+  private keepRestOfList(row: number): void {
+    const { sgGroup, outcome } = this.tables.requests.columns;
+    const group = sgGroup[row];
+    if (group < 0) {
+      return;
+    }
+    const lifetime = this.lifetimes.counterfactual(row);
+    for (let element = group; element < row; element++) {
+      if (sgGroup[element] === group && outcome[element] === Outcome.rolledBack) {
+        this.rescued[element] = 1;
+        this.assumeEnd(element, lifetime);
+      }
+    }
+  }
+
+  private assumeEnd(row: number, lifetime: Nanoseconds): void {
+    this.lifetimesAssumed++;
+    if (Number.isFinite(lifetime)) {
+      this.ends.push(this.nowNs + this.stallOf(row) + lifetime, row);
+    }
+  }
+
+  private death(row: number): void {
+    if (this.placements[row] === undefined) {
+      return;
+    }
+    const { outcome, pairing } = this.tables.requests.columns;
+    if (outcome[row] === Outcome.failed || (pairing[row] === Pairing.assumed && outcome[row] !== Outcome.rolledBack)) {
+      return;
+    }
+    const stallNs = this.stallOf(row);
+    if (stallNs > 0) {
+      this.ends.push(this.nowNs + stallNs, row);
+      return;
+    }
+    this.release(row, outcome[row] !== Outcome.rolledBack);
+    this.record();
+  }
+
+  private release(row: number, copiesBack: boolean): void {
+    const placement = this.placements[row];
+    if (placement === undefined) {
+      return;
+    }
+    const { device, direction, attributes, sizeBytes } = this.tables.requests.columns;
+    this.placements[row] = undefined;
+    const isFromDevice = direction[row] === Direction.fromDevice || direction[row] === Direction.bidirectional;
+    if (copiesBack && isFromDevice && (attributes[row] & DmaAttribute.skipCpuSync) === 0) {
+      this.copiedBytes += sizeBytes[row];
+    }
+    this.instance.unmap(placement, device[row], this.nowNs);
+    const parts = this.parts.get(row);
+    if (parts !== undefined) {
+      this.parts.delete(row);
+      for (const part of parts) {
+        this.instance.unmap(part, device[row], this.nowNs);
+      }
+    }
+  }
+
+  /** A request above the device's largest mapping, split as the block layer splits its bios. */
+  private mapInParts(row: number, maxBytes: Bytes): MapResult {
+    const { original, sizeBytes } = this.tables.requests.columns;
+    const placed: Placement[] = [];
+    let stallNs = 0;
+    for (let offset = 0; offset < sizeBytes[row]; offset += maxBytes) {
+      this.request.original = original[row] + offset;
+      this.request.sizeBytes = Math.min(maxBytes, sizeBytes[row] - offset);
+      const result = this.instance.map(this.request);
+      assert(result.ok !== null, 'a split request cannot be blocked between its parts');
+      stallNs += result.stallNs;
+      if (!result.ok) {
+        for (const placement of placed) {
+          this.instance.unmap(placement, this.request.device, this.nowNs);
+        }
+        return { ok: false, failure: result.failure, stallNs };
+      }
+      placed.push(result.placement);
+    }
+    const [first, ...rest] = placed;
+    this.parts.set(row, rest);
+    return { ok: true, placement: first, stallNs };
+  }
+
+  private placeWhatExistedBefore(): void {
+    const { recordedBounce } = this.tables.requests.columns;
+    for (const row of this.plan.startRows) {
+      this.fillRequest(row);
+      let placement = Number.isNaN(recordedBounce[row]) ? null : this.instance.adopt(this.request, recordedBounce[row]);
+      if (placement === null) {
+        this.movedFromBefore++;
+        const result = this.instance.map(this.request);
+        placement = result.ok ? result.placement : null;
+      }
+      this.requests.outcome[row] = ReplayOutcome.existedBefore;
+      if (placement !== null) {
+        this.place(row, placement);
+        this.requests.outcome[row] = ReplayOutcome.existedBefore;
+      }
+    }
+    this.placeBaseline(this.lifetimes.fit?.baselineSlots ?? 0);
+  }
+
+  /** Slots that the samples show in use all along, though no event tells whose: taken as single pages. */
+  private placeBaseline(slots: Slots): void {
+    const slotsPerPage = 2;
+    for (let taken = 0; taken + slotsPerPage <= slots; taken += slotsPerPage) {
+      this.request.request = -1;
+      this.request.nowNs = this.nowNs;
+      this.request.cpu = (taken / slotsPerPage) % 4;
+      this.request.sizeBytes = slotsPerPage * SLOT_BYTES;
+      this.request.original = this.request.sizeBytes * (1 + taken);
+      if (this.instance.map(this.request).ok !== true) {
+        return;
+      }
+      this.baselineSlots += slotsPerPage;
+    }
+  }
+
+  private place(row: number, placement: Placement): void {
+    this.placements[row] = placement;
+    this.requests.outcome[row] = ReplayOutcome.served;
+    this.requests.pool[row] = placement.pool;
+    this.requests.slot[row] = placement.slot;
+    this.requests.bounceAddress[row] = placement.address;
+    let slots = placement.slots;
+    for (const part of this.parts.get(row) ?? []) {
+      slots += part.slots;
+    }
+    this.requests.slots[row] = slots;
+  }
+
+  private fillRequest(row: number): void {
+    const columns = this.tables.requests.columns;
+    const context = columns.context[row];
+    const original = columns.original[row];
+    const isKnownToSleep = (context & ContextBit.known) !== 0 && !isAtomic(context);
+    this.request.request = row;
+    this.request.nowNs = this.nowNs;
+    this.request.device = columns.device[row];
+    this.request.cpu = Math.max(0, columns.cpu[row]);
+    this.request.maySleep = this.options.context === 'fromFlags' && isKnownToSleep;
+    // The bounce address repeats the low bits of the original one; 0 means "no alignment to keep" to the allocator.
+    this.request.original = Number.isNaN(original) ? columns.recordedBounce[row] || 0 : original;
+    this.request.sizeBytes = columns.sizeBytes[row];
+    this.request.allocAlignMask = 2 ** columns.allocAlignBits[row] - 1;
+    this.request.direction = columns.direction[row];
+  }
+
+  private deliverResumed(): void {
+    for (const { request, result } of this.instance.takeResumed?.() ?? []) {
+      this.settle(request, result);
+    }
+  }
+
+  private countStall(row: number, stallNs: Nanoseconds): void {
+    if (stallNs <= 0) {
+      return;
+    }
+    this.stallCount++;
+    this.stallTotalNs += stallNs;
+    this.stallMaxNs = Math.max(this.stallMaxNs, stallNs);
+    this.stallNs ??= new Float64Array(this.placements.length);
+    this.stallNs[row] = stallNs;
+  }
+
+  private stallOf(row: number): Nanoseconds {
+    return this.stallNs === null ? 0 : this.stallNs[row];
+  }
+
+  /** Each sync of a bounced mapping copies once; each sync looks its address up. */
+  private countSyncsUntil(untilNs: Nanoseconds): void {
+    const { syncRows } = this.plan;
+    const { device, timeNs, count, bytes, bounced } = this.tables.calls.columns;
+    while (this.nextSync < syncRows.length) {
+      const row = syncRows[this.nextSync];
+      if (timeNs[row] > untilNs || (Number.isNaN(timeNs[row]) && untilNs !== Number.POSITIVE_INFINITY)) {
+        return;
+      }
+      this.nextSync++;
+      this.instance.lookup(device[row], count[row]);
+      if (count[row] > 0) {
+        const copying = this.options.bounceAll ? count[row] : bounced[row];
+        this.copiedBytes += Math.round((bytes[row] * copying) / count[row]);
+      }
+    }
+  }
+
+  private record(): void {
+    this.series.record(this.nowNs, this.instance.state(), this.failed);
+  }
+
+  private notes(): string[] {
+    const { fit } = this.lifetimes;
+    const notes: string[] = [
+      'Arrival times are those of the recording: a policy that stalls or fails would change what comes next.',
+    ];
+    if (!this.plan.hasTime) {
+      notes.push('The clock gives order only: times, delays and lifetimes count steps (one map or one unmap each).');
+    }
+    if (fit !== null) {
+      notes.push(
+        `Lifetimes were fitted to ${fit.samples} debugfs samples, one per size class; the modelled use is ${fit.meanErrorSlots.toFixed(1)} slots off on average.`,
+      );
+    } else if (this.lifetimesAssumed > 0 && this.tables.requests.columns.pairing.includes(Pairing.assumed)) {
+      const assumed = this.plan.hasTime
+        ? `${(this.options.assumedLifetimeNs * this.options.lifetimeScale) / 1e6} ms`
+        : `${this.options.assumedLifetimeSteps * this.options.lifetimeScale} steps`;
+      notes.push(`The trace has no unmap events: mappings are assumed to live ${assumed}.`);
+    }
+    if (this.baselineSlots > 0) {
+      notes.push(
+        `The samples show about ${this.baselineSlots} slots in use before the trace: they are taken from the start.`,
+      );
+    }
+    if (this.splits > 0) {
+      notes.push(
+        `${this.splits} requests above the largest mapping of their device were split as the block layer would.`,
+      );
+    }
+    return notes;
+  }
+}
+
+/** Largest mapping per device of class block, 0 for devices whose driver does not split. */
+function blockMaxBytesByDevice(tables: TraceTables, geometry: Geometry): Float64Array {
+  const bytes = new Float64Array(tables.devices.length + 1);
+  for (const device of geometry.devices) {
+    if (device.deviceClass.value === 'block' && device.device < bytes.length) {
+      bytes[device.device] = maxMappingBytes(device.minAlignMask.value);
+    }
+  }
+  return bytes;
+}
+
+function countCauses(failures: readonly ReplayFailure[]): Partial<Record<Cause, number>> {
+  const counts: Partial<Record<Cause, number>> = {};
+  for (const { cause } of failures) {
+    counts[cause] = (counts[cause] ?? 0) + 1;
+  }
+  return counts;
+}
