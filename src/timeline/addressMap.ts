@@ -21,7 +21,7 @@ export class AddressMap {
       if (key === address) {
         return this.values[at];
       }
-      if (key !== key) {
+      if (Number.isNaN(key)) {
         return -1;
       }
       at = (at + 1) & this.mask;
@@ -30,7 +30,7 @@ export class AddressMap {
 
   /** NaN is not an address and is ignored. */
   set(address: number, value: number): void {
-    if (address !== address) {
+    if (Number.isNaN(address)) {
       return;
     }
     const keys = this.keys;
@@ -41,7 +41,7 @@ export class AddressMap {
         this.values[at] = value;
         return;
       }
-      if (key !== key) {
+      if (Number.isNaN(key)) {
         keys[at] = address;
         this.values[at] = value;
         this.count++;
@@ -63,9 +63,9 @@ export class AddressMap {
     this.mask = capacity - 1;
     for (let i = 0; i < oldKeys.length; i++) {
       const key = oldKeys[i];
-      if (key === key) {
+      if (!Number.isNaN(key)) {
         let at = hashOf(key) & this.mask;
-        while (this.keys[at] === this.keys[at]) {
+        while (!Number.isNaN(this.keys[at])) {
           at = (at + 1) & this.mask;
         }
         this.keys[at] = key;

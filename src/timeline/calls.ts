@@ -1,5 +1,5 @@
 import { GrowableTable } from '../base/columns';
-import { callColumns, type CallTable } from '../model/tables';
+import { type CallTable, callColumns } from '../model/tables';
 
 /** Width of a bucket of the call table. */
 export const CALL_BUCKET_NS = 10_000_000;
@@ -20,7 +20,7 @@ export class CallCounter {
     const bucketNs = Math.floor(timeNs / CALL_BUCKET_NS) * CALL_BUCKET_NS;
     let row = this.current[slot];
     // NaN (order-only clocks) never equals: those keep their one bucket.
-    if (row < 0 || (bucketNs === bucketNs && this.table.columns.timeNs[row] !== bucketNs)) {
+    if (row < 0 || (!Number.isNaN(bucketNs) && this.table.columns.timeNs[row] !== bucketNs)) {
       row = this.table.addRow();
       this.current[slot] = row;
       const columns = this.table.columns;

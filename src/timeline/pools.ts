@@ -1,7 +1,7 @@
+import { GrowableTable } from '../base/columns';
 import type { TraceEvent } from '../model/events';
 import type { LogRecord } from '../model/log';
-import { PoolKind, poolColumns, type PoolTable } from '../model/tables';
-import { GrowableTable } from '../base/columns';
+import { PoolKind, type PoolTable, poolColumns } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
 
 /**
@@ -50,7 +50,7 @@ export class PoolTracker {
   /** Remembers where a mapping surely bounced, to judge unmaps whose map nobody saw. */
   noteBounced(address: number): void {
     const block = Math.floor(address / BLOCK_BYTES);
-    if (block !== this.lastBlock && block === block) {
+    if (block !== this.lastBlock && !Number.isNaN(block)) {
       this.lastBlock = block;
       this.blocks.add(block);
     }
@@ -80,7 +80,7 @@ export class PoolTracker {
     if (record.kind === 'pool-mapped' && record.end > record.start) {
       this.addNamed(PoolKind.boot, record.start, (record.end - record.start) / SLOT_BYTES, record);
     }
-    if (record.kind === 'restricted-pool' && record.start === record.start && record.sizeBytes > 0) {
+    if (record.kind === 'restricted-pool' && !Number.isNaN(record.start) && record.sizeBytes > 0) {
       this.addNamed(PoolKind.restricted, record.start, record.sizeBytes / SLOT_BYTES, record);
     }
   }
@@ -101,6 +101,10 @@ export class PoolTracker {
       columns.addedLine[row] = event.line;
     }
     return row;
+  }
+
+  isGrown(row: number): boolean {
+    return this.table.columns.kind[row] === PoolKind.grown;
   }
 
   /** The growth worker returned: its pool is in the list now. */

@@ -1,9 +1,15 @@
 import type { StringTable } from '../base/stringTable';
 import type { TraceSink } from '../model/events';
+import { failureLogKinds, type LogRecord } from '../model/log';
 import type { Source, TraceTables } from '../model/tables';
+import { type ClockEvidence, type ClockOffset, chooseReference, joinClocks } from './clocks';
+import { FailureLog, toLogFailures } from './logJoin';
+import { closeOverlapped, countRequests, markDirect, markRetries } from './settle';
+import { createSharedTables } from './shared';
+import { SourceTimeline } from './sourceTimeline';
 
 /** What is known about a source once its reader has ended (or so far). */
-export type SourceMeta = Pick<Source, 'format' | 'clock' | 'timeUnit' | 'origin'>;
+export type SourceMeta = Pick<Source, 'format' | 'clock' | 'timeUnit' | 'origin' | 'cpusOnline' | 'release'>;
 
 /**
  * Turns events into requests (design.md "From events to requests").
@@ -15,13 +21,187 @@ export interface Timeline extends TraceSink {
   /** Tells what the reader learnt. May be called again while a file grows; `snapshot` works before it, too. */
   closeSource(id: number, meta: SourceMeta): void;
   /**
-   * The tables as of now. Attempts and failed lists still waiting for evidence are settled as "cut off" in the
-   * snapshot's counts only: later input may still complete them. Rows are append-only; `requests.version` grows when
-   * an older row was patched.
+   * The tables as of now; attempts and failed lists that still wait for evidence stay `unknown` and may be completed
+   * by later input. Rows are append-only; `requests.version` grows when an older row was patched.
+   * Times of rows are relative to their source: add `sources[row.source].offsetNs` to compare sources.
    */
   snapshot(): TraceTables;
 }
 
-export function createTimeline(_strings: StringTable): Timeline {
-  throw new Error('the timeline is being written');
+interface SourceEntry {
+  readonly id: number;
+  readonly path: string;
+  readonly pairing: SourceTimeline;
+  meta: SourceMeta;
+  samples: number;
+  firstTimeNs: number;
+  lastTimeNs: number;
+}
+
+const unknownMeta: SourceMeta = { format: 'unknown', clock: '', timeUnit: 'ns', origin: null };
+
+export function createTimeline(strings: StringTable): Timeline {
+  const shared = createSharedTables(strings);
+  const sources: SourceEntry[] = [];
+  const logs: LogRecord[] = [];
+  const failureLog = new FailureLog(shared.devices);
+  // Row 0: "no device named".
+  shared.devices.rowOf(0);
+
+  function noteTime(entry: SourceEntry, timeNs: number): void {
+    if (!Number.isNaN(timeNs)) {
+      entry.firstTimeNs = entry.firstTimeNs <= timeNs ? entry.firstTimeNs : timeNs;
+      entry.lastTimeNs = entry.lastTimeNs >= timeNs ? entry.lastTimeNs : timeNs;
+    }
+  }
+
+  function noteDriver(record: LogRecord): void {
+    if (record.device !== '') {
+      const device = shared.devices.rows[shared.devices.rowOfName(record.device)];
+      device.driver ||= record.driver;
+      if (device.dmaMaskBits < 0 && record.maskBits >= 0) {
+        device.dmaMaskBits = record.maskBits;
+        device.dmaMaskLine = record.line;
+        device.dmaMaskSource = record.source;
+      }
+    }
+  }
+
+  function clockEvidence(): ClockEvidence[] {
+    return sources.map((entry) => ({
+      id: entry.id,
+      meta: entry.meta,
+      requests: entry.pairing.requests,
+      samples: entry.samples,
+      failures: failureLog.ofSource(entry.id),
+      markers: entry.pairing.markers,
+    }));
+  }
+
+  return {
+    openSource(path) {
+      const id = sources.length;
+      sources.push({
+        id,
+        path,
+        pairing: new SourceTimeline(id, shared),
+        meta: unknownMeta,
+        samples: 0,
+        firstTimeNs: Number.NaN,
+        lastTimeNs: Number.NaN,
+      });
+      return id;
+    },
+
+    closeSource(id, meta) {
+      sources[id].meta = meta;
+    },
+
+    event(event) {
+      sources[event.source].pairing.event(event);
+    },
+
+    log(record) {
+      const entry = sources[record.source];
+      noteTime(entry, record.timeNs);
+      logs.push(record);
+      shared.pools.onLog(record);
+      noteDriver(record);
+      if (record.kind === 'suppressed') {
+        failureLog.addSuppressed(record);
+      } else if (failureLogKinds.has(record.kind)) {
+        const isInside = record.viaTrace && record.kind === 'buffer-full';
+        failureLog.add(record, isInside ? entry.pairing.joinConsole(record) : -1);
+      }
+    },
+
+    sample(record) {
+      const entry = sources[record.source];
+      noteTime(entry, record.timeNs);
+      entry.samples++;
+      const row = shared.samples.addRow();
+      const columns = shared.samples.columns;
+      columns.source[row] = record.source;
+      columns.line[row] = record.line;
+      columns.timeNs[row] = record.timeNs;
+      columns.pool[row] = strings.intern(record.pool);
+      columns.nslabs[row] = record.nslabs;
+      columns.used[row] = record.used;
+      columns.hiwater[row] = record.hiwater;
+      columns.transient[row] = record.transient;
+    },
+
+    lost(record) {
+      sources[record.source].pairing.lost(record.line, record.cpu);
+    },
+
+    snapshot() {
+      const { requests } = shared;
+      for (const { pairing } of sources) {
+        pairing.settle();
+      }
+      markDirect(requests, shared.pools);
+      const evidence = clockEvidence();
+      const reference = chooseReference(evidence);
+      const offsets: ClockOffset[] = evidence.map((source) =>
+        joinClocks(source, evidence[reference], requests, shared.devices),
+      );
+      failureLog.join(requests, reference, offsets);
+      closeOverlapped(requests);
+      const retries = markRetries(requests);
+      const counts = countRequests(
+        requests,
+        sources.map(({ pairing }) => pairing),
+        retries,
+      );
+      const span = timeSpan(sources, offsets, reference);
+      return {
+        strings,
+        sources: sources.map((entry, id) => ({ id, path: entry.path, ...entry.meta, ...offsets[id] })),
+        devices: shared.devices.rows.map((device) => ({ ...device })),
+        requests: requests.view(),
+        pools: shared.pools.table.view(),
+        samples: shared.samples.view(),
+        facts: shared.facts.view(),
+        calls: shared.calls.table.view(),
+        logs: logs.slice(),
+        logFailures: toLogFailures(failureLog.failures),
+        evidence: evidenceOf(requests.columns.evidence, requests.length),
+        ...span,
+        counts,
+      };
+    },
+  };
+}
+
+/** Times of the reference source; without any, of the first source that has them. */
+function timeSpan(
+  sources: readonly SourceEntry[],
+  offsets: readonly ClockOffset[],
+  reference: number,
+): Pick<TraceTables, 'firstTimeNs' | 'lastTimeNs'> {
+  const first = (entry: SourceEntry): number => least(entry.pairing.firstTimeNs, entry.firstTimeNs);
+  const last = (entry: SourceEntry): number => -least(-entry.pairing.lastTimeNs, -entry.lastTimeNs);
+  const withTime =
+    sources[reference] !== undefined && !Number.isNaN(first(sources[reference]))
+      ? sources[reference]
+      : sources.find((entry) => !Number.isNaN(first(entry)));
+  if (withTime === undefined) {
+    return { firstTimeNs: Number.NaN, lastTimeNs: Number.NaN };
+  }
+  const { offsetNs } = offsets[withTime.id];
+  return { firstTimeNs: first(withTime) + offsetNs, lastTimeNs: last(withTime) + offsetNs };
+}
+
+/** The smaller one; NaN only when both are. */
+function least(a: number, b: number): number {
+  return a <= b || Number.isNaN(b) ? a : b;
+}
+
+function evidenceOf(column: Uint16Array, length: number): number {
+  let bits = 0;
+  for (let row = 0; row < length; row++) {
+    bits |= column[row];
+  }
+  return bits;
 }

@@ -1,0 +1,205 @@
+import { Direction } from '../model/events';
+import { EvidenceBit, Outcome, Pairing, type RequestTable, type TimelineCounts } from '../model/tables';
+import { SLOT_BYTES } from '../model/units';
+import type { PoolTracker } from './pools';
+
+const saidToBounce =
+  EvidenceBit.bounced |
+  EvidenceBit.probeEnter |
+  EvidenceBit.probeReturn |
+  EvidenceBit.probeUnmapEnter |
+  EvidenceBit.probeUnmapReturn;
+
+/** Mappings of which only dma events are known bounced iff their address lies in a known pool. Pools may be named late. */
+export function markDirect(requests: RequestTable, pools: PoolTracker): void {
+  const { evidence, recordedBounce, pairing } = requests.columns;
+  const hasRanges = pools.hasRanges();
+  for (let row = 0; row < requests.length; row++) {
+    const bits = evidence[row];
+    const address = recordedBounce[row];
+    if ((bits & saidToBounce) !== 0 || Number.isNaN(address)) {
+      continue;
+    }
+    const isBounced =
+      pools.contains(address) || (!hasRanges && pairing[row] === Pairing.unseenMap && pools.isNearBounced(address));
+    const wanted = isBounced ? bits & ~EvidenceBit.direct : bits | EvidenceBit.direct;
+    if (wanted !== bits) {
+      evidence[row] = wanted;
+      requests.version++;
+    }
+  }
+}
+
+/**
+ * Ends open mappings whose slots another mapping got later: their unmap was lost (kprobes lose hits silently).
+ * The same address is seen when it is mapped; this finds other addresses in the same slots.
+ */
+export function closeOverlapped(requests: RequestTable): void {
+  const { evidence, recordedBounce, sizeBytes, pairing, outcome, enterLine, enterNs, source, mapLine } =
+    requests.columns;
+  const { unmapEnterNs, unmapDurationNs, unmapLine, unmapExitLine } = requests.columns;
+  /** Slot number to the open row that holds it. */
+  const holders = new Map<number, number>();
+  for (let row = 0; row < requests.length; row++) {
+    if (outcome[row] !== Outcome.served || (evidence[row] & EvidenceBit.direct) !== 0) {
+      continue;
+    }
+    const address = recordedBounce[row];
+    const isOpen = pairing[row] === Pairing.open;
+    if (Number.isNaN(address) || pairing[row] === Pairing.unseenMap || (holders.size === 0 && !isOpen)) {
+      continue;
+    }
+    const first = Math.floor(address / SLOT_BYTES);
+    const end = Math.ceil((address + Math.max(1, sizeBytes[row])) / SLOT_BYTES);
+    for (let slot = first; slot < end; slot++) {
+      const holder = holders.get(slot);
+      if (
+        holder !== undefined &&
+        pairing[holder] === Pairing.open &&
+        source[holder] === source[row] &&
+        enterLine[row] > mapLine[holder]
+      ) {
+        pairing[holder] = Pairing.reused;
+        evidence[holder] |= EvidenceBit.inferredUnmap;
+        unmapEnterNs[holder] = enterNs[row];
+        unmapDurationNs[holder] = 0;
+        unmapLine[holder] = enterLine[row];
+        unmapExitLine[holder] = enterLine[row];
+        requests.version++;
+        holders.delete(slot);
+      }
+      if (isOpen) {
+        holders.set(slot, row);
+      }
+    }
+  }
+}
+
+/**
+ * Marks attempts that repeat an earlier one: same device, original address, size and direction, after that one got no
+ * slots (or gave them back in a failed list) and with no success between. Rows are in line order.
+ */
+export function markRetries(requests: RequestTable): number {
+  const { device, original, sizeBytes, direction, outcome, retryOf, source, evidence } = requests.columns;
+  /** Original address to the newest attempts that failed there. */
+  const failed = new Map<number, number[]>();
+  let retries = 0;
+  for (let row = 0; row < requests.length; row++) {
+    const address = original[row];
+    const isFailure = outcome[row] === Outcome.failed || outcome[row] === Outcome.rolledBack;
+    if ((!isFailure && failed.size === 0) || Number.isNaN(address) || (evidence[row] & EvidenceBit.direct) !== 0) {
+      continue;
+    }
+    const rows = failed.get(address);
+    const at =
+      rows === undefined
+        ? -1
+        : rows.findIndex(
+            (earlier) =>
+              device[earlier] === device[row] &&
+              sizeBytes[earlier] === sizeBytes[row] &&
+              source[earlier] === source[row] &&
+              isSameDirection(direction[earlier], direction[row]),
+          );
+    const wanted = at < 0 ? -1 : (rows as number[])[at];
+    if (retryOf[row] !== wanted) {
+      retryOf[row] = wanted;
+      requests.version++;
+    }
+    retries += wanted >= 0 ? 1 : 0;
+    if (isFailure) {
+      if (rows === undefined) {
+        failed.set(address, [row]);
+      } else if (at >= 0) {
+        rows[at] = row;
+      } else {
+        rows.push(row);
+      }
+    } else if (at >= 0 && outcome[row] === Outcome.served) {
+      (rows as number[]).splice(at, 1);
+      if ((rows as number[]).length === 0) {
+        failed.delete(address);
+      }
+    }
+  }
+  return retries;
+}
+
+/** Failed lists print no direction. */
+function isSameDirection(a: number, b: number): boolean {
+  return a === b || a === Direction.none || b === Direction.none;
+}
+
+export interface SourceFacts {
+  readonly hasUnmaps: boolean;
+  readonly lossLine: number;
+  readonly unpairedUnmaps: number;
+}
+
+/** Sets `open` or `assumed` by whether the source shows unmaps at all, marks losses, and counts. */
+export function countRequests(
+  requests: RequestTable,
+  sources: readonly SourceFacts[],
+  retries: number,
+): TimelineCounts {
+  const { evidence, outcome, pairing, source, enterLine } = requests.columns;
+  const byOutcome = [0, 0, 0, 0];
+  let direct = 0;
+  let open = 0;
+  let unseenMaps = 0;
+  let reused = 0;
+  let sizeMismatch = 0;
+  let inferredUnmaps = 0;
+  for (let row = 0; row < requests.length; row++) {
+    const bits = evidence[row];
+    const result = outcome[row];
+    byOutcome[result]++;
+    direct += (bits & EvidenceBit.direct) !== 0 ? 1 : 0;
+    inferredUnmaps += (bits & EvidenceBit.inferredUnmap) !== 0 && result === Outcome.served ? 1 : 0;
+    switch (pairing[row]) {
+      case Pairing.open:
+      case Pairing.assumed: {
+        if (result === Outcome.failed) {
+          break;
+        }
+        open++;
+        const { hasUnmaps, lossLine } = sources[source[row]];
+        const wanted = hasUnmaps ? Pairing.open : Pairing.assumed;
+        if (pairing[row] !== wanted) {
+          pairing[row] = wanted;
+          requests.version++;
+        }
+        if (lossLine > enterLine[row] && (bits & EvidenceBit.nearLoss) === 0) {
+          evidence[row] |= EvidenceBit.nearLoss;
+          requests.version++;
+        }
+        break;
+      }
+      case Pairing.unseenMap:
+        unseenMaps++;
+        break;
+      case Pairing.reused:
+        reused++;
+        break;
+      case Pairing.sizeMismatch:
+        sizeMismatch++;
+        break;
+      default:
+    }
+  }
+  return {
+    requests: requests.length,
+    bounced: requests.length - direct,
+    direct,
+    failed: byOutcome[Outcome.failed],
+    rolledBack: byOutcome[Outcome.rolledBack],
+    unknownOutcome: byOutcome[Outcome.unknown],
+    open,
+    unseenMaps,
+    unpairedUnmaps: sources.reduce((sum, facts) => sum + facts.unpairedUnmaps, 0),
+    reused,
+    sizeMismatch,
+    retries,
+    inferredUnmaps,
+  };
+}
