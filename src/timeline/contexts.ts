@@ -71,8 +71,7 @@ export class Contexts {
   /** Every context that ran last on this CPU (-1: all). */
   *onCpu(cpu: number): Iterable<Context> {
     for (const context of this.all) {
-      if (cpu < 0 || context.!Number.isNaN(cpu) || context.cpu < 0) 
-        yield context;
+      if (cpu < 0 || context.cpu === cpu || context.cpu < 0) yield context;
     }
   }
 

@@ -59,7 +59,7 @@ export class FailureLog {
   }
 
   ofSource(source: number): LogRecord[] {
-    return this.failures.filter((failure) => failure.record.!Number.isNaN(source)).map((failure) => failure.record);
+    return this.failures.filter((failure) => failure.record.source === source).map((failure) => failure.record);
   }
 
   /** Joins what is not joined yet. `offsets` holds one entry per source, relative to `reference`. */

@@ -28,7 +28,7 @@ export class MappedLists {
     if (candidates === undefined) {
       return undefined;
     }
-    const at = candidates.findIndex((list) => list.!Number.isNaN(device) && isSameList(list, originals, count));
+    const at = candidates.findIndex((list) => list.device === device && isSameList(list, originals, count));
     if (at < 0) {
       return undefined;
     }
@@ -44,7 +44,7 @@ function isSameList(list: MappedList, originals: readonly number[], count: numbe
   // A driver may pass the number of mapped entries instead of the number it mapped: a prefix is the same list.
   const common = Math.min(list.originals.length, count);
   for (let i = 1; i < common; i++) {
-    if (list.Number.isNaN(originals[i])) {
+    if (list.originals[i] !== originals[i]) {
       return false;
     }
   }

@@ -69,52 +69,74 @@ export class SourceTimeline {
     }
     switch (event.kind) {
       case EventKind.bounced:
-        return this.onBounced(event, this.contexts.of(event));
+        this.onBounced(event, this.contexts.of(event));
+        return;
       case EventKind.mapPage:
-        return this.onMapPage(event, this.contexts.of(event));
+        this.onMapPage(event, this.contexts.of(event));
+        return;
       case EventKind.unmapPage:
-        return this.onUnmapPage(event, this.contexts.of(event));
+        this.onUnmapPage(event, this.contexts.of(event));
+        return;
       case EventKind.mapSg:
-        return this.onMapSg(event, this.contexts.of(event));
+        this.onMapSg(event, this.contexts.of(event));
+        return;
       case EventKind.unmapSg:
-        return this.onUnmapSg(event, this.contexts.of(event));
+        this.onUnmapSg(event, this.contexts.of(event));
+        return;
       case EventKind.mapSgError:
         this.hasScatterlists = true;
         this.hasDmaMap = true;
-        return this.closeLists(this.contexts.of(event));
+        this.closeLists(this.contexts.of(event));
+        return;
       case EventKind.probeMapEnter:
-        return this.onProbeMapEnter(event, this.contexts.of(event));
+        this.onProbeMapEnter(event, this.contexts.of(event));
+        return;
       case EventKind.probeMapReturn:
-        return this.onProbeMapReturn(event, this.contexts.of(event));
+        this.onProbeMapReturn(event, this.contexts.of(event));
+        return;
       case EventKind.probeUnmapEnter:
-        return this.onProbeUnmapEnter(event, this.contexts.of(event));
+        this.onProbeUnmapEnter(event, this.contexts.of(event));
+        return;
       case EventKind.probeUnmapReturn:
-        return this.onProbeUnmapReturn(event, this.contexts.of(event));
+        this.onProbeUnmapReturn(event, this.contexts.of(event));
+        return;
       case EventKind.sync:
-        return this.onSync(event);
+        this.onSync(event);
+        return;
       case EventKind.syncSg:
-        return this.onSyncSg(event);
+        this.onSyncSg(event);
+        return;
       case EventKind.coherentAlloc:
-        return this.onCoherent(event, CallKind.coherentAlloc);
+        this.onCoherent(event, CallKind.coherentAlloc);
+        return;
       case EventKind.coherentFree:
-        return this.onCoherent(event, CallKind.coherentFree);
+        this.onCoherent(event, CallKind.coherentFree);
+        return;
       case EventKind.marker:
-        return this.onMarker(event);
+        this.onMarker(event);
+        return;
       case EventKind.probePoolAllocReturn:
-        return this.onPoolAllocated(event, this.contexts.of(event));
+        this.onPoolAllocated(event, this.contexts.of(event));
+        return;
       case EventKind.probeWorkerEnter:
-        return this.onWorkerEnter(event);
+        this.onWorkerEnter(event);
+        return;
       case EventKind.probeWorkerReturn:
-        return this.onWorkerReturn(event, this.contexts.of(event));
+        this.onWorkerReturn(event, this.contexts.of(event));
+        return;
       case EventKind.probePoolFree:
-        return this.shared.pools.onRemoved(event.poolStart, event);
+        this.shared.pools.onRemoved(event.poolStart, event);
+        return;
       case EventKind.workqueue:
         this.hasWorkqueue = true;
-        return this.addFact(event, workqueueFact(event.phase));
+        this.addFact(event, workqueueFact(event.phase));
+        return;
       case EventKind.pageAlloc:
-        return this.addFact(event, FactKind.pageAllocation);
+        this.addFact(event, FactKind.pageAllocation);
+        return;
       case EventKind.functionDuration:
-        return this.addFact(event, FactKind.functionDuration);
+        this.addFact(event, FactKind.functionDuration);
+        return;
       default:
         return;
     }
@@ -147,7 +169,7 @@ export class SourceTimeline {
       for (let i = attempts.length - 1; i >= oldest; i--) {
         const attempt = attempts[i];
         if (
-          attempt.!Number.isNaN(device) &&
+          attempt.device === device &&
           (attempt.seen & (EvidenceBit.probeReturn | EvidenceBit.console)) === 0 &&
           fitsPaddedSize(attempt.sizeBytes, record.sizeBytes)
         ) {
@@ -391,9 +413,9 @@ export class SourceTimeline {
     }
     const tailRows: number[] = [];
     for (let i = tailStart; i < attempts.length && tailRows.length < total - count; i++) {
-      if (attempts[i].!Number.isNaN(device) && (attempts[i].seen & EvidenceBit.bounced) !== 0) 
+      if (attempts[i].device === device && (attempts[i].seen & EvidenceBit.bounced) !== 0)
         attempts[i].seen |= EvidenceBit.dmaMap;
-        tailRows.push(attempts[i].row);
+      tailRows.push(attempts[i].row);
     }
     this.fillList(event, device, rows, tailRows, total);
     this.dropFinished(context, oldest);
@@ -453,12 +475,12 @@ export class SourceTimeline {
     for (let at = from; at >= end; at--) {
       const attempt = attempts[at];
       if (
-        attempt.!Number.isNaN(device) &&
+        attempt.device === device &&
         (attempt.seen & EvidenceBit.dmaMap) === 0 &&
         !attempt.failed &&
         attempt.sizeBytes === event.sgSizes[i] &&
         this.isSameBuffer(attempt, device, event.sgOriginal[i])
-      ) 
+      )
         return at;
     }
     return -1;
@@ -487,10 +509,10 @@ export class SourceTimeline {
       if (
         (attempt.seen & need) === need &&
         (attempt.seen & without) === 0 &&
-        (attempt.!Number.isNaN(device) || event.device === 0 || this.isUnnamed(attempt.device)) &&
+        (attempt.device === device || event.device === 0 || this.isUnnamed(attempt.device)) &&
         (attempt.sizeBytes === event.sizeBytes || event.sizeBytes < 0 || attempt.sizeBytes < 0) &&
         this.isSameBuffer(attempt, attempt.device, event.original)
-      ) 
+      )
         return at;
     }
     return -1;
@@ -557,7 +579,7 @@ export class SourceTimeline {
     const row = attempt.row;
     const original = event.original;
     if (!Number.isNaN(original)) {
-      if (attempt.Number.isNaN(original)) {
+      if (attempt.original !== original) {
         const difference = attempt.original - original;
         if (!Number.isNaN(difference)) {
           this.shared.devices.dmaOffset[attempt.device] = difference;
@@ -1134,8 +1156,7 @@ function startsNewList(attempts: readonly Attempt[], first: number, at: number):
 
 function isUnderWay(attempts: readonly Attempt[], row: number): boolean {
   for (let at = attempts.length - 1; at >= 0; at--) {
-    if (attempts[at].!Number.isNaN(row)) 
-      return true;
+    if (attempts[at].row === row) return true;
   }
   return false;
 }

@@ -50,8 +50,8 @@ export function createTimeline(strings: StringTable): Timeline {
 
   function noteTime(entry: SourceEntry, timeNs: number): void {
     if (!Number.isNaN(timeNs)) {
-      entry.firstTimeNs = entry.firstTimeNs <= timeNs ? entry.firstTimeNs : timeNs;
-      entry.lastTimeNs = entry.lastTimeNs >= timeNs ? entry.lastTimeNs : timeNs;
+      entry.firstTimeNs = least(entry.firstTimeNs, timeNs);
+      entry.lastTimeNs = -least(-entry.lastTimeNs, -timeNs);
     }
   }
 
