@@ -1,0 +1,208 @@
+// The main job, as a user does it: open a capture that fails, read why, replay it, compare, go back to a line.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { root } from '../harness/package.mjs';
+import { expectEventually } from '../harness/until.mjs';
+import { cursorLine, goToLine, hoverText, openFile, runCommand } from '../harness/workbench.mjs';
+import { inkEventually, inkOf, panelReady } from './panel.mjs';
+import { openSession } from './session.mjs';
+
+let session;
+let page;
+/** One-based line of the kernel's message in the trace. */
+let failingLine;
+
+before(
+  async () => {
+    session = await openSession();
+    page = session.page;
+    const trace = fs.readFileSync(path.join(session.workspace, 'capture/trace.txt'), 'utf8').split('\n');
+    failingLine = trace.findIndex((line) => line.includes('swiotlb buffer is full')) + 1;
+    await page.locator('.explorer-folders-view').getByText('capture', { exact: true }).click();
+    await openFile(page, 'trace.txt');
+  },
+  { timeout: 120_000 },
+);
+after(() => session?.close());
+
+function replayByCommandLine(policy) {
+  const input = path.join(session.workspace, 'capture');
+  const output = execFileSync(
+    process.execPath,
+    [path.join(root, 'dist/cli.js'), 'replay', input, '--policy', policy, '--json'],
+    { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
+  );
+  return JSON.parse(output);
+}
+
+/** Brings the trace's editor to the front again. */
+async function showTrace() {
+  await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
+}
+
+test('the failing line has a squiggle and the Problems view names the cause', { timeout: 90_000 }, async () => {
+  await goToLine(page, failingLine);
+  const squiggle = '.squiggly-error, .squiggly-warning';
+  await page.locator('.editor-group-container.active').locator(squiggle).first().waitFor();
+  await runCommand(page, 'Problems: Focus on Problems View');
+  const problem = page
+    .locator('.markers-panel')
+    .getByText(/^(Fragmented|Pool full|Alignment)/)
+    .first();
+  await problem.waitFor();
+  await session.shot('problems');
+});
+
+test('the hover says why it failed and what would have served it', { timeout: 60_000 }, async () => {
+  await showTrace();
+  await goToLine(page, failingLine);
+  const text = await hoverText(page, '126976', 'Failed');
+  assert.match(text, /Failed: (fragmented|pool full|alignment)/i);
+  assert.match(text, /62 slots|124 KiB/);
+  await session.shot('hover-failure');
+  await page.keyboard.press('Escape');
+});
+
+test('the palette command opens the panel with ink on its charts', { timeout: 90_000 }, async () => {
+  await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
+  const frame = await panelReady(page);
+  assert.match(await frame.locator('#verdict').innerText(), /Dynamic pools/i);
+  for (const chart of ['#chart-slots', '#chart-memory', '#overview']) {
+    const { colours } = await inkEventually(frame.locator(chart));
+    assert.ok(colours > 3, `${chart} has ${colours} colours`);
+  }
+  await session.shot('panel');
+});
+
+test('the summary has the numbers of the command line', { timeout: 90_000 }, async () => {
+  const frame = await panelReady(page);
+  const report = replayByCommandLine('dynamic');
+  assert.ok(report.replayable && report.requests > 1000, JSON.stringify(report).slice(0, 500));
+  const cells = await frame
+    .locator('#summary td[data-run="dynamic"]')
+    .evaluateAll((found) => found.map((cell) => [cell.dataset.metric, cell.dataset.value]));
+  const shown = new Map(cells);
+  for (const metric of [
+    'failed',
+    'served',
+    'usedHighWaterSlots',
+    'capacityPeakSlots',
+    'memory.peakBytes',
+    'copiedBytes',
+  ]) {
+    const expected = metric.split('.').reduce((value, key) => value[key], report);
+    // The table leaves out rows that are zero for every policy.
+    assert.equal(Number(shown.get(metric) ?? 0), expected, metric);
+  }
+});
+
+test('a failure in the list leads to its line', { timeout: 60_000 }, async () => {
+  const frame = await panelReady(page);
+  const button = frame.locator('#why button[data-failure-line]').first();
+  const line = Number(await button.getAttribute('data-failure-line'));
+  await button.click();
+  await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
+});
+
+test('a failure mark in the chart leads to its line, by mouse and by keyboard', { timeout: 60_000 }, async () => {
+  const frame = await panelReady(page);
+  const lines = await frame
+    .locator('#why button[data-failure-line]')
+    .evaluateAll((buttons) => buttons.map((button) => Number(button.dataset.failureLine)));
+
+  await goToLine(page, 1);
+  await frame.locator('#chart-slots').focus();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('n');
+  await page.keyboard.press('Enter');
+  await expectEventually(async () => lines.includes(await cursorLine(page)), `the cursor on one of ${lines}`);
+
+  await goToLine(page, 1);
+  const canvas = frame.locator('#chart-slots');
+  await canvas.scrollIntoViewIfNeeded();
+  const mark = await findMark(canvas);
+  await canvas.click({ position: mark });
+  await expectEventually(async () => lines.includes(await cursorLine(page)), `the cursor on one of ${lines}`);
+});
+
+/** A point of the canvas where the panel offers a failure mark: it shows a pointing hand there. */
+async function findMark(canvas) {
+  const box = await canvas.boundingBox();
+  for (let y = 6; y < box.height; y += 6) {
+    for (let x = 60; x < box.width - 60; x += 8) {
+      const found = await canvas.evaluate(
+        (element, point) => {
+          const { left, top } = element.getBoundingClientRect();
+          element.dispatchEvent(
+            new PointerEvent('pointermove', { clientX: left + point.x, clientY: top + point.y, bubbles: true }),
+          );
+          return element.classList.contains('on-mark');
+        },
+        { x, y },
+      );
+      if (found) return { x, y };
+    }
+  }
+  throw new Error('no failure mark on the chart');
+}
+
+test('the recorded policy and the replay differ on the chart', { timeout: 60_000 }, async () => {
+  const frame = await panelReady(page);
+  const canvas = frame.locator('#chart-slots');
+  const before = await inkOf(canvas);
+  await frame.locator('button[data-policy="transient"]').click();
+  await panelReady(page);
+  await frame.locator('#summary td[data-run="transient"]').first().waitFor();
+  await expectEventually(async () => (await inkOf(canvas)).ink !== before.ink, 'another line on the chart');
+});
+
+test('it looks right in every theme and width', { timeout: 120_000 }, async () => {
+  const frame = await panelReady(page);
+  await frame.locator('body').evaluate(() => window.scrollTo(0, 0));
+  const backgrounds = new Set();
+  for (const [name, theme] of [
+    ['light', 'Default Light Modern'],
+    ['high-contrast', 'Default High Contrast'],
+    ['dark', 'Default Dark Modern'],
+  ]) {
+    const earlier = await backgroundOf(frame);
+    session.set({ 'workbench.colorTheme': theme });
+    const background = await expectEventually(async () => {
+      const now = await backgroundOf(frame);
+      return (now !== earlier || (backgrounds.size === 0 && name === 'dark')) && now;
+    }, `the ${name} theme`);
+    backgrounds.add(background);
+    await inkEventually(frame.locator('#chart-slots'));
+    await session.shot(`theme-${name}`);
+    await session.shotOfPanel(frame, `panel-${name}`);
+  }
+  assert.equal(backgrounds.size, 3);
+
+  for (const [name, width, height] of [
+    ['wide', 2200, 1200],
+    ['narrow', 520, 900],
+  ]) {
+    await page.setViewportSize({ width, height });
+    const canvas = frame.locator('#chart-slots');
+    await expectEventually(async () => {
+      const fits = await frame.locator('body').evaluate((body) => body.scrollWidth <= window.innerWidth + 1);
+      return fits && (await canvas.boundingBox()).width <= width;
+    }, `the ${name} layout`);
+    await inkEventually(canvas);
+    await session.shot(`layout-${name}`);
+  }
+  await page.setViewportSize({ width: 1400, height: 900 });
+});
+
+function backgroundOf(frame) {
+  return frame
+    .locator('body')
+    .evaluate((body) => getComputedStyle(body).getPropertyValue('--vscode-editor-background'));
+}
+
+test('nothing went wrong on the way', () => {
+  assert.deepEqual(session.problems(), []);
+});

@@ -1,0 +1,60 @@
+// One VS Code with the package installed, one browser, one folder of captures: what a file of UI tests needs.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startBrowser } from '../harness/browser.mjs';
+import { startVscode } from '../harness/startVscode.mjs';
+import { openWindow } from '../harness/workbench.mjs';
+import { makeWorkspace } from '../harness/workspace.mjs';
+
+const artifacts = fileURLToPath(new URL('../artifacts', import.meta.url));
+
+export async function openSession() {
+  if (!process.env.VSIX) throw new Error('VSIX names no package: run these tests through npm run test:vscode');
+  fs.mkdirSync(artifacts, { recursive: true });
+  const workspace = makeWorkspace(fs.mkdtempSync(path.join(os.tmpdir(), 'ws-')));
+  const settings = { 'editor.hover.delay': 100, 'files.simpleDialog.enable': true };
+  let vscode;
+  let browser;
+  const close = async () => {
+    await browser?.close();
+    await vscode?.close();
+    fs.rmSync(workspace, { recursive: true, force: true });
+  };
+  try {
+    vscode = await startVscode({ workspace, vsix: [process.env.VSIX], settings });
+    browser = await startBrowser();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const { page } = browser;
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (message) => {
+    // The workbench writes warnings of its own; ours come from the extension host or a webview and name us.
+    if (message.type() === 'error' && /swiotlb/i.test(message.text())) problems.push(message.text());
+  });
+  await openWindow(page, vscode.url(), 'notes.txt');
+
+  return {
+    page,
+    vscode,
+    workspace,
+    close,
+    /** What went wrong in the page so far: uncaught errors, and errors that name this extension. */
+    problems: () => problems,
+    /** Changes user settings; VS Code notices by itself. */
+    set(values) {
+      const file = path.join(vscode.userDataDir, 'User', 'settings.json');
+      const merged = { ...JSON.parse(fs.readFileSync(file, 'utf8')), ...values };
+      fs.writeFileSync(file, JSON.stringify(merged, null, 2));
+    },
+    shot: (name) => page.screenshot({ path: path.join(artifacts, `${name}.png`) }),
+    /** The whole panel, not only what fits the window. */
+    async shotOfPanel(frame, name) {
+      await frame.locator('#content').screenshot({ path: path.join(artifacts, `${name}.png`) });
+    },
+  };
+}
