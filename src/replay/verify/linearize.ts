@@ -1,0 +1,1219 @@
+import { AreaSearch } from '../../allocator/search/areaSearch';
+import type { GenerationRules } from '../../allocator/search/rules';
+import { maskOfBits } from '../../base/address';
+import type { Geometry } from '../../model/geometry';
+import { EvidenceBit, type TraceTables } from '../../model/tables';
+import { SEGMENT_BYTES, SLOT_BYTES } from '../../model/units';
+import { type Operations, OpKind } from './operations';
+import type { PaddedRequest } from './paddedRequest';
+import { NO_OWNER, PHANTOM, SlotState } from './slotState';
+
+/** What became of one operation. */
+export const Verdict = {
+  /** Not checked. */
+  none: 0,
+  exact: 1,
+  /** Explained once state from before the trace was learned. */
+  learned: 2,
+  undecided: 3,
+  mismatched: 4,
+} as const;
+
+/** One step of the order that was found: a certificate that another allocator can follow. */
+export interface OrderStep {
+  readonly kind: 'miss' | 'take' | 'release' | 'pool' | 'transient' | 'refused';
+  /** Row of the request table; for 'pool' the index of the pool. */
+  readonly row: number;
+  readonly pool: number;
+  readonly area: number;
+  readonly slot: number;
+  readonly slots: number;
+}
+
+export interface LinearizeOptions {
+  /** Configurations kept at most. */
+  readonly maxConfigurations: number;
+  /** Nodes of one search at most. */
+  readonly maxNodes: number;
+  /** Keep the order found. */
+  readonly certificate: boolean;
+  /** Pools in use from the first slot on are assumed pristine: areas start at index 0. */
+  readonly onMismatch: (op: number, modelled: string, why: string) => void;
+}
+
+interface Trail {
+  readonly step: OrderStep;
+  readonly before: Trail | null;
+}
+
+/**
+ * One way the operations so far can have been ordered. Everything that all configurations share (returned operations)
+ * is in the slot states; a configuration holds what is its own.
+ */
+interface Configuration {
+  /** area.index of every area of every pool. */
+  index: Int32Array;
+  /** Incremental hash of `index`. */
+  hash: number;
+  /** Listed grown pools. */
+  head: number;
+  /** Progress of each open map, parallel to `open`. */
+  progress: number[];
+  /** Steps of open operations that are not in the slot states: op for its map, ~op for its release. */
+  deltas: number[];
+  trail: Trail | null;
+}
+
+/** Progress of a map: pass (area offset), list head of the pass + 1 (0: not read yet), pools done in the pass. */
+const DONE = -1;
+const HEAD_UNIT = 4096;
+const PASS_UNIT = 4096 * 4096;
+
+/** Result of walking the attempts of a map that are no state changes. */
+const Walk = { blocked: 0, atRecorded: 1, done: 2, dead: 3, needsHead: 4, refusal: 5 } as const;
+
+/** Just-in-time linearisation of the operations of a trace (spec: linearizability rules 5–15). */
+export class Linearizer {
+  readonly verdicts: Uint8Array;
+  readonly states: readonly SlotState[];
+  inferredReleases = 0;
+  learnedByIndex = 0;
+  learnedByOccupancy = 0;
+  /** Most configurations at once. */
+  peakConfigurations = 1;
+
+  private readonly operations: Operations;
+  private readonly rules: GenerationRules;
+  private readonly options: LinearizeOptions;
+  private readonly search: AreaSearch;
+  private readonly tables: TraceTables;
+  private readonly dynamic: boolean;
+  private readonly areaBound: number;
+  private readonly addressLimit: Float64Array;
+  /** First entry of a pool's areas in `Configuration.index`. */
+  private readonly areaBase: number[] = [];
+  /** 1: a mapping of the trace has shown the area's index. */
+  private readonly indexSeen: Uint8Array;
+  private readonly releaseOpen: Uint8Array;
+  private readonly releaseApplied: Uint8Array;
+  private readonly mapApplied: Uint8Array;
+  private configurations: Configuration[];
+  private open: number[] = [];
+  private additionsBegun = 0;
+  private additionsDone = 0;
+  private incomplete = false;
+  private nodes = 0;
+  private order: Trail | null = null;
+  /** Mappings seen only by their unmap, waiting for the end of the operation that was recorded in their slots. */
+  private readonly postponed = new Map<number, number[]>();
+  private readonly scratchFound = { pool: -1, area: -1, slot: -1 };
+
+  constructor(
+    tables: TraceTables,
+    geometry: Geometry,
+    rules: GenerationRules,
+    operations: Operations,
+    options: LinearizeOptions,
+  ) {
+    this.tables = tables;
+    this.operations = operations;
+    this.rules = rules;
+    this.options = options;
+    this.dynamic = geometry.dynamic.value;
+    const pageSize = geometry.pageSize.value;
+    this.search = new AreaSearch(rules, pageSize);
+    this.states = operations.pools.map((spec, id) => new SlotState(id, spec, rules, pageSize));
+    let areas = 0;
+    for (const state of this.states) {
+      this.areaBase.push(areas);
+      areas += state.pool.areas;
+    }
+    this.areaBound = this.dynamic ? geometry.defaultAreas.value : (this.states[0]?.pool.areas ?? 1);
+    this.indexSeen = new Uint8Array(areas);
+    const count = operations.table.length;
+    this.verdicts = new Uint8Array(count);
+    this.releaseOpen = new Uint8Array(count);
+    this.releaseApplied = new Uint8Array(count);
+    this.mapApplied = new Uint8Array(count);
+    this.configurations = [{ index: new Int32Array(areas), hash: 0, head: 0, progress: [], deltas: [], trail: null }];
+    this.addressLimit = new Float64Array(tables.devices.length).fill(Number.POSITIVE_INFINITY);
+    for (const device of geometry.devices) {
+      const bus = device.busLimitBits.value;
+      this.addressLimit[device.device] = Math.min(
+        maskOfBits(device.dmaMaskBits.value),
+        bus > 0 ? maskOfBits(bus) : Number.POSITIVE_INFINITY,
+      );
+    }
+    this.markUsedLater();
+  }
+
+  /** Walks every entry and return in order. */
+  run(): void {
+    const { table, additions } = this.operations;
+    const ops = table.columns;
+    for (let op = 0; op < table.length; op++) {
+      if (ops.kind[op] === OpKind.older) {
+        this.beginOlder(op);
+      }
+    }
+    for (const event of orderedEvents(this.operations)) {
+      const kind = event % EVENT_KINDS;
+      const id = Math.floor(event / EVENT_KINDS);
+      switch (kind) {
+        case EventCode.mapEnter:
+          this.enterMap(id);
+          break;
+        case EventCode.mapReturn:
+          this.returnMap(id);
+          break;
+        case EventCode.releaseEnter:
+          this.releaseOpen[id] = 1;
+          break;
+        case EventCode.releaseReturn:
+          this.returnRelease(id);
+          break;
+        case EventCode.poolEnter:
+          this.additionsBegun++;
+          break;
+        default:
+          this.returnPool(additions[id].pool);
+      }
+    }
+  }
+
+  /** The order found, oldest first; empty unless asked for. */
+  certificate(): OrderStep[] {
+    const steps: OrderStep[] = [];
+    for (let at = this.configurations[0]?.trail ?? this.order; at !== null; at = at.before) {
+      steps.push(at.step);
+    }
+    return steps.reverse();
+  }
+
+  /** area.index of every area of a pool in a surviving configuration. */
+  areaIndices(pool: number): number[] {
+    const base = this.areaBase[pool];
+    return Array.from(this.configurations[0].index.subarray(base, base + this.states[pool].pool.areas));
+  }
+
+  private markUsedLater(): void {
+    const { table } = this.operations;
+    const { kind, pool, slot, slots } = table.columns;
+    for (let op = 0; op < table.length; op++) {
+      if (kind[op] === OpKind.placed && slot[op] >= 0) {
+        this.states[pool[op]].usedLater.fill(1, slot[op], slot[op] + slots[op]);
+      }
+    }
+  }
+
+  /** A mapping seen only by its unmap holds its slots from the start, as far as nobody else is recorded in them before. */
+  private beginOlder(op: number): void {
+    const { pool, slot, slots } = this.operations.table.columns;
+    const state = this.states[pool[op]];
+    if (slot[op] < 0 || slot[op] + slots[op] > state.pool.slots) {
+      this.releaseApplied[op] = 1;
+      return;
+    }
+    for (let at = slot[op]; at < slot[op] + slots[op]; at++) {
+      if (state.held[at] > 0) {
+        this.releaseApplied[op] = 1;
+        return;
+      }
+    }
+    state.take(slot[op], slots[op]);
+    state.own(slot[op], slots[op], op);
+    this.mapApplied[op] = 1;
+  }
+
+  private enterMap(op: number): void {
+    this.open.push(op);
+    const look = !this.firstAttemptIsRecorded(op);
+    for (const configuration of this.configurations) {
+      configuration.progress.push(0);
+      if (look) {
+        this.applyDeltas(configuration, 0, 1);
+        this.walk(configuration, this.open.length - 1);
+        this.applyDeltas(configuration, 0, -1);
+      }
+    }
+  }
+
+  /** With one fixed pool and the recorded area first in line there is nothing to look at on entry. */
+  private firstAttemptIsRecorded(op: number): boolean {
+    const { kind, pool, slot, row } = this.operations.table.columns;
+    if (this.dynamic || (kind[op] !== OpKind.placed && kind[op] !== OpKind.unplaced)) {
+      return false;
+    }
+    if (kind[op] === OpKind.unplaced) {
+      return true;
+    }
+    const state = this.states[pool[op]].pool;
+    const cpu = this.tables.requests.columns.cpu[row[op]];
+    return cpu < 0 || state.areas === 1 || state.areaOf(slot[op]) === (cpu & (state.areas - 1));
+  }
+
+  private returnMap(op: number): void {
+    const position = this.open.indexOf(op);
+    const { kind } = this.operations.table.columns;
+    if (kind[op] === OpKind.unplaced) {
+      this.placeByModel(op, position);
+    } else {
+      this.advanceTo(op, position);
+    }
+    this.fold(op, position);
+  }
+
+  /** Moves every configuration on until the operation is done, and keeps those that got there. */
+  private advanceTo(op: number, position: number): void {
+    const single = this.configurations[0];
+    if (this.configurations.length === 1 && this.open.length === 1 && this.additionsBegun === single.head) {
+      if (this.stepAlone(single, op)) {
+        this.verdicts[op] = Verdict.exact;
+        return;
+      }
+      this.learn(op, position);
+      return;
+    }
+    const survivors = this.explore(op, position);
+    if (survivors.length > 0) {
+      this.configurations = survivors;
+      this.verdicts[op] = Verdict.exact;
+      return;
+    }
+    this.learn(op, position);
+  }
+
+  /** The sequential fast path: one open map, one configuration. */
+  private stepAlone(configuration: Configuration, op: number): boolean {
+    const result = this.walk(configuration, 0);
+    if (result === Walk.done) {
+      return true;
+    }
+    if (result === Walk.refusal) {
+      this.refuse(configuration, 0);
+      return true;
+    }
+    if (result !== Walk.atRecorded || !this.matches(configuration, op)) {
+      return false;
+    }
+    this.place(configuration, 0);
+    this.commit(configuration);
+    return true;
+  }
+
+  /**
+   * Passes every attempt that finds nothing (reading changes nothing, so the earliest moment is the best) up to the
+   * recorded one.
+   */
+  private walk(configuration: Configuration, position: number): number {
+    const op = this.open[position];
+    const ops = this.operations.table.columns;
+    const kind = ops.kind[op];
+    let progress = configuration.progress[position];
+    if (progress === DONE) {
+      return Walk.done;
+    }
+    const row = ops.row[op];
+    const request = this.operations.pad(row);
+    const restricted = this.restrictedPool(op);
+    if (kind === OpKind.failed && this.refusedEarly(request)) {
+      configuration.progress[position] = DONE;
+      return Walk.done;
+    }
+    const cpu = this.tables.requests.columns.cpu[row];
+    const recordedPool = kind === OpKind.placed ? ops.pool[op] : -1;
+    const recordedArea = recordedPool < 0 ? -1 : this.states[recordedPool].pool.areaOf(ops.slot[op]);
+    for (;;) {
+      let head = Math.floor(progress / HEAD_UNIT) % HEAD_UNIT;
+      if (head === 0) {
+        if (this.dynamic && this.additionPending(configuration, op)) {
+          configuration.progress[position] = progress;
+          return Walk.needsHead;
+        }
+        head = configuration.head + 1;
+        progress += head * HEAD_UNIT;
+      }
+      const attempt = this.attempt(progress, head - 1, cpu, restricted);
+      if (attempt === ATTEMPTS_OVER) {
+        configuration.progress[position] = progress;
+        if (kind === OpKind.placed) {
+          return Walk.dead;
+        }
+        configuration.progress[position] = DONE;
+        if (kind === OpKind.transient) {
+          this.log(configuration, 'transient', row, -1, -1, -1, request.slots);
+        }
+        return Walk.done;
+      }
+      if (attempt === PASS_OVER) {
+        progress = this.nextPass(progress);
+        continue;
+      }
+      if (attempt !== SKIP_POOL) {
+        const pool = Math.floor(attempt / MAX_AREAS);
+        const area = attempt % MAX_AREAS;
+        if (pool === recordedPool && (area === recordedArea || cpu < 0)) {
+          configuration.progress[position] = progress;
+          return Walk.atRecorded;
+        }
+        const slot = this.find(configuration, pool, area, request);
+        if (slot >= 0 && !(cpu < 0 && pool === recordedPool)) {
+          configuration.progress[position] = progress;
+          if (kind === OpKind.failed && this.unreachable(op, pool, slot, request)) {
+            this.scratchFound.pool = pool;
+            this.scratchFound.area = area;
+            this.scratchFound.slot = slot;
+            return Walk.refusal;
+          }
+          this.scratchFound.pool = pool;
+          this.scratchFound.area = area;
+          this.scratchFound.slot = slot;
+          return Walk.blocked;
+        }
+        this.log(configuration, 'miss', row, pool, area, -1, request.slots);
+      }
+      progress++;
+    }
+  }
+
+  /** Pool * MAX_AREAS + area of the attempt that a progress stands before. */
+  private attempt(progress: number, head: number, cpu: number, restricted: number): number {
+    const pass = Math.floor(progress / PASS_UNIT);
+    const position = progress % HEAD_UNIT;
+    if (restricted >= 0) {
+      return pass === 0 && position === 0 ? restricted * MAX_AREAS : ATTEMPTS_OVER;
+    }
+    const start = Math.max(0, cpu);
+    if (this.rules.poolMajor && this.dynamic) {
+      // 6.6: pass counts pools, position counts areas.
+      if (pass > head) {
+        return ATTEMPTS_OVER;
+      }
+      const pool = head - pass;
+      const areas = this.states[pool].pool.areas;
+      return position >= areas ? PASS_OVER : pool * MAX_AREAS + ((start + position) & (areas - 1));
+    }
+    if (pass >= this.areaBound || this.states.length === 0) {
+      return ATTEMPTS_OVER;
+    }
+    if (position > head) {
+      return PASS_OVER;
+    }
+    const pool = head - position;
+    const areas = this.states[pool].pool.areas;
+    if (pass >= areas) {
+      return SKIP_POOL;
+    }
+    return pool * MAX_AREAS + ((start + pass) & (areas - 1));
+  }
+
+  private nextPass(progress: number): number {
+    const pass = Math.floor(progress / PASS_UNIT);
+    const head = Math.floor(progress / HEAD_UNIT) % HEAD_UNIT;
+    // 6.6 walks the pools once; later kernels read the list anew for every area offset.
+    return (pass + 1) * PASS_UNIT + (this.rules.poolMajor ? head * HEAD_UNIT : 0);
+  }
+
+  /** A grown pool may yet become visible while the map runs. */
+  private additionPending(configuration: Configuration, op: number): boolean {
+    const { additions, table } = this.operations;
+    const next = additions[configuration.head];
+    return next !== undefined && next.begin < table.columns.end[op];
+  }
+
+  private restrictedPool(op: number): number {
+    const { kind, pool, row } = this.operations.table.columns;
+    if (kind[op] === OpKind.placed) {
+      return pool[op] >= this.operations.firstRestricted ? pool[op] : -1;
+    }
+    return this.operations.restrictedOf.get(this.tables.requests.columns.device[row[op]]) ?? -1;
+  }
+
+  private refusedEarly(request: PaddedRequest): boolean {
+    return this.dynamic && this.rules.refusesOversize && request.sizeBytes > SEGMENT_BYTES;
+  }
+
+  /** swiotlb_map gives the slots back when the device cannot reach them; the direct callers do not look. */
+  private unreachable(op: number, pool: number, slot: number, request: PaddedRequest): boolean {
+    const row = this.operations.table.columns.row[op];
+    const requests = this.tables.requests.columns;
+    if ((requests.evidence[row] & EvidenceBit.bounced) === 0) {
+      return false;
+    }
+    const address = this.states[pool].pool.start + (slot + request.pad) * SLOT_BYTES + request.offset;
+    return address + requests.sizeBytes[row] - 1 > this.addressLimit[requests.device[row]];
+  }
+
+  private find(configuration: Configuration, pool: number, area: number, request: PaddedRequest): number {
+    return this.search.find(this.states[pool].pool, area, configuration.index[this.areaBase[pool] + area], request);
+  }
+
+  /** Would the map get exactly the recorded slot now? Releases that are under way and in its way are applied. */
+  private matches(configuration: Configuration, op: number): boolean {
+    const { pool, slot, row } = this.operations.table.columns;
+    const at = pool[op];
+    const mark = configuration.deltas.length;
+    if (!this.clearWay(configuration, op)) {
+      this.undoTo(configuration, mark);
+      return false;
+    }
+    const area = this.states[at].pool.areaOf(slot[op]);
+    const found = this.find(configuration, at, area, this.operations.pad(row[op]));
+    if (found !== slot[op]) {
+      this.undoTo(configuration, mark);
+      return false;
+    }
+    return true;
+  }
+
+  /** Applies the open releases of mappings in the recorded run. False when somebody else holds a slot of it. */
+  private clearWay(configuration: Configuration, op: number): boolean {
+    const { pool, slot, slots } = this.operations.table.columns;
+    const state = this.states[pool[op]];
+    const end = slot[op] + slots[op];
+    if (slot[op] < 0 || end > state.pool.slots) {
+      return false;
+    }
+    for (let at = slot[op]; at < end; at++) {
+      if (state.held[at] <= 0) {
+        continue;
+      }
+      const owner = state.owner[at];
+      if (
+        owner < 0 ||
+        this.releaseOpen[owner] === 0 ||
+        this.releaseApplied[owner] === 1 ||
+        configuration.deltas.includes(~owner)
+      ) {
+        return false;
+      }
+      this.applyRelease(configuration, owner);
+      if (state.held[at] > 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private applyRelease(configuration: Configuration, op: number): void {
+    const { pool, slot, slots, row } = this.operations.table.columns;
+    this.states[pool[op]].release(slot[op], slots[op]);
+    configuration.deltas.push(~op);
+    this.log(
+      configuration,
+      'release',
+      row[op],
+      pool[op],
+      this.states[pool[op]].pool.areaOf(slot[op]),
+      slot[op],
+      slots[op],
+    );
+  }
+
+  /** Takes the recorded run for an open map. */
+  private place(configuration: Configuration, position: number): void {
+    const op = this.open[position];
+    const { pool, slot, slots, row } = this.operations.table.columns;
+    const state = this.states[pool[op]];
+    const area = state.pool.areaOf(slot[op]);
+    state.take(slot[op], slots[op]);
+    configuration.deltas.push(op);
+    configuration.progress[position] = DONE;
+    this.moveIndex(configuration, pool[op], area, this.search.indexAfter(state.pool, area, slot[op], slots[op]));
+    this.log(configuration, 'take', row[op], pool[op], area, slot[op], slots[op]);
+  }
+
+  /** A map whose slots the device cannot reach: only the area's index moves. */
+  private refuse(configuration: Configuration, position: number): void {
+    const op = this.open[position];
+    const { pool, area, slot } = this.scratchFound;
+    const row = this.operations.table.columns.row[op];
+    const count = this.operations.pad(row).slots;
+    this.moveIndex(configuration, pool, area, this.search.indexAfter(this.states[pool].pool, area, slot, count));
+    configuration.progress[position] = DONE;
+    this.log(configuration, 'refused', row, pool, area, slot, count);
+  }
+
+  private moveIndex(configuration: Configuration, pool: number, area: number, index: number): void {
+    const at = this.areaBase[pool] + area;
+    const sum = configuration.hash - mix(at, configuration.index[at]) + mix(at, index);
+    configuration.hash = sum < 0 ? sum + HASH_MODULUS : sum % HASH_MODULUS;
+    configuration.index[at] = index;
+    this.indexSeen[at] = 1;
+  }
+
+  private log(
+    configuration: Configuration,
+    kind: OrderStep['kind'],
+    row: number,
+    pool: number,
+    area: number,
+    slot: number,
+    slots: number,
+  ): void {
+    if (this.options.certificate) {
+      configuration.trail = { step: { kind, row, pool, area, slot, slots }, before: configuration.trail };
+    }
+  }
+
+  /** Applies (1) or takes back (-1) the deltas from a position on. */
+  private applyDeltas(configuration: Configuration, from: number, sign: number): void {
+    const { pool, slot, slots } = this.operations.table.columns;
+    for (let at = from; at < configuration.deltas.length; at++) {
+      const delta = configuration.deltas[at];
+      const op = delta < 0 ? ~delta : delta;
+      if (delta >= 0 === sign > 0) {
+        this.states[pool[op]].take(slot[op], slots[op]);
+      } else {
+        this.states[pool[op]].release(slot[op], slots[op]);
+      }
+    }
+  }
+
+  private undoTo(configuration: Configuration, mark: number): void {
+    this.applyDeltas(configuration, mark, -1);
+    if (this.options.certificate) {
+      for (let at = mark; at < configuration.deltas.length; at++) {
+        configuration.trail = configuration.trail?.before ?? null;
+      }
+    }
+    configuration.deltas.length = mark;
+  }
+
+  /**
+   * All configurations in which the target is done: a map (position in `open`), a release (position -1, op) or a pool
+   * addition (position -2). Searches over steps of the other open operations before it.
+   */
+  private explore(target: number, position: number): Configuration[] {
+    const found = new Map<string, Configuration>();
+    const visited = new Set<string>();
+    this.nodes = 0;
+    for (const configuration of this.configurations) {
+      this.applyDeltas(configuration, 0, 1);
+      this.exploreFrom(configuration, { target, position, visited, found }, false);
+      this.applyDeltas(configuration, 0, -1);
+      if (this.nodes > this.options.maxNodes) {
+        this.incomplete = true;
+        break;
+      }
+    }
+    const survivors = [...found.values()];
+    if (survivors.length > this.options.maxConfigurations) {
+      survivors.length = this.options.maxConfigurations;
+      this.incomplete = true;
+    }
+    this.peakConfigurations = Math.max(this.peakConfigurations, survivors.length);
+    return survivors;
+  }
+
+  /**
+   * The slot states are as the configuration sees them. `redundant`: the last step could as well come after the target,
+   * so ending here would only double a configuration.
+   */
+  private exploreFrom(at: Configuration, goal: Goal, redundant: boolean): void {
+    if (++this.nodes > this.options.maxNodes) {
+      return;
+    }
+    const { target, position, visited, found } = goal;
+    for (let other = 0; other < this.open.length; other++) {
+      if (at.progress[other] !== DONE && !(at.progress[other] === 0 && this.firstAttemptIsRecorded(this.open[other]))) {
+        this.walk(at, other);
+      }
+    }
+    const key = keyOf(at);
+    if (visited.has(key)) {
+      return;
+    }
+    visited.add(key);
+    const commutes: boolean[] = new Array(this.open.length).fill(false);
+    if (position >= 0) {
+      if (at.progress[position] === DONE) {
+        emit(at, found);
+        return;
+      }
+      const child = this.child(at, position);
+      if (child !== null) {
+        if (!redundant) {
+          emit(child, found);
+        }
+        for (let other = 0; other < this.open.length; other++) {
+          commutes[other] =
+            other !== position && this.otherArea(this.open[other], target) && this.canStep(child, other);
+        }
+        this.undoTo(child, at.deltas.length);
+      }
+    } else if (position === RELEASE_TARGET) {
+      if (!redundant) {
+        emit(at, found);
+      }
+      this.commuteWithRelease(at, target, commutes);
+    } else if (at.head >= target) {
+      emit(at, found);
+      return;
+    }
+    for (let other = 0; other < this.open.length; other++) {
+      if (at.progress[other] === DONE) {
+        continue;
+      }
+      const reader = this.readHead(at, other);
+      if (reader !== null) {
+        this.exploreFrom(reader, goal, false);
+        continue;
+      }
+      const child = other === position ? null : this.child(at, other);
+      if (child !== null) {
+        this.exploreFrom(child, goal, commutes[other]);
+        this.undoTo(child, at.deltas.length);
+      }
+    }
+    if (at.head < this.additionsBegun) {
+      const grown = clone(at);
+      const pool = this.operations.additions[at.head].pool;
+      grown.head++;
+      this.log(grown, 'pool', pool, pool, -1, -1, this.states[pool].pool.slots);
+      this.exploreFrom(grown, goal, false);
+    }
+  }
+
+  /** Which open maps would get their slot after the release, too. */
+  private commuteWithRelease(at: Configuration, release: number, commutes: boolean[]): void {
+    const { pool, slot, slots } = this.operations.table.columns;
+    if (at.deltas.includes(~release)) {
+      return;
+    }
+    const state = this.states[pool[release]];
+    state.release(slot[release], slots[release]);
+    at.deltas.push(~release);
+    for (let other = 0; other < this.open.length; other++) {
+      commutes[other] = at.progress[other] !== DONE && this.canStep(at, other);
+    }
+    at.deltas.pop();
+    state.take(slot[release], slots[release]);
+  }
+
+  private canStep(at: Configuration, position: number): boolean {
+    if (at.progress[position] === DONE) {
+      return false;
+    }
+    const child = this.child(at, position);
+    if (child !== null) {
+      this.undoTo(child, at.deltas.length);
+    }
+    return child !== null;
+  }
+
+  /** Two maps that were served from different areas do not move each other's index. */
+  private otherArea(one: number, other: number): boolean {
+    const { kind, pool, slot } = this.operations.table.columns;
+    if (kind[one] !== OpKind.placed || kind[other] !== OpKind.placed) {
+      return false;
+    }
+    return (
+      pool[one] !== pool[other] ||
+      this.states[pool[one]].pool.areaOf(slot[one]) !== this.states[pool[other]].pool.areaOf(slot[other])
+    );
+  }
+
+  /** The configuration after the next step of an open map, with the slot states moved on; null when it cannot step. */
+  private child(at: Configuration, position: number): Configuration | null {
+    const probe = clone(at);
+    const result = this.walk(probe, position);
+    if (result === Walk.refusal) {
+      this.refuse(probe, position);
+      return probe;
+    }
+    if (result !== Walk.atRecorded || !this.matches(probe, this.open[position])) {
+      return null;
+    }
+    this.place(probe, position);
+    return probe;
+  }
+
+  /** The map reads the pool list now, although a pool may still be added while it runs. */
+  private readHead(at: Configuration, position: number): Configuration | null {
+    const progress = at.progress[position];
+    if (
+      !this.dynamic ||
+      Math.floor(progress / HEAD_UNIT) % HEAD_UNIT !== 0 ||
+      !this.additionPending(at, this.open[position])
+    ) {
+      return null;
+    }
+    const reader = clone(at);
+    reader.progress[position] = progress + (at.head + 1) * HEAD_UNIT;
+    return reader;
+  }
+
+  private returnRelease(op: number): void {
+    const { table } = this.operations;
+    const { pool, slot, slots, kind } = table.columns;
+    this.releaseOpen[op] = 0;
+    if (kind[op] === OpKind.transient || kind[op] === OpKind.failed || slot[op] < 0 || this.releaseApplied[op] === 1) {
+      return;
+    }
+    if (this.open.length > 0 && this.configurations.some((one) => one.progress.some((progress) => progress !== DONE))) {
+      this.releaseOpen[op] = 1;
+      const early = this.configurations.filter((one) => one.deltas.includes(~op));
+      this.configurations = this.configurations.filter((one) => !one.deltas.includes(~op));
+      const survivors = this.configurations.length === 0 ? [] : this.explore(op, RELEASE_TARGET);
+      this.configurations = [...early, ...survivors];
+      this.releaseOpen[op] = 0;
+    }
+    this.states[pool[op]].release(slot[op], slots[op]);
+    this.states[pool[op]].disown(slot[op], slots[op], op);
+    this.releaseApplied[op] = 1;
+    const row = table.columns.row[op];
+    this.resumeOlder(op);
+    for (const configuration of this.configurations) {
+      const at = configuration.deltas.indexOf(~op);
+      if (at >= 0) {
+        configuration.deltas.splice(at, 1);
+      } else {
+        this.log(
+          configuration,
+          'release',
+          row,
+          pool[op],
+          this.states[pool[op]].pool.areaOf(slot[op]),
+          slot[op],
+          slots[op],
+        );
+      }
+    }
+    this.settle();
+  }
+
+  private returnPool(pool: number): void {
+    const wanted = this.operations.additions.findIndex((addition) => addition.pool === pool) + 1;
+    this.additionsDone = Math.max(this.additionsDone, wanted);
+    if (this.configurations.every((one) => one.head >= wanted)) {
+      return;
+    }
+    const survivors = this.explore(wanted, POOL_TARGET);
+    if (survivors.length > 0) {
+      this.configurations = survivors;
+      return;
+    }
+    for (const configuration of this.configurations) {
+      configuration.head = Math.max(configuration.head, wanted);
+    }
+  }
+
+  /** The map has returned: what it took belongs to every configuration now. */
+  private fold(op: number, position: number): void {
+    const { kind, pool, slot, slots } = this.operations.table.columns;
+    this.open.splice(position, 1);
+    for (const configuration of this.configurations) {
+      configuration.progress.splice(position, 1);
+    }
+    if (kind[op] === OpKind.placed || kind[op] === OpKind.unplaced) {
+      if (slot[op] >= 0 && this.mapApplied[op] === 0) {
+        const state = this.states[pool[op]];
+        state.take(slot[op], slots[op]);
+        this.mapApplied[op] = 1;
+      }
+      if (slot[op] >= 0) {
+        this.states[pool[op]].own(slot[op], slots[op], op);
+      }
+      for (const configuration of this.configurations) {
+        const at = configuration.deltas.indexOf(op);
+        if (at >= 0) {
+          configuration.deltas.splice(at, 1);
+        }
+      }
+    }
+    this.settle();
+  }
+
+  /** With one configuration left its steps are facts. */
+  private settle(): void {
+    if (this.configurations.length !== 1) {
+      return;
+    }
+    const only = this.configurations[0];
+    if (this.open.length === 0) {
+      this.incomplete = false;
+    }
+    if (only.deltas.length === 0) {
+      return;
+    }
+    this.applyDeltas(only, 0, 1);
+    this.commit(only);
+  }
+
+  /** The only configuration's deltas, which are applied, become facts. */
+  private commit(only: Configuration): void {
+    const { pool, slot, slots } = this.operations.table.columns;
+    for (const delta of only.deltas) {
+      if (delta >= 0) {
+        this.mapApplied[delta] = 1;
+        continue;
+      }
+      const op = ~delta;
+      this.releaseApplied[op] = 1;
+      this.states[pool[op]].disown(slot[op], slots[op], op);
+      this.resumeOlder(op);
+    }
+    only.deltas.length = 0;
+  }
+
+  /** No order explains the record: learn what was so before the trace, or adopt the record. */
+  private learn(op: number, position: number): void {
+    const only = this.configurations[0];
+    this.configurations = [only];
+    this.applyDeltas(only, 0, 1);
+    this.commit(only);
+    const { kind } = this.operations.table.columns;
+    const problem =
+      kind[op] === OpKind.placed ? this.learnPlaced(only, op, position) : this.learnMiss(only, op, position);
+    if (problem === null) {
+      this.verdicts[op] = Verdict.learned;
+    } else if (this.incomplete) {
+      this.verdicts[op] = Verdict.undecided;
+    } else {
+      this.verdicts[op] = Verdict.mismatched;
+      this.options.onMismatch(op, problem.modelled, problem.why);
+    }
+    if (only.progress[position] !== DONE) {
+      this.adopt(only, op, position);
+    }
+    this.commit(only);
+  }
+
+  private learnPlaced(only: Configuration, op: number, position: number): Disagreement | null {
+    const { pool, slot, row } = this.operations.table.columns;
+    const state = this.states[pool[op]];
+    const clash = this.evict(only, op);
+    if (clash !== null) {
+      return clash;
+    }
+    const area = state.pool.areaOf(slot[op]);
+    const key = this.areaBase[pool[op]] + area;
+    const near = (this.tables.requests.columns.evidence[row[op]] & EvidenceBit.nearLoss) !== 0;
+    for (;;) {
+      const result = this.walk(only, position);
+      if (result === Walk.needsHead) {
+        only.progress[position] += (only.head + 1) * HEAD_UNIT;
+        continue;
+      }
+      if (result === Walk.dead) {
+        return { modelled: 'failed', why: 'the search never comes to the recorded area' };
+      }
+      if (result === Walk.blocked || result === Walk.refusal) {
+        const found = this.scratchFound;
+        if (this.occupy(found.pool, found.slot, this.operations.pad(row[op]).slots)) {
+          continue;
+        }
+        return this.foundElsewhere(found.pool, found.area, found.slot, op);
+      }
+      const request = this.operations.pad(row[op]);
+      const found = this.find(only, pool[op], area, request);
+      if (found === slot[op]) {
+        this.place(only, position);
+        return null;
+      }
+      if ((this.indexSeen[key] === 0 || near) && this.tryIndex(only, op, slot[op] - area * state.pool.areaSlots)) {
+        this.learnedByIndex++;
+        continue;
+      }
+      if (
+        found >= 0 &&
+        this.liesBehind(only.index[key], found, slot[op], area, state) &&
+        this.occupy(pool[op], found, request.slots)
+      ) {
+        continue;
+      }
+      if (this.lostMapMovedIndex(only, op)) {
+        this.learnedByIndex++;
+        continue;
+      }
+      if (found < 0) {
+        return { modelled: 'failed', why: 'the recorded run breaks the alignment or segment rules of the search' };
+      }
+      return this.foundElsewhere(pool[op], area, found, op);
+    }
+  }
+
+  /** A failure, or a transient pool: nothing listed may have had room. */
+  private learnMiss(only: Configuration, op: number, position: number): Disagreement | null {
+    const row = this.operations.table.columns.row[op];
+    for (;;) {
+      const result = this.walk(only, position);
+      if (result === Walk.done) {
+        return null;
+      }
+      if (result === Walk.needsHead) {
+        only.progress[position] += (only.head + 1) * HEAD_UNIT;
+        continue;
+      }
+      const { pool, area, slot } = this.scratchFound;
+      if (result === Walk.blocked && this.occupy(pool, slot, this.operations.pad(row).slots)) {
+        continue;
+      }
+      return this.foundElsewhere(pool, area, slot, op);
+    }
+  }
+
+  private foundElsewhere(pool: number, area: number, slot: number, op: number): Disagreement {
+    const state = this.states[pool].pool;
+    const request = this.operations.pad(this.operations.table.columns.row[op]);
+    const address = state.start + (slot + request.pad) * SLOT_BYTES + request.offset;
+    return {
+      modelled: `0x${address.toString(16)}`,
+      why: `the search finds slot ${slot} of area ${area} in the ${state.kind} pool first`,
+    };
+  }
+
+  /**
+   * Slots that a search must have passed although the model thinks them free were in use since before the trace, if
+   * the trace has not yet shown them. Prefers those that no mapping of the trace ever gets.
+   */
+  private occupy(pool: number, slot: number, count: number): boolean {
+    const state = this.states[pool];
+    let rest = false;
+    let done = false;
+    for (let at = slot; at < slot + count; at++) {
+      if (state.seen[at] === 1 || state.held[at] > 0) {
+        continue;
+      }
+      if (state.usedLater[at] === 0) {
+        state.take(at, 1);
+        state.owner[at] = PHANTOM;
+        done = true;
+      } else {
+        rest = true;
+      }
+    }
+    for (let at = slot; rest && !done && at < slot + count; at++) {
+      if (state.seen[at] === 0 && state.held[at] === 0) {
+        state.take(at, 1);
+        state.owner[at] = PHANTOM;
+      }
+    }
+    if (done || rest) {
+      this.learnedByOccupancy++;
+    }
+    return done || rest;
+  }
+
+  /** Frees the recorded run of holders that cannot be there any more; a disagreement when somebody surely is. */
+  private evict(only: Configuration, op: number): Disagreement | null {
+    const { pool, slot, slots, releaseEnd, kind, row } = this.operations.table.columns;
+    const state = this.states[pool[op]];
+    const end = slot[op] + slots[op];
+    if (slot[op] < 0 || end > state.pool.slots) {
+      return { modelled: 'failed', why: 'the recorded run leaves the pool' };
+    }
+    for (let at = slot[op]; at < end; at++) {
+      if (state.held[at] <= 0) {
+        continue;
+      }
+      const owner = state.owner[at];
+      if (owner === PHANTOM) {
+        state.release(at, 1);
+        state.owner[at] = NO_OWNER;
+      } else if (owner >= 0 && this.releaseApplied[owner] === 0) {
+        if (this.releaseOpen[owner] === 1) {
+          this.applyRelease(only, owner);
+          continue;
+        }
+        if (kind[owner] === OpKind.older) {
+          // Its map was lost in the middle of the trace: it comes back when this mapping ends.
+          this.postponed.set(op, [...(this.postponed.get(op) ?? []), owner]);
+          this.mapApplied[owner] = 0;
+        } else if (releaseEnd[owner] === Number.POSITIVE_INFINITY) {
+          this.inferredReleases++;
+          this.releaseApplied[owner] = 1;
+        } else {
+          const line = this.tables.requests.columns.mapLine[row[owner]];
+          return { modelled: 'failed', why: `the mapping of line ${line} still holds slot ${at}` };
+        }
+        state.release(slot[owner], slots[owner]);
+        state.disown(slot[owner], slots[owner], owner);
+        this.log(only, 'release', row[owner], pool[owner], state.pool.areaOf(slot[owner]), slot[owner], slots[owner]);
+      } else {
+        return { modelled: 'failed', why: `slot ${at} is taken by a mapping made at the same time` };
+      }
+    }
+    return null;
+  }
+
+  /** Mappings seen only by their unmap whose map was lost while `op` was in their slots. */
+  private resumeOlder(op: number): void {
+    const waiting = this.postponed.get(op);
+    if (waiting === undefined) {
+      return;
+    }
+    this.postponed.delete(op);
+    for (const older of waiting) {
+      if (this.releaseApplied[older] === 0) {
+        this.beginOlder(older);
+      }
+    }
+  }
+
+  private tryIndex(only: Configuration, op: number, index: number): boolean {
+    const { pool, slot, row } = this.operations.table.columns;
+    const area = this.states[pool[op]].pool.areaOf(slot[op]);
+    const before = only.index[this.areaBase[pool[op]] + area];
+    this.moveIndex(only, pool[op], area, index);
+    if (this.find(only, pool[op], area, this.operations.pad(row[op])) === slot[op]) {
+      return true;
+    }
+    this.moveIndex(only, pool[op], area, before);
+    return false;
+  }
+
+  /** In walk order from the area's index, `found` comes before the recorded slot. */
+  private liesBehind(index: number, found: number, recorded: number, area: number, state: SlotState): boolean {
+    const length = state.pool.areaSlots;
+    const base = area * length;
+    const distance = (slot: number): number => (slot - base - index + length) % length;
+    return distance(found) < distance(recorded);
+  }
+
+  /** A mapping seen only by its unmap lies in the area: its lost map may have moved the index. */
+  private lostMapMovedIndex(only: Configuration, op: number): boolean {
+    const { pool, slot, slots, kind } = this.operations.table.columns;
+    const state = this.states[pool[op]];
+    const area = state.pool.areaOf(slot[op]);
+    const start = area * state.pool.areaSlots;
+    for (let at = start; at < start + state.pool.areaSlots; ) {
+      const owner = state.owner[at];
+      if (owner < 0 || kind[owner] !== OpKind.older) {
+        at++;
+        continue;
+      }
+      const index = this.search.indexAfter(state.pool, area, slot[owner], slots[owner]);
+      if (this.tryIndex(only, op, index)) {
+        return true;
+      }
+      at = Math.max(at + 1, slot[owner] + slots[owner]);
+    }
+    return false;
+  }
+
+  /** Takes over what was recorded, whether the model agrees or not. */
+  private adopt(only: Configuration, op: number, position: number): void {
+    const { kind, pool, slot, slots } = this.operations.table.columns;
+    if (kind[op] === OpKind.placed && slot[op] >= 0 && slot[op] + slots[op] <= this.states[pool[op]].pool.slots) {
+      this.place(only, position);
+    }
+    only.progress[position] = DONE;
+  }
+
+  /** A served request without a recorded place: the model's own answer stands in for it. */
+  private placeByModel(op: number, position: number): void {
+    const only = this.configurations[0];
+    this.configurations = [only];
+    this.applyDeltas(only, 0, 1);
+    this.commit(only);
+    const ops = this.operations.table.columns;
+    let result = this.walk(only, position);
+    while (result === Walk.needsHead) {
+      only.progress[position] += (only.head + 1) * HEAD_UNIT;
+      result = this.walk(only, position);
+    }
+    if (result === Walk.blocked) {
+      ops.pool[op] = this.scratchFound.pool;
+      ops.slot[op] = this.scratchFound.slot;
+      this.place(only, position);
+      this.commit(only);
+    }
+    only.progress[position] = DONE;
+  }
+}
+
+interface Disagreement {
+  readonly modelled: string;
+  readonly why: string;
+}
+
+interface Goal {
+  /** The operation, or for a pool addition the list head that must be reached. */
+  readonly target: number;
+  /** Position of the target in `open`, RELEASE_TARGET or POOL_TARGET. */
+  readonly position: number;
+  readonly visited: Set<string>;
+  readonly found: Map<string, Configuration>;
+}
+
+/** Keeps sums of `mix` exact. */
+const HASH_MODULUS = 2 ** 52;
+const RELEASE_TARGET = -1;
+const POOL_TARGET = -2;
+
+/** `attempt` codes besides pool * MAX_AREAS + area. */
+const MAX_AREAS = 4096;
+const ATTEMPTS_OVER = -1;
+const PASS_OVER = -2;
+const SKIP_POOL = -3;
+
+function clone(at: Configuration): Configuration {
+  return { ...at, index: at.index.slice(), progress: at.progress.slice(), deltas: at.deltas.slice() };
+}
+
+function emit(at: Configuration, found: Map<string, Configuration>): void {
+  const key = keyOf(at);
+  if (!found.has(key)) {
+    found.set(key, clone(at));
+  }
+}
+
+function keyOf(at: Configuration): string {
+  return `${at.hash},${at.head},${at.progress.join()}`;
+}
+
+/** A 52-bit contribution of one area's index to the hash of all. Sums of these commute. */
+function mix(area: number, index: number): number {
+  let low = Math.imul(area + 1, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b);
+  low = Math.imul(low ^ (low >>> 15), 0x2c1b3c6d);
+  low = Math.imul(low ^ (low >>> 12), 0x297a2d39);
+  let high = Math.imul(low ^ index, 0xc2b2ae35) ^ Math.imul(area + 7, 0x27d4eb2f);
+  high ^= high >>> 13;
+  return (high & 0xfffff) * 4294967296 + ((low ^ (low >>> 15)) >>> 0);
+}
+
+const EVENT_KINDS = 8;
+const EventCode = {
+  mapReturn: 0,
+  releaseReturn: 1,
+  poolReturn: 2,
+  poolEnter: 3,
+  mapEnter: 4,
+  releaseEnter: 5,
+} as const;
+
+/** Entries and returns in the order of their lines: `id * EVENT_KINDS + EventCode`. On ties returns come first. */
+function orderedEvents(operations: Operations): Float64Array {
+  const { table, additions } = operations;
+  const ops = table.columns;
+  const ids = Math.max(table.length, additions.length) + 1;
+  const codes = ids * EVENT_KINDS;
+  const keys = new Float64Array(table.length * 4 + additions.length * 2);
+  let count = 0;
+  const add = (key: number, code: number, id: number): void => {
+    if (key === Number.POSITIVE_INFINITY) {
+      return;
+    }
+    const place = Math.max(0, Math.round(key * 4)) * 2 + (code >= EventCode.poolEnter ? 1 : 0);
+    keys[count++] = place * codes + id * EVENT_KINDS + code;
+  };
+  for (let op = 0; op < table.length; op++) {
+    if (ops.kind[op] !== OpKind.older) {
+      add(ops.begin[op], EventCode.mapEnter, op);
+      add(ops.end[op], EventCode.mapReturn, op);
+    }
+    add(ops.releaseBegin[op], EventCode.releaseEnter, op);
+    add(ops.releaseEnd[op], EventCode.releaseReturn, op);
+  }
+  for (const [id, addition] of additions.entries()) {
+    add(addition.begin, EventCode.poolEnter, id);
+    add(addition.end, EventCode.poolReturn, id);
+  }
+  const sorted = keys.subarray(0, count).sort();
+  for (let at = 0; at < count; at++) {
+    sorted[at] %= codes;
+  }
+  return sorted;
+}

@@ -1,0 +1,403 @@
+import type { GenerationRules } from '../../allocator/search/rules';
+import type { PoolSpec } from '../../allocator/types';
+import { maskOfBits } from '../../base/address';
+import { GrowableTable } from '../../base/columns';
+import type { Geometry } from '../../model/geometry';
+import {
+  contextLevel,
+  EvidenceBit,
+  Outcome,
+  Pairing,
+  PoolKind,
+  type TraceTables,
+  unmapCpuOf,
+  unmapLevelOf,
+} from '../../model/tables';
+import { type Address, SLOT_BYTES, SLOT_SHIFT } from '../../model/units';
+import { CpuOrder } from './cpuOrder';
+import { createPaddedRequest, type MapArguments, type PaddedRequest, padRequest } from './paddedRequest';
+
+export const OpKind = {
+  /** Served at a recorded place of a listed or restricted pool. */
+  placed: 0,
+  /** Served from a transient pool of its own: every listed pool was searched in vain. */
+  transient: 1,
+  failed: 2,
+  /** Served, but no line tells where: the model's own placement stands in. */
+  unplaced: 3,
+  /** Seen only by its unmap: in use since before the trace. */
+  older: 4,
+} as const;
+
+/** Why a request cannot be checked; keys of `skipped`. */
+export const SkipReason = {
+  none: 0,
+  noResult: 1,
+  noAddress: 2,
+  noPool: 3,
+  otherSource: 4,
+  noOriginal: 5,
+  rolledBack: 6,
+} as const;
+export const skipTexts = [
+  '',
+  'the trace does not hold the result',
+  'the trace does not hold the bounce address',
+  'the bounce address lies in no known pool',
+  'recorded in another file than most requests',
+  'the trace does not hold the original address',
+  'served and released with its scatterlist; the trace does not hold the address',
+] as const;
+
+const opColumns = {
+  /** Row of the request table. */
+  row: 'i32',
+  kind: 'u8',
+  /** SkipReason: simulated, but not checked. */
+  skip: 'u8',
+  /** The map happened between these order keys (lines; halves where a line bounds both sides). */
+  begin: 'f64',
+  end: 'f64',
+  /** The same for the release; Infinity when there is none. */
+  releaseBegin: 'f64',
+  releaseEnd: 'f64',
+  /** Index into `pools`; -1 outside of listed pools. */
+  pool: 'i32',
+  /** First slot, padding included; -1 unknown. */
+  slot: 'i32',
+  slots: 'i32',
+} as const;
+export type OpTable = GrowableTable<typeof opColumns>;
+
+/** A grown pool became visible somewhere between these order keys. */
+export interface PoolAddition {
+  readonly begin: number;
+  readonly end: number;
+  /** Index into `pools`. */
+  readonly pool: number;
+}
+
+export interface Operations {
+  readonly table: OpTable;
+  /** Boot pool, then grown pools in the order of their addition, then restricted ones. */
+  readonly pools: readonly PoolSpec[];
+  readonly additions: readonly PoolAddition[];
+  /** Index of the first restricted pool in `pools`. */
+  readonly firstRestricted: number;
+  /** Restricted pool of a device (row of the device table), by what it was seen to use. */
+  readonly restrictedOf: ReadonlyMap<number, number>;
+  /** Requests that bounced, or tried to. */
+  readonly requests: number;
+  /** Requests that take no part at all, by SkipReason. */
+  readonly leftOut: Int32Array;
+  /** Both ends of every map and release are recorded. */
+  readonly bothProbes: boolean;
+  argumentsOf(row: number): MapArguments;
+  pad(row: number): PaddedRequest;
+}
+
+interface Transient {
+  readonly start: Address;
+  readonly end: Address;
+  readonly line: number;
+}
+
+/** The requests of a trace as operations with an interval each (linearizability.md 1–4). */
+export function buildOperations(
+  tables: TraceTables,
+  geometry: Geometry,
+  rules: GenerationRules,
+  maxRequests: number,
+): Operations {
+  const requests = tables.requests;
+  const columns = requests.columns;
+  const source = mainSource(tables);
+  const cpuOrder = new CpuOrder(requests, source);
+  const memory = collectPools(tables, geometry, source);
+  const masks = new Map(geometry.devices.map((device) => [device.device, device]));
+  const table: OpTable = new GrowableTable(opColumns, Math.max(16, requests.length));
+  const leftOut = new Int32Array(skipTexts.length);
+  const restrictedOf = new Map<number, number>();
+  const padded = createPaddedRequest();
+  let total = 0;
+  let bothProbes = true;
+
+  const argumentsOf = (row: number): MapArguments => {
+    const device = masks.get(columns.device[row]);
+    const alignBits = columns.allocAlignBits[row];
+    return {
+      original: Number.isNaN(columns.original[row]) ? 0 : columns.original[row],
+      sizeBytes: columns.sizeBytes[row],
+      allocAlignMask: alignBits > 0 ? 2 ** alignBits - 1 : 0,
+      minAlignMask: device?.minAlignMask.value ?? 0,
+      segBoundaryMask: maskOfBits(device?.segBoundaryBits.value ?? 64),
+    };
+  };
+  const pad = (row: number): PaddedRequest => padRequest(padded, rules, argumentsOf(row));
+
+  const rows = Math.min(requests.length, maxRequests);
+  for (let row = 0; row < rows; row++) {
+    const evidence = columns.evidence[row];
+    if ((evidence & EvidenceBit.direct) !== 0) {
+      continue;
+    }
+    const older = columns.pairing[row] === Pairing.unseenMap;
+    total += older ? 0 : 1;
+    if (columns.source[row] !== source) {
+      leftOut[SkipReason.otherSource] += older ? 0 : 1;
+      continue;
+    }
+    const outcome = columns.outcome[row];
+    if (!older && outcome === Outcome.unknown) {
+      leftOut[SkipReason.noResult]++;
+      continue;
+    }
+    const address = columns.recordedBounce[row];
+    if (older && Number.isNaN(address)) {
+      continue;
+    }
+    const failed = outcome === Outcome.failed;
+    let kind: number = failed ? OpKind.failed : OpKind.placed;
+    let skip: number = SkipReason.none;
+    let pool = -1;
+    if (!failed && Number.isNaN(address)) {
+      kind = OpKind.unplaced;
+      skip = outcome === Outcome.rolledBack ? SkipReason.rolledBack : SkipReason.noAddress;
+    } else if (!failed) {
+      pool = memory.find(address, older ? columns.unmapLine[row] : columns.mapLine[row]);
+      if (pool < 0 && (older || !geometry.dynamic.value)) {
+        leftOut[SkipReason.noPool] += older ? 0 : 1;
+        continue;
+      }
+      kind = older ? OpKind.older : pool < 0 ? OpKind.transient : OpKind.placed;
+    }
+    if (kind !== OpKind.older && Number.isNaN(columns.original[row])) {
+      leftOut[SkipReason.noOriginal]++;
+      continue;
+    }
+    const op = table.addRow();
+    const ops = table.columns;
+    ops.row[op] = row;
+    ops.kind[op] = kind;
+    ops.skip[op] = skip;
+    ops.pool[op] = pool;
+    const request = pad(row);
+    ops.slots[op] = request.slots;
+    ops.slot[op] = pool < 0 ? -1 : slotOf(memory.pools[pool], address, older ? 0 : request.pad);
+    if (older) {
+      const offset = (address - memory.pools[pool].start) % SLOT_BYTES;
+      ops.slots[op] = Math.ceil((columns.sizeBytes[row] + offset) / SLOT_BYTES);
+      ops.begin[op] = Number.NEGATIVE_INFINITY;
+      ops.end[op] = Number.NEGATIVE_INFINITY;
+    } else {
+      mapInterval(tables, row, cpuOrder, table, op);
+      if (columns.enterLine[row] === columns.mapLine[row]) {
+        bothProbes = false;
+      }
+    }
+    releaseInterval(tables, row, cpuOrder, table, op);
+    if (Number.isFinite(ops.releaseEnd[op]) && columns.unmapLine[row] === columns.unmapExitLine[row]) {
+      bothProbes = false;
+    }
+    if (pool >= memory.firstRestricted) {
+      restrictedOf.set(columns.device[row], pool);
+    }
+  }
+  return {
+    table,
+    pools: memory.pools,
+    additions: memory.additions,
+    firstRestricted: memory.firstRestricted,
+    restrictedOf,
+    requests: total,
+    leftOut,
+    bothProbes,
+    argumentsOf,
+    pad,
+  };
+}
+
+/** First slot of a mapping whose bounce address lies `pad` slots after it. */
+function slotOf(pool: PoolSpec, address: Address, pad: number): number {
+  return Math.floor((address - pool.start) / 2 ** SLOT_SHIFT) - pad;
+}
+
+/** The source with the most bouncing requests: lines of different files have no common order. */
+function mainSource(tables: TraceTables): number {
+  const counts = new Map<number, number>();
+  const { source, evidence } = tables.requests.columns;
+  for (let row = 0; row < tables.requests.length; row++) {
+    if ((evidence[row] & EvidenceBit.direct) === 0) {
+      counts.set(source[row], (counts.get(source[row]) ?? 0) + 1);
+    }
+  }
+  let best = 0;
+  let most = -1;
+  for (const [id, count] of counts) {
+    if (count > most) {
+      best = id;
+      most = count;
+    }
+  }
+  return best;
+}
+
+function mapInterval(tables: TraceTables, row: number, cpuOrder: CpuOrder, table: OpTable, op: number): void {
+  const columns = tables.requests.columns;
+  const level = contextLevel(columns.context[row]);
+  const cpu = columns.cpu[row];
+  let begin = columns.enterLine[row];
+  let end = columns.mapLine[row] || begin;
+  const evidence = columns.evidence[row];
+  if (begin === end) {
+    if ((evidence & (EvidenceBit.bounced | EvidenceBit.probeEnter)) === 0) {
+      begin = cpuOrder.before(cpu, end, level, columns.pid[row]);
+    } else {
+      // Only the attempt is recorded; the result follows from what did not happen.
+      end = cpuOrder.after(cpu, begin, level, columns.pid[row]);
+    }
+  }
+  const next = row + 1;
+  const listed =
+    columns.sgGroup[row] >= 0 && next < tables.requests.length && columns.sgGroup[next] === columns.sgGroup[row];
+  if (listed && (evidence & EvidenceBit.probeReturn) === 0 && columns.enterLine[next] > columns.enterLine[row]) {
+    // The elements of a list are mapped one after the other.
+    end = Math.min(end, columns.enterLine[next]);
+  }
+  table.columns.begin[op] = Math.min(begin, end - 0.5);
+  table.columns.end[op] = end;
+}
+
+function releaseInterval(tables: TraceTables, row: number, cpuOrder: CpuOrder, table: OpTable, op: number): void {
+  const columns = tables.requests.columns;
+  const evidence = columns.evidence[row];
+  const ops = table.columns;
+  let begin: number = columns.unmapLine[row];
+  let end: number = columns.unmapExitLine[row] || begin;
+  if (begin === 0) {
+    ops.releaseBegin[op] = Number.POSITIVE_INFINITY;
+    ops.releaseEnd[op] = Number.POSITIVE_INFINITY;
+    return;
+  }
+  const where = columns.unmapWhere[row];
+  const cpu = unmapCpuOf(where);
+  const level = unmapLevelOf(where);
+  if ((evidence & EvidenceBit.inferredUnmap) !== 0) {
+    begin = ops.end[op];
+    end += 0.25;
+  } else if (begin === end) {
+    const before = (evidence & EvidenceBit.probeUnmapEnter) !== 0 || (evidence & EvidenceBit.scatterlist) !== 0;
+    if (before) {
+      end = cpuOrder.after(cpu, begin, level, -1);
+    } else {
+      begin = cpuOrder.before(cpu, end, level, -1);
+    }
+  }
+  ops.releaseBegin[op] = Math.max(ops.end[op], Math.min(begin, end - 0.5));
+  ops.releaseEnd[op] = Math.max(end, ops.releaseBegin[op]);
+}
+
+interface PoolMemory {
+  readonly pools: readonly PoolSpec[];
+  readonly additions: readonly PoolAddition[];
+  readonly firstRestricted: number;
+  /** Listed or restricted pool that holds the address at a line; -1 none. */
+  find(address: Address, line: number): number;
+}
+
+function collectPools(tables: TraceTables, geometry: Geometry, source: number): PoolMemory {
+  const pools: PoolSpec[] = [];
+  const additions: PoolAddition[] = [];
+  const boot = geometry.pools.find((pool) => pool.kind === 'boot');
+  if (boot !== undefined) {
+    pools.push({ kind: 'boot', start: boot.start.value, slots: boot.slots.value, areas: boot.areas.value });
+  }
+  for (const grown of grownPools(tables, geometry, source)) {
+    additions.push({ begin: grown.begin, end: grown.end, pool: pools.length });
+    pools.push(grown.spec);
+  }
+  const firstRestricted = pools.length;
+  for (const pool of geometry.pools) {
+    if (pool.kind === 'restricted' && pool.slots.value > 0) {
+      pools.push({ kind: 'restricted', start: pool.start.value, slots: pool.slots.value, areas: 1 });
+    }
+  }
+  const firstLine = new Float64Array(pools.length);
+  for (const addition of additions) {
+    firstLine[addition.pool] = addition.begin;
+  }
+  let last = 0;
+  const holds = (pool: number, address: Address, line: number): boolean =>
+    address >= pools[pool].start &&
+    address < pools[pool].start + pools[pool].slots * SLOT_BYTES &&
+    line >= firstLine[pool];
+  return {
+    pools,
+    additions,
+    firstRestricted,
+    find(address, line) {
+      if (pools.length > 0 && holds(last, address, line)) {
+        return last;
+      }
+      for (let pool = pools.length - 1; pool >= 0; pool--) {
+        if (holds(pool, address, line)) {
+          last = pool;
+          return pool;
+        }
+      }
+      return -1;
+    },
+  };
+}
+
+interface GrownPool {
+  readonly spec: PoolSpec;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Grown pools in the order of their addition: from probes, else as the geometry inferred them from addresses. */
+function grownPools(tables: TraceTables, geometry: Geometry, source: number): GrownPool[] {
+  const found: GrownPool[] = [];
+  const { kind, start, slots, areas, allocLine, addedLine, source: poolSource } = tables.pools.columns;
+  for (let row = 0; row < tables.pools.length; row++) {
+    if (kind[row] !== PoolKind.grown || poolSource[row] !== source) {
+      continue;
+    }
+    found.push({
+      spec: { kind: 'grown', start: start[row], slots: slots[row], areas: Math.max(1, areas[row]) },
+      begin: allocLine[row] || addedLine[row],
+      end: addedLine[row] || Number.POSITIVE_INFINITY,
+    });
+  }
+  if (found.length === 0) {
+    for (const pool of geometry.recordedPools) {
+      if (pool.kind === 'grown') {
+        const spec: PoolSpec = {
+          kind: 'grown',
+          start: pool.start.value,
+          slots: pool.slots.value,
+          areas: pool.areas.value,
+        };
+        found.push({
+          spec,
+          begin: Number.NEGATIVE_INFINITY,
+          end: pool.start.evidence.line ?? Number.POSITIVE_INFINITY,
+        });
+      }
+    }
+  }
+  return found.sort((a, b) => a.end - b.end || a.begin - b.begin);
+}
+
+/** Transient pools that probes name, by line of allocation. */
+export function transientPools(tables: TraceTables): Transient[] {
+  const found: Transient[] = [];
+  const { kind, start, slots, allocLine } = tables.pools.columns;
+  for (let row = 0; row < tables.pools.length; row++) {
+    if (kind[row] === PoolKind.transient) {
+      found.push({ start: start[row], end: start[row] + slots[row] * SLOT_BYTES, line: allocLine[row] });
+    }
+  }
+  return found.sort((a, b) => a.line - b.line);
+}
