@@ -26,8 +26,8 @@ const decisiveKinds: ReadonlySet<LogRecord['kind']> = new Set([
 
 /**
  * Why a failed request of the trace got no slots.
- * In order: its size; a message that names the cause; the replay of the recorded kernel when it failed too; the slots
- * the recorded addresses leave free; the counters of the joined message.
+ * In order: its size; a message that names the cause; the slots the recorded addresses leave free; the counters of the
+ * joined message; and where all that says nothing, the replay of the recorded kernel when it failed there too.
  */
 export function judgeRequest(
   analysis: Analysis,
@@ -46,11 +46,9 @@ export function judgeRequest(
   if (isOutOfReach(analysis, row)) {
     return { cause: 'address-limit', numbers };
   }
-  const modelled = replay === null ? null : modelledVerdict(row, replay, numbers);
-  if (modelled !== null) {
-    return modelled;
-  }
-  return { cause: judgeByState(analysis, row, numbers, facts, joined), numbers };
+  const cause = judgeByState(analysis, row, numbers, facts, joined);
+  const modelled = cause === 'unknown' && replay !== null ? modelledVerdict(row, replay, numbers) : null;
+  return modelled ?? { cause, numbers };
 }
 
 function numbersOfRequest(

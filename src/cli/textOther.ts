@@ -1,0 +1,158 @@
+import type { BootSizeReport } from '../analysis/bootSize';
+import { ledgerLine } from '../analysis/ledger';
+import type { PoliciesReport } from '../analysis/replay';
+import type { InfoReport, VerifyReport } from '../analysis/reports';
+import type { VectorsReport } from '../analysis/vectors';
+import { formatCount, formatPercent, formatSlotsAndBytes, formatTimeRange, plural } from '../base/format';
+import type { Terminal } from './terminal';
+import { printable, table, wrap } from './terminal';
+import { guidanceText } from './textDiagnose';
+
+/** What an input is and how well it was understood. */
+export function infoText(report: InfoReport, terminal: Terminal): string {
+  const { style, width } = terminal;
+  const { geometry } = report;
+  const lines = [
+    style.bold(
+      `${report.file === '-' ? 'standard input' : printable(report.file)}: ${report.format}, ${plural(report.lines, 'line')}, ${plural(report.events, 'event')}`,
+    ),
+    `${style.dim('requests'.padEnd(10))}${formatCount(report.requests)}, ${formatCount(report.bounced)} bounced`,
+  ];
+  if (report.firstTimeNs !== null && report.lastTimeNs !== null) {
+    lines.push(`${style.dim('time'.padEnd(10))}${formatTimeRange(report.firstTimeNs, report.lastTimeNs)}`);
+  }
+  const kernel = geometry.kernel === null ? 'unknown' : `allocator of ${geometry.kernel}`;
+  const dynamic = geometry.dynamic === null ? '' : geometry.dynamic ? ', dynamic' : ', fixed pool';
+  const cpus = geometry.cpus === null ? '' : `, ${plural(geometry.cpus, 'CPU')}`;
+  lines.push(`${style.dim('kernel'.padEnd(10))}${kernel}${dynamic}${cpus}`);
+  const lasting = geometry.pools.filter((pool) => pool.kind !== 'transient');
+  for (const pool of lasting.slice(0, 16)) {
+    const size = pool.slots === null ? 'size unknown' : formatSlotsAndBytes(pool.slots);
+    const areas = pool.areas === null ? '' : `, ${plural(pool.areas, 'area')}`;
+    lines.push(
+      `${style.dim('pool'.padEnd(10))}${pool.kind}, ${size}${pool.start === null ? '' : ` at ${pool.start}`}${areas}`,
+    );
+  }
+  for (const device of geometry.devices.slice(0, 16)) {
+    const mask = device.dmaMaskBits === null ? '' : `, ${device.dmaMaskBits}-bit mask`;
+    const align = device.minAlignMask === null ? '' : `, min_align_mask ${device.minAlignMask}`;
+    lines.push(`${style.dim('device'.padEnd(10))}${printable(device.name)}${mask}${align}`);
+  }
+  if (geometry.devices.length > 16) {
+    lines.push(`${' '.repeat(10)}… and ${plural(geometry.devices.length - 16, 'more device')}`);
+  }
+  const told = Object.entries(geometry.evidence).map(([name, { level, text }]) => [name, level, text]);
+  const counted = Object.entries(report.ledger.countedByName)
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 6)
+    .map(([name, count]) => `${formatCount(count)} ${printable(name)}`);
+  const blocks = [
+    lines.join('\n'),
+    told.length === 0 ? '' : table(['field', 'from', 'because'], told, style),
+    [
+      `${style.dim('Lines')}     ${formatCount(report.ledger.understood)} understood, ${formatCount(report.ledger.counted)} counted only${counted.length === 0 ? '' : ` (${counted.join(', ')})`}, ${formatCount(report.ledger.notUnderstood)} not understood`,
+      `${style.dim('Requests')}  ${ledgerLine(report.ledger)}`,
+      ...report.ledger.notes.map((note) =>
+        wrap(`${note.level}: ${formatCount(note.count)} ${note.text}`, width, '    ', '  • '),
+      ),
+      ...report.ledger.notUnderstoodExamples
+        .slice(0, 5)
+        .map((example) => `    ${example.line}: ${printable(example.text).slice(0, width - 12)}`),
+    ].join('\n'),
+    report.guidance === null ? '' : guidanceText(report.guidance, terminal),
+  ];
+  return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+/** How much of the recording the model reproduces. */
+export function verifyText(report: VerifyReport, terminal: Terminal): string {
+  const { style, width } = terminal;
+  const file = report.file === '-' ? 'standard input' : printable(report.file);
+  const good = report.exact + report.learned;
+  const share = report.checked === 0 ? '' : ` (${formatPercent(good / report.checked)})`;
+  const verdict =
+    report.checked === 0
+      ? `Nothing in ${file} can be checked: no request has a recorded bounce address.`
+      : `${formatCount(good)} of ${plural(report.checked, 'address', 'addresses')} reproduced${share} in ${file}, generation ${report.generation}.`;
+  const lines = [
+    wrap(verdict, width)
+      .split('\n')
+      .map(report.mismatchedCount === 0 ? style.bold : style.bad)
+      .join('\n'),
+  ];
+  const rows: [string, number][] = [
+    ['exact', report.exact],
+    ['learned', report.learned],
+    ['given base', report.givenBase],
+    ['undecided', report.undecided],
+    ['mismatched', report.mismatchedCount],
+  ];
+  for (const [name, count] of rows) {
+    lines.push(`${style.dim(name.padEnd(12))}${formatCount(count)}`);
+  }
+  for (const [reason, count] of Object.entries(report.skipped)) {
+    lines.push(`${style.dim('skipped'.padEnd(12))}${formatCount(count)} ${reason}`);
+  }
+  if (report.mismatched.length > 0) {
+    lines.push('');
+    lines.push(
+      table(
+        ['>line', 'recorded', 'modelled', 'why'],
+        report.mismatched.slice(0, 10).map((miss) => [String(miss.line), miss.recorded, miss.modelled, miss.why]),
+        style,
+      ),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+export function vectorsText(report: VectorsReport, terminal: Terminal): string {
+  const { style } = terminal;
+  const summary = `${formatCount(report.agree)} of ${plural(report.operations, 'operation')} agree in ${plural(report.files, 'file')}.`;
+  if (report.first === null) {
+    return `${style.good(summary)}\n`;
+  }
+  const { file, line, expected, got } = report.first;
+  return [
+    style.bad(`${summary} ${formatCount(report.disagree)} disagree.`),
+    `First: ${printable(file)}:${line}`,
+    `  expected ${expected}`,
+    `  got      ${got}`,
+    '',
+  ].join('\n');
+}
+
+export function policiesText(report: PoliciesReport, terminal: Terminal): string {
+  const { style, width } = terminal;
+  const blocks = report.policies.map((policy) => {
+    const rows = policy.params.map((param) => [
+      `  ${param.name}`,
+      `${param.default}${param.unit === '' ? '' : ` ${param.unit}`}`,
+      param.title,
+    ]);
+    return [
+      `${style.bold(policy.id)}  ${policy.title}`,
+      wrap(policy.explanation, width, '  '),
+      style.dim(wrap(policy.source, width, '  ')),
+      ...(rows.length === 0 ? [] : [table(['  parameter', 'default', 'meaning'], rows, style)]),
+    ].join('\n');
+  });
+  return `${blocks.join('\n\n')}\n`;
+}
+
+/** What a kernel makes of a parameter: the result first, then how it got there. */
+export function bootText(report: BootSizeReport, terminal: Terminal): string {
+  const { style, width } = terminal;
+  const verdict =
+    report.nslabs === 0
+      ? 'This kernel sets up no bounce buffer pool.'
+      : `${formatSlotsAndBytes(report.nslabs)} in ${plural(report.areas, 'area')}${report.force ? ', every mapping bounced' : ''}.`;
+  return [
+    style.bold(verdict),
+    ...report.steps.map((step) => wrap(step, width, '    ', '  • ')),
+    '',
+    style.dim('The kernel log then has'),
+    ...report.messages.map((message) => `  ${message}`),
+    '',
+  ].join('\n');
+}
