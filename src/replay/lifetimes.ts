@@ -1,3 +1,4 @@
+import { assert } from '../base/assert';
 import { lowerBound, upperBound } from '../base/bisect';
 import { Outcome, Pairing, type TraceTables } from '../model/tables';
 import { bytesToSlots, type Nanoseconds, type Slots } from '../model/units';
@@ -190,37 +191,71 @@ function fitLifetimes(tables: TraceTables, plan: ReplayPlan): LifetimeFit | null
 
   const classIds = [...arrivals.keys()].sort((a, b) => a - b);
   const modelled = classIds.map((sizeClass) => modelUse(arrivals.get(sizeClass)!, samples));
-  const choice = classIds.map(() => candidatesNs.findIndex((candidateNs) => candidateNs >= 1e6));
+  const { choice, score } = searchLifetimes(modelled, samples);
+  return {
+    byClassNs: new Map(classIds.map((sizeClass, index) => [sizeClass, candidatesNs[choice[index]]])),
+    baselineSlots: Math.round(score.baseline),
+    meanErrorSlots: score.absolute,
+    samples: samples.length,
+  };
+}
+
+interface FitScore {
+  readonly squared: number;
+  readonly absolute: number;
+  readonly baseline: Slots;
+}
+
+/** Coordinate descent from several common lifetimes; the best end wins, so that one bad valley does no harm. */
+function searchLifetimes(
+  modelled: readonly (readonly Float64Array[])[],
+  samples: readonly UsedSample[],
+): { readonly choice: readonly number[]; readonly score: FitScore } {
+  let best: { choice: readonly number[]; score: FitScore } | undefined;
+  for (let start = 4; start < candidatesNs.length; start += 8) {
+    const end = descend(modelled, samples, start);
+    if (best === undefined || end.score.squared < best.score.squared) {
+      best = end;
+    }
+  }
+  assert(best !== undefined, 'there is at least one start');
+  return best;
+}
+
+const mostRounds = 20;
+
+function descend(
+  modelled: readonly (readonly Float64Array[])[],
+  samples: readonly UsedSample[],
+  start: number,
+): { readonly choice: readonly number[]; readonly score: FitScore } {
+  const choice = modelled.map(() => start);
   const total = new Float64Array(samples.length);
   addChoice(total, modelled, choice);
-  let best = distance(total, samples);
-  for (let round = 0; round < 20; round++) {
-    const before = best.squared;
-    for (let index = 0; index < classIds.length; index++) {
+  const trial = new Float64Array(samples.length);
+  let score = distance(total, samples);
+  for (let round = 0; round < mostRounds; round++) {
+    const before = score.squared;
+    for (let index = 0; index < modelled.length; index++) {
       for (let candidate = 0; candidate < candidatesNs.length; candidate++) {
-        const current = choice[index];
-        if (candidate === current) {
-          continue;
+        const taken = modelled[index][choice[index]];
+        const tried = modelled[index][candidate];
+        for (let i = 0; i < trial.length; i++) {
+          trial[i] = total[i] - taken[i] + tried[i];
         }
-        const trial = total.map((slots, i) => slots - modelled[index][current][i] + modelled[index][candidate][i]);
-        const score = distance(trial, samples);
-        if (score.squared < best.squared) {
-          best = score;
+        const trialScore = distance(trial, samples);
+        if (trialScore.squared < score.squared) {
+          score = trialScore;
           choice[index] = candidate;
           total.set(trial);
         }
       }
     }
-    if (best.squared >= before) {
+    if (score.squared >= before) {
       break;
     }
   }
-  return {
-    byClassNs: new Map(classIds.map((sizeClass, index) => [sizeClass, candidatesNs[choice[index]]])),
-    baselineSlots: Math.round(best.baseline),
-    meanErrorSlots: best.absolute,
-    samples: samples.length,
-  };
+  return { choice, score };
 }
 
 interface UsedSample {
@@ -257,7 +292,11 @@ function modelUse(
   );
 }
 
-function addChoice(total: Float64Array, modelled: readonly Float64Array[][], choice: readonly number[]): void {
+function addChoice(
+  total: Float64Array,
+  modelled: readonly (readonly Float64Array[])[],
+  choice: readonly number[],
+): void {
   for (let index = 0; index < modelled.length; index++) {
     const use = modelled[index][choice[index]];
     for (let i = 0; i < total.length; i++) {
@@ -266,10 +305,7 @@ function addChoice(total: Float64Array, modelled: readonly Float64Array[][], cho
   }
 }
 
-function distance(
-  modelled: Float64Array,
-  samples: readonly UsedSample[],
-): { squared: number; absolute: number; baseline: Slots } {
+function distance(modelled: Float64Array, samples: readonly UsedSample[]): FitScore {
   let sum = 0;
   for (let i = 0; i < modelled.length; i++) {
     sum += samples[i].used - modelled[i];

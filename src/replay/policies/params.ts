@@ -58,7 +58,8 @@ export const transientParams: readonly PolicyParam[] = [
     unit: 'order',
     default: 10,
     source: 'include/linux/mmzone.h',
-    min: 0,
+    // Below that a transient pool could not hold one segment of 4 KiB pages.
+    min: 6,
     max: 16,
   },
 ];
