@@ -99,7 +99,8 @@ export function markRetries(requests: RequestTable): number {
               device[earlier] === device[row] &&
               sizeBytes[earlier] === sizeBytes[row] &&
               source[earlier] === source[row] &&
-              isSameDirection(direction[earlier], direction[row]),
+              isSameDirection(direction[earlier], direction[row]) &&
+              isSamePlace(requests, earlier, row),
           );
     const wanted = at < 0 ? -1 : (rows as number[])[at];
     if (retryOf[row] !== wanted) {
@@ -123,6 +124,18 @@ export function markRetries(requests: RequestTable): number {
     }
   }
   return retries;
+}
+
+/**
+ * A repeated list has the same elements in the same order. Where it failed, the elements after are not known:
+ * the repetition has at least as many when it succeeds.
+ */
+function isSamePlace(requests: RequestTable, earlier: number, row: number): boolean {
+  const { sgGroup, sgIndex, sgCount, outcome } = requests.columns;
+  if (sgGroup[earlier] < 0 || sgGroup[row] < 0) {
+    return sgGroup[earlier] === sgGroup[row];
+  }
+  return sgIndex[earlier] === sgIndex[row] && (outcome[row] !== Outcome.served || sgCount[row] >= sgCount[earlier]);
 }
 
 /** Failed lists print no direction. */

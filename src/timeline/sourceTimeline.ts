@@ -398,12 +398,12 @@ export class SourceTimeline {
     let last = attempts.length - 1;
     let tailStart = attempts.length;
     if (total > count) {
-      last = this.findElement(attempts, last, device, event, count - 1);
+      last = this.findCutEnd(attempts, device, event, total);
       tailStart = last + 1;
     }
     let oldest = tailStart;
     for (let i = count - 1; i >= 0 && last >= 0; i--) {
-      const at = this.findElement(attempts, last, device, event, i);
+      const at = this.findElement(attempts, last, device, event, i, MAX_LOOK_BACK);
       if (at >= 0) {
         rows[i] = attempts[at].row;
         attempts[at].seen |= EvidenceBit.dmaMap;
@@ -464,14 +464,29 @@ export class SourceTimeline {
     this.lists.add({ device, originals: event.sgOriginal.slice(0, rows.length), total, rows: all });
   }
 
+  /** Position of the last printed element of a cut list: by counting when every element bounced, else by address. */
+  private findCutEnd(attempts: readonly Attempt[], device: number, event: TraceEvent, total: number): number {
+    const printed = event.sgCount - 1;
+    const first = attempts.length - total;
+    if (
+      first >= 0 &&
+      this.findElement(attempts, first, device, event, 0, 0) === first &&
+      this.findElement(attempts, first + printed, device, event, printed, 0) === first + printed
+    ) {
+      return first + printed;
+    }
+    return this.findElement(attempts, attempts.length - 1, device, event, printed, MAX_ATTEMPTS);
+  }
+
   private findElement(
     attempts: readonly Attempt[],
     from: number,
     device: number,
     event: TraceEvent,
     i: number,
+    lookBack: number,
   ): number {
-    const end = Math.max(0, from - MAX_LOOK_BACK);
+    const end = Math.max(0, from - lookBack);
     for (let at = from; at >= end; at--) {
       const attempt = attempts[at];
       if (
