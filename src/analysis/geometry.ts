@@ -1,7 +1,8 @@
 import { type Known, known } from '../model/evidence';
-import type { DeviceGeometry, Geometry, GeometryOverrides, PoolGeometry } from '../model/geometry';
+import type { Geometry, GeometryOverrides, PoolGeometry } from '../model/geometry';
 import { PoolKind, poolKindNames, type TraceTables } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
+import { alignmentEvidence, settleMasks } from './geometryAlignment';
 import { inferDevices } from './geometryDevices';
 import { type BootFacts, collectBootFacts, placeOf } from './geometryFacts';
 import { inferDynamic, inferGeneration } from './geometryKernel';
@@ -30,7 +31,7 @@ export function inferGeometry(tables: TraceTables, overrides: GeometryOverrides)
     });
   }
   const pools = boot.pool === null ? [] : [boot.pool];
-  return {
+  const geometry: Geometry = {
     generation,
     dynamic,
     pageSize,
@@ -40,7 +41,15 @@ export function inferGeometry(tables: TraceTables, overrides: GeometryOverrides)
     defaultSlots: boot.defaultSlots,
     defaultAreas: boot.defaultAreas,
     physLimit: known(2 ** 32 - 1, 'default', 'Grown pools come from below 4 GiB on most machines.'),
-    devices: inferDevices(tables, facts, overrides) satisfies readonly DeviceGeometry[],
+    devices: inferDevices(tables, facts, overrides),
+  };
+  const masks = settleMasks(tables, geometry, alignmentEvidence(tables));
+  return {
+    ...geometry,
+    devices: geometry.devices.map((device) => ({
+      ...device,
+      minAlignMask: masks.get(device.device) ?? device.minAlignMask,
+    })),
   };
 }
 

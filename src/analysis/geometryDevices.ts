@@ -1,18 +1,16 @@
-import { low32 } from '../base/address';
 import { type Known, known } from '../model/evidence';
 import type { DeviceGeometry, GeometryOverrides } from '../model/geometry';
-import { type Device, EvidenceBit, Outcome, type TraceTables } from '../model/tables';
+import type { Device, TraceTables } from '../model/tables';
 import { type BootFacts, placeOf } from './geometryFacts';
 
 /** Masks and class of every device of the trace. */
 export function inferDevices(tables: TraceTables, facts: BootFacts, overrides: GeometryOverrides): DeviceGeometry[] {
-  const alignment = alignmentEvidence(tables);
   return tables.devices.map((device) => ({
     device: device.id,
     name: device.name,
     dmaMaskBits: inferDmaMask(device, overrides),
     busLimitBits: inferBusLimit(device, facts),
-    minAlignMask: inferMinAlign(device, alignment[device.id], overrides),
+    minAlignMask: inferMinAlign(device, overrides),
     segBoundaryBits: inferBoundary(device, overrides),
     deviceClass: inferClass(device, overrides),
   }));
@@ -69,108 +67,14 @@ function inferClass(device: Device, overrides: GeometryOverrides): Known<'block'
   return known('unknown', 'default', 'No line names the driver.');
 }
 
-/** Bits 0 to 20: larger masks would leave no room in a segment. */
-const MASK_BITS = 18;
-
-/** What the recorded addresses of one device say about each low bit of its min_align_mask. */
-export interface AlignmentEvidence {
-  /** Requests in which the original has the bit and the bounce address repeats it (above 2 KiB: both values count). */
-  readonly agree: Uint32Array;
-  /** Requests that contradict the bit. */
-  readonly against: Uint32Array;
-  /** First request that contradicts each bit, -1 none. */
-  readonly againstRow: Int32Array;
-  requests: number;
-}
-
-/**
- * Per device and bit: for and against. Below 2 KiB only requests whose original address has the bit say anything,
- * since a slot begins with these bits clear. From 2 KiB up, small requests (whose slots are not forced to a page) show a
- * difference against; agreement there may be chance and is settled by the model.
- */
-export function alignmentEvidence(tables: TraceTables): AlignmentEvidence[] {
-  const found: AlignmentEvidence[] = tables.devices.map(() => ({
-    agree: new Uint32Array(MASK_BITS),
-    against: new Uint32Array(MASK_BITS),
-    againstRow: new Int32Array(MASK_BITS).fill(-1),
-    requests: 0,
-  }));
-  const { device, original, recordedBounce, evidence, outcome, pairing } = tables.requests.columns;
-  for (let row = 0; row < tables.requests.length; row++) {
-    if (outcome[row] !== Outcome.served && outcome[row] !== Outcome.rolledBack) {
-      continue;
-    }
-    if (
-      (evidence[row] & EvidenceBit.direct) !== 0 ||
-      Number.isNaN(original[row]) ||
-      Number.isNaN(recordedBounce[row])
-    ) {
-      continue;
-    }
-    const entry = found[device[row]];
-    if (entry === undefined || pairing[row] === 4) {
-      continue;
-    }
-    entry.requests++;
-    const from = low32(original[row]);
-    const to = low32(recordedBounce[row]);
-    for (let bit = 0; bit < MASK_BITS; bit++) {
-      const inOriginal = (from >>> bit) & 1;
-      const inBounce = (to >>> bit) & 1;
-      if (bit < 11 && inOriginal === 0) {
-        continue;
-      }
-      if (inOriginal === inBounce) {
-        entry.agree[bit]++;
-      } else {
-        entry.against[bit]++;
-        if (entry.againstRow[bit] < 0) {
-          entry.againstRow[bit] = row;
-        }
-      }
-    }
-  }
-  return found;
-}
-
-/** Candidate masks (contiguous low bits, smallest first) that no recorded address contradicts. */
-export function candidateMasks(evidence: AlignmentEvidence): number[] {
-  const masks: number[] = [];
-  let required = 0;
-  for (let bit = 0; bit < 11; bit++) {
-    if (evidence.agree[bit] > 0 && evidence.against[bit] === 0) {
-      required = 2 ** (bit + 1) - 1;
-    }
-  }
-  for (let bits = 0; bits <= MASK_BITS; bits++) {
-    const mask = 2 ** bits - 1;
-    if (bits > 0 && evidence.against[bits - 1] > 0) {
-      break;
-    }
-    if (mask >= required) {
-      masks.push(mask);
-    }
-  }
-  return masks;
-}
-
-function inferMinAlign(
-  device: Device,
-  evidence: AlignmentEvidence | undefined,
-  overrides: GeometryOverrides,
-): Known<number> {
+function inferMinAlign(device: Device, overrides: GeometryOverrides): Known<number> {
   const given = overrides.minAlign?.[device.name];
   if (given !== undefined) {
     return known(given, 'user', 'Given by the user.');
   }
-  if (evidence === undefined || evidence.requests === 0) {
-    return known(
-      0,
-      'default',
-      'No recorded bounce address of this device; drivers set no alignment mask unless they need one.',
-    );
-  }
-  const masks = candidateMasks(evidence);
-  const mask = masks[0] ?? 0;
-  return known(mask, 'derived', `Low bits of ${evidence.requests} bounce addresses agree with the original addresses.`);
+  return known(
+    0,
+    'default',
+    'No recorded bounce address of this device; drivers set no alignment mask unless they need one.',
+  );
 }

@@ -136,14 +136,7 @@ export class Linearizer {
     this.releaseApplied = new Uint8Array(count);
     this.mapApplied = new Uint8Array(count);
     this.configurations = [{ index: new Int32Array(areas), hash: 0, head: 0, progress: [], deltas: [], trail: null }];
-    this.addressLimit = new Float64Array(tables.devices.length).fill(Number.POSITIVE_INFINITY);
-    for (const device of geometry.devices) {
-      const bus = device.busLimitBits.value;
-      this.addressLimit[device.device] = Math.min(
-        maskOfBits(device.dmaMaskBits.value),
-        bus > 0 ? maskOfBits(bus) : Number.POSITIVE_INFINITY,
-      );
-    }
+    this.addressLimit = addressLimits(tables, geometry);
     this.markUsedLater();
   }
 
@@ -1122,6 +1115,19 @@ export class Linearizer {
     }
     only.progress[position] = DONE;
   }
+}
+
+/** Highest address each device can reach: min_not_zero(DMA mask, bus limit). */
+export function addressLimits(tables: TraceTables, geometry: Geometry): Float64Array {
+  const limits = new Float64Array(tables.devices.length).fill(Number.POSITIVE_INFINITY);
+  for (const device of geometry.devices) {
+    const bus = device.busLimitBits.value;
+    limits[device.device] = Math.min(
+      maskOfBits(device.dmaMaskBits.value),
+      bus > 0 ? maskOfBits(bus) : Number.POSITIVE_INFINITY,
+    );
+  }
+  return limits;
 }
 
 interface Disagreement {

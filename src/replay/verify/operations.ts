@@ -156,7 +156,8 @@ export function buildOperations(
     if (older && Number.isNaN(address)) {
       continue;
     }
-    const failed = outcome === Outcome.failed;
+    // A probe may show the slots of a map that then fails: the device could not reach them, and they were given back.
+    const failed = outcome === Outcome.failed && Number.isNaN(address);
     let kind: number = failed ? OpKind.failed : OpKind.placed;
     let skip: number = SkipReason.none;
     let pool = -1;
@@ -282,9 +283,15 @@ function releaseInterval(tables: TraceTables, row: number, cpuOrder: CpuOrder, t
   const where = columns.unmapWhere[row];
   const cpu = unmapCpuOf(where);
   const level = unmapLevelOf(where);
-  if ((evidence & EvidenceBit.inferredUnmap) !== 0) {
+  if (columns.outcome[row] === Outcome.rolledBack && (evidence & EvidenceBit.inferredUnmap) !== 0) {
+    // Released after the element that failed, whose end is the next event of that task.
+    end = cpuOrder.after(columns.cpu[row], begin, contextLevel(columns.context[row]), columns.pid[row]) + 0.25;
+  } else if (columns.outcome[row] === Outcome.failed) {
     begin = ops.end[op];
-    end += 0.25;
+  } else if ((evidence & EvidenceBit.inferredUnmap) !== 0) {
+    // Nobody saw it: at the latest when the slots are mapped again.
+    begin = ops.end[op];
+    end = Number.POSITIVE_INFINITY;
   } else if (begin === end) {
     const before = (evidence & EvidenceBit.probeUnmapEnter) !== 0 || (evidence & EvidenceBit.scatterlist) !== 0;
     if (before) {

@@ -2,9 +2,9 @@ import { Pool } from '../../allocator/pool';
 import { AreaSearch } from '../../allocator/search/areaSearch';
 import { type GenerationRules, generationRules } from '../../allocator/search/rules';
 import type { Geometry } from '../../model/geometry';
-import type { TraceTables } from '../../model/tables';
+import { Outcome, type TraceTables } from '../../model/tables';
 import { type LineNumber, SEGMENT_SLOTS, SLOT_BYTES } from '../../model/units';
-import { Linearizer, type OrderStep, Verdict } from './linearize';
+import { addressLimits, Linearizer, type OrderStep, Verdict } from './linearize';
 import { buildOperations, type Operations, OpKind, SkipReason, skipTexts, transientPools } from './operations';
 
 export interface VerifyOptions {
@@ -82,6 +82,7 @@ export function verify(tables: TraceTables, geometry: Geometry, options: VerifyO
     onMismatch: note,
   });
   linearizer.run();
+  checkRefusals(tables, geometry, operations, linearizer, note);
   checkTransients(tables, geometry, rules, operations, linearizer, note);
   return summarize(tables, rules, operations, linearizer, mismatched);
 }
@@ -97,6 +98,33 @@ function describe(tables: TraceTables, row: number, modelled: string, why: strin
     modelled,
     why,
   };
+}
+
+/** A map that got slots and yet failed: the model must find them out of the device's reach. */
+function checkRefusals(
+  tables: TraceTables,
+  geometry: Geometry,
+  operations: Operations,
+  linearizer: Linearizer,
+  note: (op: number, modelled: string, why: string) => void,
+): void {
+  const { outcome, recordedBounce, device, sizeBytes } = tables.requests.columns;
+  const limits = addressLimits(tables, geometry);
+  const { row: rows, kind } = operations.table.columns;
+  for (let op = 0; op < operations.table.length; op++) {
+    const row = rows[op];
+    if (
+      kind[op] !== OpKind.placed ||
+      outcome[row] !== Outcome.failed ||
+      linearizer.verdicts[op] === Verdict.mismatched
+    ) {
+      continue;
+    }
+    if (recordedBounce[row] + sizeBytes[row] - 1 <= limits[device[row]]) {
+      linearizer.verdicts[op] = Verdict.mismatched;
+      note(op, `0x${recordedBounce[row].toString(16)}`, 'the device can reach the slots, so the model serves it');
+    }
+  }
 }
 
 /** The base of a transient pool is the record's; the place inside it must be what a search of the fresh pool finds. */
