@@ -1,5 +1,5 @@
 import { Direction } from '../model/events';
-import { EvidenceBit, Outcome, Pairing, type RequestTable, type TimelineCounts } from '../model/tables';
+import { type Device, EvidenceBit, Outcome, Pairing, type RequestTable, type TimelineCounts } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
 import type { PoolTracker } from './pools';
 
@@ -11,8 +11,8 @@ const saidToBounce =
   EvidenceBit.probeUnmapReturn;
 
 /** Mappings of which only dma events are known bounced iff their address lies in a known pool. Pools may be named late. */
-export function markDirect(requests: RequestTable, pools: PoolTracker): void {
-  const { evidence, recordedBounce, pairing } = requests.columns;
+export function markDirect(requests: RequestTable, pools: PoolTracker, devices: readonly Device[]): void {
+  const { evidence, recordedBounce, original, pairing, device } = requests.columns;
   const hasRanges = pools.hasRanges();
   for (let row = 0; row < requests.length; row++) {
     const bits = evidence[row];
@@ -20,8 +20,13 @@ export function markDirect(requests: RequestTable, pools: PoolTracker): void {
     if ((bits & saidToBounce) !== 0 || Number.isNaN(address)) {
       continue;
     }
+    // A device that is forced to bounce did so before the trace and where its swiotlb_bounced line is missing, too.
+    const isUnseen = pairing[row] === Pairing.unseenMap;
+    const isMoved = isUnseen || address !== original[row];
     const isBounced =
-      pools.contains(address) || (!hasRanges && pairing[row] === Pairing.unseenMap && pools.isNearBounced(address));
+      pools.contains(address) ||
+      (isMoved && devices[device[row]].forced) ||
+      (isUnseen && !hasRanges && pools.isNearBounced(address));
     const wanted = isBounced ? bits & ~EvidenceBit.direct : bits | EvidenceBit.direct;
     if (wanted !== bits) {
       evidence[row] = wanted;

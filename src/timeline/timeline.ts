@@ -140,7 +140,7 @@ export function createTimeline(strings: StringTable): Timeline {
       for (const { pairing } of sources) {
         pairing.settle();
       }
-      markDirect(requests, shared.pools);
+      markDirect(requests, shared.pools, shared.devices.rows);
       const evidence = clockEvidence();
       const reference = chooseReference(evidence);
       const offsets: ClockOffset[] = evidence.map((source) =>
