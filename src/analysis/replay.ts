@@ -94,8 +94,9 @@ function compareAnswers(answers: readonly ReplayAnswer[], nameOf: (answer: Repla
   );
   const byMemory = [...replayable].sort(
     (a, b) =>
-      (a.report.memory.byteSeconds ?? a.report.memory.peakBytes) -
-        (b.report.memory.byteSeconds ?? b.report.memory.peakBytes) || a.report.failed - b.report.failed,
+      a.report.memory.peakBytes - b.report.memory.peakBytes ||
+      (a.report.memory.byteSeconds ?? 0) - (b.report.memory.byteSeconds ?? 0) ||
+      a.report.failed - b.report.failed,
   );
   return {
     results: answers.map((answer) => answer.result),

@@ -160,6 +160,10 @@ export class IoTlbInstance implements PolicyInstance {
   unmap(placement: Placement, device: number, nowNs: Nanoseconds): void {
     this.nowNs = nowNs;
     this.tlb.unmap(this.device(device), placement);
+    if (!this.tlb.spec.dynamic) {
+      // is_swiotlb_buffer compares one range; the allocator counts only walks of lists.
+      this.tlb.cost.lookups++;
+    }
     if (placement.transient) {
       this.rcuDueAt.push(nowNs + this.rcuDelayNs);
       this.rcuPool.push(placement.pool);
