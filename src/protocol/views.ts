@@ -32,6 +32,7 @@ export interface LineRef {
 export interface SourceView {
   /** Path as the analysis names it; the key for `reveal`. */
   readonly file: string;
+  readonly uri: string;
   readonly format: string;
   readonly lines: number;
   readonly clock: string;

@@ -14,6 +14,8 @@ export interface TimeFormat {
   relative(timeNs: number): string;
   /** Without the unit, for axis ticks. */
   tick(timeNs: number, spanNs: number): string;
+  /** What the clock's fraction of a second read at time 0. */
+  readonly originNs: number;
   /** Name of the axis with its unit. */
   readonly axisTitle: string;
 }
@@ -25,6 +27,7 @@ export function timeFormat(trace: Pick<TraceView, 'hasTime' | 'origin'>): TimeFo
       absolute: (timeNs) => `event ${event(timeNs)}`,
       relative: (timeNs) => `event ${event(timeNs)}`,
       tick: event,
+      originNs: 0,
       axisTitle: 'event number (this clock gives order only)',
     };
   }
@@ -34,6 +37,7 @@ export function timeFormat(trace: Pick<TraceView, 'hasTime' | 'origin'>): TimeFo
     absolute: (timeNs, spanNs) => `${tick(timeNs, spanNs)} s`,
     relative: (timeNs) => `${timeNs < 0 ? '' : '+'}${formatDuration(timeNs)}`,
     tick,
+    originNs: origin.nanoseconds,
     axisTitle: 'trace time (s)',
   };
 }

@@ -179,7 +179,9 @@ function bestColumns(values: readonly (number | null)[], better: Metric['better'
     return [];
   }
   const best = better === 'less' ? Math.min(...numbers) : Math.max(...numbers);
-  return values.flatMap((value, column) => (value === best ? [column] : []));
+  const columns = values.flatMap((value, column) => (value === best ? [column] : []));
+  // A mark that most columns carry says nothing.
+  return columns.length * 2 <= values.length ? columns : [];
 }
 
 function metric(

@@ -24,7 +24,7 @@ import { fidelity, ledgerSection } from './sections/ledger';
 import { summaryTable } from './sections/summary';
 import { causeBars, episodeList, failureTable } from './sections/why';
 import { initialState, type PanelState, pressed, recordedKey, withRun } from './state';
-import { verdict } from './verdict';
+import { subjectOf, verdict } from './verdict';
 import { policyLabel } from './words';
 
 declare function acquireVsCodeApi(): { postMessage(message: unknown): void };
@@ -173,6 +173,7 @@ async function ensureFront(key: RunKey): Promise<void> {
 
 function buildSkeleton(trace: TraceView): void {
   const hasRequests = 0 < trace.requests;
+  byId('content').className = hasRequests ? 'with-charts' : '';
   fill(
     byId('content'),
     h(
@@ -190,9 +191,9 @@ function buildSkeleton(trace: TraceView): void {
       h('p', { id: 'verdict-detail' }),
     ),
     hasRequests ? h('div', { id: 'policies', role: 'toolbar', 'aria-label': 'Policies' }) : null,
+    hasRequests ? h('div', { id: 'run-errors' }) : null,
     hasRequests ? h('dl', { id: 'figures' }) : null,
     hasRequests ? chartsSection() : null,
-    !hasRequests && trace.guidance !== null ? null : h('div', { id: 'run-errors' }),
     h('section', { id: 'why', 'aria-labelledby': 'why-title' }),
     hasRequests
       ? h(
@@ -415,7 +416,6 @@ function renderBadges(): void {
       ),
     );
   } else if (verify !== 'none' && 0 < verify.checked) {
-    const explained = verify.exact + verify.learned;
     badges.push(
       h(
         'button',
@@ -426,7 +426,7 @@ function renderBadges(): void {
           title: 'How many recorded addresses the model reproduced; details below',
           click: go,
         },
-        `${verify.mismatchedCount === 0 ? '✓ ' : ''}Exact ${formatPercent(explained / verify.checked)}`,
+        `${verify.mismatchedCount === 0 ? '✓ ' : ''}Exact ${formatPercent(verify.exact / verify.checked)}`,
       ),
     );
   }
@@ -581,10 +581,8 @@ function renderFigures(runs: readonly ShownRun[]): void {
   ) => {
     const before = value(recorded);
     const after = value(front);
-    const note =
-      recorded === front || before === after
-        ? (extra?.(front) ?? '')
-        : `recorded ${format(before)}${extra === undefined ? '' : ` · ${extra(front)}`}`;
+    const notes = [extra?.(front) ?? '', recorded === front || before === after ? '' : `recorded ${format(before)}`];
+    const note = notes.filter((part) => part !== '').join(' · ');
     return h(
       'div',
       { class: 'figure' },
@@ -605,7 +603,7 @@ function renderFigures(runs: readonly ShownRun[]): void {
       (run) => run.failed,
       formatCount,
       '',
-      (run) => (run.failed === 0 ? 'of ' : 'of ') + formatCount(run.requests),
+      (run) => `of ${formatCount(run.requests)}`,
     ),
     figure(
       'Peak in use',
@@ -652,7 +650,7 @@ function renderWhy(trace: TraceView): void {
   }
   if (front !== undefined && front !== recorded && 0 < front.failed) {
     parts.push(
-      h('h2', null, `Why ${lowerFirst(front.title)} would still fail`),
+      h('h2', null, `Why ${lowerFirst(subjectOf(front))} would still fail`),
       causeBars(front.failuresByCause),
       runFailures(`Every failing mapping: ${front.title}`, front),
     );
@@ -764,7 +762,7 @@ function showReadout(timeNs: number | null): void {
   const relative = model.hasTime ? ` (${time.relative(timeNs)})` : '';
   fill(
     element,
-    h('strong', null, time.absolute(timeNs, spanNs)),
+    h('strong', null, time.absolute(timeNs, spanNs / 100)),
     h('span', { class: 'muted' }, relative),
     `   ${readout(model, timeNs)}`,
   );

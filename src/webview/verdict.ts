@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatPercent, formatSlotsAndBytes, plural } 
 import type { Cause } from '../model/cause';
 import { SLOT_BYTES } from '../model/units';
 import type { RunView, TraceView } from '../protocol/views';
+import { poolSlotsParam } from './fixedSizes';
 import { causeWords } from './words';
 
 export interface Verdict {
@@ -61,9 +62,9 @@ function ofPolicy(recorded: RunView, run: RunView): Verdict {
 }
 
 function outcomeOf(recorded: RunView, run: RunView): Omit<Verdict, 'detail'> {
-  const would = `${run.title} would`;
+  const would = `${subjectOf(run)} would`;
   if (recorded.failed === 0 && run.failed === 0) {
-    return { tone: 'neutral', headline: `Nothing failed, and nothing would fail with ${lowerFirst(run.title)}.` };
+    return { tone: 'neutral', headline: `Nothing failed, and nothing would fail with ${lowerFirst(subjectOf(run))}.` };
   }
   if (run.failed === 0) {
     const failed = recorded.failed === 1 ? 'the mapping' : `all ${plural(recorded.failed, 'mapping')}`;
@@ -84,6 +85,15 @@ function outcomeOf(recorded: RunView, run: RunView): Omit<Verdict, 'detail'> {
     tone: 'bad',
     headline: `${would} have failed more often: ${formatCount(run.failed)} instead of ${formatCount(recorded.failed)} (${causes}).`,
   };
+}
+
+/** The policy as the subject of a sentence: "Dynamic pools", "A fixed pool of 64 MiB". */
+export function subjectOf(run: RunView): string {
+  if (run.policy !== 'fixed') {
+    return run.title;
+  }
+  const slots = run.params[poolSlotsParam]?.value;
+  return typeof slots === 'number' ? `A fixed pool of ${formatBytes(slots * SLOT_BYTES)}` : 'A fixed pool';
 }
 
 function costOf(recorded: RunView, run: RunView): string {

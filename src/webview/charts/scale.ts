@@ -1,13 +1,36 @@
 import { upperBound } from '../../base/bisect';
 import type { FailureMark, SeriesView } from '../../protocol/views';
 
-/** Steps of a power of two, so that slots and bytes are both round: at most six of them. */
-export function powerOfTwoScale(top: number): { readonly max: number; readonly step: number } {
+/** Steps of a power of two, so that slots and bytes are both round; at most `steps` of them. */
+export function powerOfTwoScale(top: number, steps = 6): { readonly max: number; readonly step: number } {
   if (top <= 0) {
-    return { max: 4, step: 1 };
+    return { max: 4, step: 4 };
   }
-  const step = 2 ** Math.max(0, Math.ceil(Math.log2(top / 6)));
-  return { max: Math.ceil((top * 1.04) / step) * step, step };
+  // A little head room keeps the highest line off the frame.
+  const wanted = top * 1.04;
+  const step = 2 ** Math.max(0, Math.ceil(Math.log2(wanted / steps)));
+  return { max: Math.ceil(wanted / step) * step, step };
+}
+
+/** Multiples of the step from 0 to max. */
+export function ticksOf(scale: { readonly max: number; readonly step: number }): number[] {
+  return Array.from({ length: Math.round(scale.max / scale.step) + 1 }, (_, index) => index * scale.step);
+}
+
+/**
+ * Times of the axis ticks: round readings of the trace's own clock, not round distances from its first event.
+ * `originNs` is what the clock's fraction of a second read at time 0.
+ */
+export function timeTicks(range: Range, originNs: number, count: number): number[] {
+  const spanNs = range.toNs - range.fromNs;
+  const rough = Math.max(spanNs / Math.max(count, 1), 1);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => rough <= candidate) ?? rough;
+  const ticks: number[] = [];
+  for (let k = Math.ceil((range.fromNs + originNs) / step); k * step - originNs <= range.toNs; k++) {
+    ticks.push(k * step - originNs);
+  }
+  return ticks;
 }
 
 /** The vertical extent of the slots chart; `capacityHidden` when the capacity would flatten everything else. */

@@ -20,6 +20,8 @@ import {
   type Range,
   slotsScale,
   stepAt,
+  ticksOf,
+  timeTicks,
   valueAt,
   zoomRange,
 } from './scale';
@@ -253,6 +255,8 @@ export class Timeline {
     const spanNs = model.range.toNs - model.range.fromNs;
     const font = { family: theme.font, size: theme.fontSize };
     const isLast = plot === 'memory';
+    // No room for a second axis; the bytes stay in the line under the title.
+    const isNarrow = (this.figures?.[0]?.canvas.parentElement?.clientWidth ?? 1000) < 440;
     const x = {
       type: 'linear' as const,
       min: model.range.fromNs,
@@ -264,9 +268,13 @@ export class Timeline {
         color: theme.muted,
         font,
         maxRotation: 0,
-        autoSkipPadding: 24,
+        autoSkip: false,
         padding: 6,
         callback: (value: number | string) => model.time.tick(Number(value), spanNs),
+      },
+      afterBuildTicks: (scale: { width: number; ticks: { value: number }[] }) => {
+        const count = Math.max(2, Math.floor(scale.width / 90));
+        scale.ticks = timeTicks(model.range, model.time.originNs, count).map((value) => ({ value }));
       },
       title: { display: isLast, text: model.time.axisTitle, color: theme.muted, font },
     };
@@ -278,7 +286,10 @@ export class Timeline {
       max: vertical.max * unit,
       // Fixed widths keep the time axes of all charts under each other.
       afterFit: (scale: { width: number }) => {
-        scale.width = axisWidth;
+        scale.width = isNarrow ? (position === 'left' ? axisWidth - 14 : 8) : axisWidth;
+      },
+      afterBuildTicks: (scale: { ticks: { value: number }[] }) => {
+        scale.ticks = ticksOf(vertical).map((value) => ({ value: value * unit }));
       },
       grid: { color: theme.grid, drawTicks: false, drawOnChartArea: position === 'left' },
       border: { display: false },
@@ -286,8 +297,8 @@ export class Timeline {
         color: theme.muted,
         font,
         padding: 6,
-        stepSize: vertical.step * unit,
-        maxTicksLimit: plot === 'slots' ? 8 : 4,
+        autoSkip: false,
+        display: position === 'left' || !isNarrow,
         callback: (value: number | string) => format(Number(value)),
       },
     });
@@ -320,9 +331,7 @@ export class Timeline {
     const tops = model.runs.map(({ series }) =>
       series === null ? 0 : highest(plot === 'memory' ? series.memoryBytes : series.transientSlots),
     );
-    const scale = powerOfTwoScale(Math.max(0, ...tops));
-    // Small charts: two or three steps are enough.
-    return { max: scale.max, step: scale.step * 2 };
+    return powerOfTwoScale(Math.max(0, ...tops), 3);
   }
 
   private colour(run: ShownRun): string {

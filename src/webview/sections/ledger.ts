@@ -79,7 +79,7 @@ export function ledgerSection(trace: TraceView, runs: readonly RunView[], reveal
 function ledgerCount(level: string, count: number, hint: string): HTMLElement {
   return h(
     'div',
-    { class: `ledger-count level-${level}`, title: hint },
+    { class: `ledger-count level-${level} ${count === 0 ? 'none' : ''}`, title: hint },
     h('dt', null, level),
     h('dd', null, formatCount(count)),
   );

@@ -1,0 +1,108 @@
+import * as vscode from 'vscode';
+import { traceRequest } from '../protocol/lsp';
+import type { PanelStart } from '../protocol/panel';
+import type { RunKey } from '../protocol/views';
+import type { Server } from './client';
+import type { ReplayPanels } from './replayPanel';
+import { targetTrace } from './target';
+
+export interface CommandHost {
+  readonly extensionUri: vscode.Uri;
+  readonly panels: ReplayPanels;
+  readonly server: () => Promise<Server>;
+}
+
+const run = (policy: string): RunKey => ({ policy, set: {} });
+
+/** Registers every command that package.json declares. */
+export function registerCommands(host: CommandHost): vscode.Disposable[] {
+  const replay = (policy: string) => () => showReplay(host, [run(policy)], 'replay');
+  const commands: Readonly<Record<string, () => Promise<void>>> = {
+    'swiotlbLens.replayDynamic': replay('dynamic'),
+    'swiotlbLens.replayTransient': replay('transient'),
+    'swiotlbLens.replayFixed': () => replayFixed(host),
+    'swiotlbLens.replayPolicy': () => replayWithPolicy(host),
+    'swiotlbLens.compare': () => showReplay(host, [run('transient'), run('dynamic')], 'compare'),
+    'swiotlbLens.verify': () => showReplay(host, [], 'verify'),
+    'swiotlbLens.openSample': () => openSample(host.extensionUri),
+  };
+  return Object.entries(commands).map(([id, action]) => vscode.commands.registerCommand(id, action));
+}
+
+async function showReplay(host: CommandHost, runs: readonly RunKey[], focus: PanelStart['focus']): Promise<void> {
+  const uri = await traceOrAdvice(host);
+  if (uri !== undefined) {
+    host.panels.show(uri, runs, focus);
+  }
+}
+
+/** Twice the recorded pool, or the kernel's default of 64 MiB when that is more; the panel changes it in place. */
+async function replayFixed(host: CommandHost): Promise<void> {
+  const uri = await traceOrAdvice(host);
+  if (uri === undefined) {
+    return;
+  }
+  const { ask } = await host.server();
+  const trace = await ask(traceRequest, { uri: uri.toString() });
+  const recordedSlots = trace.geometry.pools.find((pool) => pool.slots !== null)?.slots ?? 0;
+  host.panels.show(
+    uri,
+    [{ policy: 'fixed', set: { poolSlots: Math.max(defaultPoolSlots, 2 * recordedSlots) } }],
+    'replay',
+  );
+}
+
+const defaultPoolSlots = 32768;
+
+async function replayWithPolicy(host: CommandHost): Promise<void> {
+  const uri = await traceOrAdvice(host);
+  if (uri !== undefined) {
+    await pickPolicy(host, uri);
+  }
+}
+
+/** A quick pick over every policy the server knows. */
+export async function pickPolicy(host: Pick<CommandHost, 'panels' | 'server'>, uri: vscode.Uri): Promise<void> {
+  const { ask } = await host.server();
+  const trace = await ask(traceRequest, { uri: uri.toString() });
+  const items = trace.policies.map((policy) => ({
+    label: policy.title,
+    description: policy.id,
+    detail: policy.explanation,
+    id: policy.id,
+  }));
+  const picked = await vscode.window.showQuickPick(items, {
+    placeHolder: vscode.l10n.t('Replay with which policy?'),
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
+  if (picked !== undefined) {
+    host.panels.show(uri, [run(picked.id)], 'replay');
+  }
+}
+
+/** Opens a bundled capture in place; nothing is copied. */
+export async function openSample(extensionUri: vscode.Uri): Promise<void> {
+  const folder = vscode.Uri.joinPath(extensionUri, 'media', 'samples', 'full-1MiB');
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.joinPath(folder, 'trace.txt'));
+  const failure = document.getText().indexOf('swiotlb buffer is full');
+  const position = document.positionAt(Math.max(0, failure));
+  const editor = await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.One, preview: false });
+  editor.selection = new vscode.Selection(position, position);
+  editor.revealRange(new vscode.Range(position, position), vscode.TextEditorRevealType.InCenter);
+}
+
+async function traceOrAdvice(host: CommandHost): Promise<vscode.Uri | undefined> {
+  const uri = targetTrace(host.panels);
+  if (uri !== undefined) {
+    return uri;
+  }
+  const sample = vscode.l10n.t('Open sample trace');
+  const advice = vscode.l10n.t(
+    'Open a kernel trace or log first, for example the text of /sys/kernel/tracing/trace or of dmesg.',
+  );
+  if ((await vscode.window.showInformationMessage(advice, sample)) === sample) {
+    await openSample(host.extensionUri);
+  }
+  return undefined;
+}

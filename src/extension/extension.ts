@@ -1,0 +1,73 @@
+import * as vscode from 'vscode';
+import { type Server, startServer } from './client';
+import { openSample, pickPolicy, registerCommands } from './commands';
+import { languageId, watchDocuments } from './detect';
+import { ReplayPanels } from './replayPanel';
+import { CursorStatus } from './statusBar';
+
+let running: Promise<Server> | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  const log = vscode.window.createOutputChannel('SWIOTLB Lens', { log: true });
+  let status: CursorStatus | undefined;
+  /** Starts the server once, when the first trace or command needs it. */
+  const server = (): Promise<Server> => {
+    running ??= startServer(context, log).then((started) => {
+      context.subscriptions.push(
+        started.onAnalysed(({ uri }) => {
+          panels.analysed(uri);
+          status?.refresh();
+        }),
+      );
+      return started;
+    });
+    running.catch((error: unknown) => {
+      running = undefined;
+      // VS Code says nothing by itself when a server does not start.
+      log.error(error instanceof Error ? error : String(error));
+      void vscode.window.showErrorMessage(
+        vscode.l10n.t('SWIOTLB Lens could not start its analysis; the log says why.'),
+      );
+    });
+    return running;
+  };
+  const panels: ReplayPanels = new ReplayPanels({
+    extensionUri: context.extensionUri,
+    log,
+    server,
+    addPolicy: (uri) => pickPolicy({ panels, server }, uri),
+    openSample: () => openSample(context.extensionUri),
+  });
+  context.subscriptions.push(log, ...registerCommands({ extensionUri: context.extensionUri, panels, server }));
+  const startFor = (document: vscode.TextDocument) => {
+    if (document.languageId === languageId) {
+      server().then(
+        () => {
+          status ??= new CursorStatus(context, panels, server);
+        },
+        () => undefined,
+      );
+    }
+  };
+  context.subscriptions.push(vscode.workspace.onDidOpenTextDocument(startFor));
+  vscode.workspace.textDocuments.forEach(startFor);
+  watchDocuments(context);
+  if (process.env['SWIOTLB_LENS_DEMO'] === '1') {
+    void demo(context.extensionUri, log);
+  }
+}
+
+export async function deactivate(): Promise<void> {
+  const server = await running?.catch(() => undefined);
+  await server?.stop();
+}
+
+/** What `npm start` shows: the bundled trace, replayed. */
+async function demo(extensionUri: vscode.Uri, log: vscode.LogOutputChannel): Promise<void> {
+  try {
+    await openSample(extensionUri);
+    await vscode.commands.executeCommand('swiotlbLens.replayDynamic');
+  } catch (error) {
+    log.error(error instanceof Error ? error : String(error));
+  }
+}

@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto';
+import * as vscode from 'vscode';
+import { Channel } from '../protocol/channel';
+import { runRequest, seriesRequest, traceRequest, verifyRequest } from '../protocol/lsp';
+import { type HostMethods, hostMethods, type PanelMethods, type PanelStart } from '../protocol/panel';
+import { FailureError } from '../protocol/result';
+import type { CursorView, RunKey, SourceView } from '../protocol/views';
+import type { Server } from './client';
+import { panelHtml } from './panelHtml';
+
+export const panelViewType = 'swiotlbLens.replay';
+
+/** What a panel needs from the rest of the extension. */
+export interface PanelHost {
+  readonly extensionUri: vscode.Uri;
+  readonly log: vscode.LogOutputChannel;
+  readonly server: () => Promise<Server>;
+  readonly addPolicy: (uri: vscode.Uri) => Promise<void>;
+  readonly openSample: () => Promise<void>;
+}
+
+/** One panel per document. */
+export class ReplayPanels {
+  private readonly panels = new Map<string, ReplayPanel>();
+  private readonly host: PanelHost;
+
+  constructor(host: PanelHost) {
+    this.host = host;
+  }
+
+  /** Shows the runs in the document's panel, opening it beside the editor when there is none. */
+  show(uri: vscode.Uri, runs: readonly RunKey[], focus: PanelStart['focus']): void {
+    const open = this.panels.get(uri.toString());
+    if (open !== undefined) {
+      open.show(runs);
+      return;
+    }
+    const column = vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
+    const webview = vscode.window.createWebviewPanel(panelViewType, titleOf(uri), column, this.options());
+    this.adopt(webview, uri, { runs, focus });
+  }
+
+  private options(): vscode.WebviewPanelOptions & vscode.WebviewOptions {
+    const { extensionUri } = this.host;
+    return {
+      enableScripts: true,
+      localResourceRoots: [vscode.Uri.joinPath(extensionUri, 'dist'), vscode.Uri.joinPath(extensionUri, 'media')],
+      // Zoom, open tables and the scroll position outlive a change of tabs.
+      retainContextWhenHidden: true,
+    };
+  }
+
+  private adopt(webview: vscode.WebviewPanel, uri: vscode.Uri, start: PanelStart): void {
+    const panel = new ReplayPanel(webview, uri, start, this.host);
+    this.panels.set(uri.toString(), panel);
+    webview.onDidDispose(() => {
+      this.panels.delete(uri.toString());
+      panel.close();
+    });
+  }
+
+  /** The trace of the panel that has the focus. */
+  activeUri(): vscode.Uri | undefined {
+    return [...this.panels.values()].find((panel) => panel.isActive())?.uri;
+  }
+
+  analysed(uri: string): void {
+    this.panels.get(uri)?.reload();
+  }
+
+  cursor(uri: vscode.Uri, line: number | null, at: CursorView | null): void {
+    this.panels.get(uri.toString())?.cursor(line, at);
+  }
+}
+
+class ReplayPanel {
+  readonly uri: vscode.Uri;
+  private readonly panel: vscode.WebviewPanel;
+  private readonly host: PanelHost;
+  private readonly channel: Channel<HostMethods, PanelMethods>;
+  private readonly start: PanelStart;
+  /** Runs that were asked for before the panel's script was up. */
+  private early: RunKey[] = [];
+  private isReady = false;
+  /** Files the panel may ask to show: those of its trace. */
+  private sources: readonly SourceView[] = [];
+
+  constructor(panel: vscode.WebviewPanel, uri: vscode.Uri, start: PanelStart, host: PanelHost) {
+    this.panel = panel;
+    this.uri = uri;
+    this.host = host;
+    this.start = start;
+    panel.iconPath = {
+      light: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'trace-light.svg'),
+      dark: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'trace-dark.svg'),
+    };
+    this.channel = this.createChannel();
+    panel.webview.onDidReceiveMessage((message: unknown) => this.channel.receive(message));
+    panel.webview.html = this.html();
+  }
+
+  isActive(): boolean {
+    return this.panel.active;
+  }
+
+  show(runs: readonly RunKey[]): void {
+    this.panel.reveal(undefined, false);
+    if (this.isReady) {
+      this.send(this.channel.call('show', { runs }));
+    } else {
+      this.early.push(...runs);
+    }
+  }
+
+  reload(): void {
+    if (this.isReady) {
+      this.send(this.channel.call('reload', null));
+    }
+  }
+
+  cursor(line: number | null, at: CursorView | null): void {
+    if (this.isReady) {
+      this.send(this.channel.call('cursor', { line, at }));
+    }
+  }
+
+  close(): void {
+    this.channel.close();
+  }
+
+  private send(call: Promise<unknown>): void {
+    call.catch((error: unknown) => {
+      if (!(error instanceof FailureError && error.failure.kind === 'cancelled')) {
+        this.host.log.warn(`panel of ${this.uri.toString()}: ${String(error)}`);
+      }
+    });
+  }
+
+  private createChannel(): Channel<HostMethods, PanelMethods> {
+    const uri = this.uri.toString();
+    const ask: Server['ask'] = async (request, params) => (await this.host.server()).ask(request, params);
+    return new Channel<HostMethods, PanelMethods>({
+      methods: hostMethods,
+      post: (message) => void this.panel.webview.postMessage(message),
+      onBug: (method, error) =>
+        this.host.log.error(`panel asked '${method}'`, error instanceof Error ? error : String(error)),
+      handlers: {
+        ready: () => {
+          this.isReady = true;
+          const runs = [...this.start.runs, ...this.early];
+          this.early = [];
+          return { runs, focus: this.start.focus };
+        },
+        trace: async () => {
+          const trace = await ask(traceRequest, { uri });
+          this.sources = trace.sources;
+          return trace;
+        },
+        run: ({ run }) => ask(runRequest, { uri, run }),
+        series: (params) => ask(seriesRequest, { uri, ...params }),
+        verify: () => ask(verifyRequest, { uri }),
+        reveal: async ({ file, line }) => {
+          await this.reveal(file, line);
+          return null;
+        },
+        copy: async ({ text }) => {
+          await vscode.env.clipboard.writeText(text);
+          return null;
+        },
+        command: async ({ command }) => {
+          await (command === 'addPolicy' ? this.host.addPolicy(this.uri) : this.host.openSample());
+          return null;
+        },
+      },
+    });
+  }
+
+  private async reveal(file: string, line: number): Promise<void> {
+    const source = this.sources.find((candidate) => candidate.file === file);
+    if (source === undefined) {
+      throw new FailureError({ kind: 'unavailable', message: `${file} is not part of this trace.` });
+    }
+    const uri = vscode.Uri.parse(source.uri, true);
+    const open = vscode.window.visibleTextEditors.find((editor) => editor.document.uri.toString() === uri.toString());
+    const column = open?.viewColumn ?? otherColumn(this.panel.viewColumn);
+    const document = await vscode.workspace.openTextDocument(uri);
+    const position = new vscode.Position(Math.min(line, document.lineCount) - 1, 0);
+    const editor = await vscode.window.showTextDocument(document, {
+      viewColumn: column,
+      selection: new vscode.Range(position, position),
+      preview: true,
+    });
+    editor.revealRange(new vscode.Range(position, position), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  }
+
+  private html(): string {
+    const { webview } = this.panel;
+    const at = (...parts: string[]) =>
+      webview.asWebviewUri(vscode.Uri.joinPath(this.host.extensionUri, ...parts)).toString();
+    const nonce = randomBytes(18).toString('base64url');
+    return panelHtml({
+      cspSource: webview.cspSource,
+      scriptUri: at('dist', 'webview.js'),
+      styleUri: at('media', 'panel.css'),
+      nonce,
+      language: vscode.env.language,
+      title: titleOf(this.uri),
+    });
+  }
+}
+
+/** Beside the panel, not on top of it. */
+function otherColumn(panelColumn: vscode.ViewColumn | undefined): vscode.ViewColumn {
+  return panelColumn === undefined || panelColumn === vscode.ViewColumn.One
+    ? vscode.ViewColumn.Beside
+    : vscode.ViewColumn.One;
+}
+
+function titleOf(uri: vscode.Uri): string {
+  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
+  return vscode.l10n.t('Replay: {0}', name);
+}
