@@ -1,0 +1,297 @@
+import { writeFile } from 'node:fs/promises';
+import type { Analysis } from '../analysis/analysis';
+import type { BootSizeRequest } from '../analysis/bootSize';
+import { bootSize } from '../analysis/bootSize';
+import { diagnose } from '../analysis/diagnose';
+import { isRecognised } from '../analysis/guidance';
+import { info } from '../analysis/info';
+import { recordedReplay } from '../analysis/recorded';
+import { compareReport, compareTraces, policiesReport, replayReport, requestsCsv, seriesCsv } from '../analysis/replay';
+import type { DiagnoseReport, LedgerReport } from '../analysis/reports';
+import { VectorsRun } from '../analysis/vectors';
+import { verifyReport } from '../analysis/verify';
+import type { GeometryOverrides } from '../model/geometry';
+import { parseFailOn } from './failOn';
+import { listVectorFiles, loadAnalysis, readTextFile } from './load';
+import { sarifOf } from './sarif';
+import type { Terminal } from './terminal';
+import { diagnoseText } from './textDiagnose';
+import { bootText, infoText, policiesText, vectorsText, verifyText } from './textOther';
+import { compareText, replayText } from './textReplay';
+
+/** Exit codes of the command line; 70 is a bug of this program. */
+export const Exit = { done: 0, gateFailed: 1, usage: 2, unreadable: 3, lossy: 4, bug: 70 } as const;
+
+/** Wrong usage that the option parser cannot see. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Options every command has. */
+export interface CommonFlags {
+  readonly json?: boolean;
+  readonly failOn?: string;
+  readonly strict?: boolean;
+}
+
+export interface Context {
+  readonly terminal: Terminal;
+  readonly overrides: GeometryOverrides;
+  readonly flags: CommonFlags;
+}
+
+/** What a finished command means for the exit code. */
+class Ending {
+  private unreadable = false;
+  private gateFailed = false;
+  private lossy = false;
+  private readonly gate: ReturnType<typeof parseFailOn> | null;
+  private readonly context: Context;
+
+  constructor(context: Context) {
+    this.context = context;
+    this.gate = context.flags.failOn === undefined ? null : parseFailOn(context.flags.failOn);
+  }
+
+  markUnreadable(): void {
+    this.unreadable = true;
+  }
+
+  /** Applies the gate and `--strict` to the object of a command. */
+  check(report: object, ledger: LedgerReport | null): void {
+    if (this.gate !== null) {
+      const { failed, unknown } = this.gate(report);
+      if (failed) {
+        this.gateFailed = true;
+        const why = unknown.length > 0 ? ` (unknown: ${unknown.join(', ')})` : '';
+        this.context.terminal.note(`gate failed: ${this.context.flags.failOn}${why}`);
+      }
+    }
+    if (this.context.flags.strict === true && ledger !== null && ledger.lost + ledger.notUnderstood > 0) {
+      this.lossy = true;
+      this.context.terminal.note(
+        `strict: ${ledger.lost} lost, ${ledger.notUnderstood} lines not understood (swiotlb-lens info tells more)`,
+      );
+    }
+  }
+
+  code(): number {
+    if (this.unreadable) {
+      return Exit.unreadable;
+    }
+    if (this.gateFailed) {
+      return Exit.gateFailed;
+    }
+    return this.lossy ? Exit.lossy : Exit.done;
+  }
+}
+
+function printJson(context: Context, report: object): void {
+  context.terminal.out(`${JSON.stringify(report)}\n`);
+}
+
+/** Runs `use` for every input that can be read; the others are told on standard error. */
+async function forEachInput(
+  files: readonly string[],
+  context: Context,
+  ending: Ending,
+  use: (analysis: Analysis) => void,
+): Promise<void> {
+  for (const file of files) {
+    const loaded = await loadAnalysis(file, context.overrides, context.terminal);
+    if (!loaded.ok) {
+      ending.markUnreadable();
+      context.terminal.note(`swiotlb-lens: ${loaded.error}`);
+      if (context.flags.json === true) {
+        printJson(context, { file, error: loaded.error });
+      }
+      continue;
+    }
+    for (const note of loaded.notes) {
+      context.terminal.note(`swiotlb-lens: ${note}`);
+    }
+    if (!isRecognised(loaded.analysis)) {
+      ending.markUnreadable();
+    }
+    use(loaded.analysis);
+  }
+}
+
+export async function runInfo(files: readonly string[], context: Context): Promise<number> {
+  const ending = new Ending(context);
+  await forEachInput(files, context, ending, (analysis) => {
+    const report = info(analysis);
+    if (context.flags.json === true) {
+      printJson(context, report);
+    } else {
+      context.terminal.out(infoText(report, context.terminal));
+    }
+    ending.check(report, report.ledger);
+  });
+  return ending.code();
+}
+
+export async function runDiagnose(
+  files: readonly string[],
+  context: Context,
+  options: { readonly sarif: boolean; readonly version: string },
+): Promise<number> {
+  const ending = new Ending(context);
+  const reports: DiagnoseReport[] = [];
+  await forEachInput(files, context, ending, (analysis) => {
+    const recorded = analysis.tables.counts.failed === 0 ? null : recordedReplay(analysis);
+    const report = diagnose(analysis, { recorded });
+    if (options.sarif) {
+      reports.push(report);
+    } else if (context.flags.json === true) {
+      printJson(context, report);
+    } else {
+      context.terminal.out(diagnoseText(report, context.terminal));
+    }
+    ending.check(report, report.ledger);
+  });
+  if (options.sarif) {
+    context.terminal.out(`${JSON.stringify(sarifOf(reports, options.version), null, 2)}\n`);
+  }
+  return ending.code();
+}
+
+export async function runVerify(files: readonly string[], context: Context): Promise<number> {
+  const ending = new Ending(context);
+  await forEachInput(files, context, ending, (analysis) => {
+    const report = verifyReport(analysis);
+    if (context.flags.json === true) {
+      printJson(context, report);
+    } else {
+      context.terminal.out(verifyText(report, context.terminal));
+    }
+    ending.check(report, info(analysis).ledger);
+  });
+  return ending.code();
+}
+
+export interface ReplayFlags {
+  readonly policy: string;
+  readonly set: Readonly<Record<string, string>>;
+  readonly bounceAll: boolean;
+  readonly series: string | undefined;
+  readonly requests: string | undefined;
+}
+
+/** The geometry options describe the replayed kernel; the recorded one stays as found. */
+export async function runReplay(files: readonly string[], context: Context, flags: ReplayFlags): Promise<number> {
+  const ending = new Ending(context);
+  if (files.length > 1 && (flags.series !== undefined || flags.requests !== undefined)) {
+    throw new UsageError('--series and --requests take one input');
+  }
+  const writes: Promise<void>[] = [];
+  await forEachInput(files, { ...context, overrides: {} }, ending, (analysis) => {
+    const { report, result } = replayReport(analysis, { ...flags, overrides: context.overrides });
+    if (context.flags.json === true) {
+      printJson(context, report);
+    } else {
+      context.terminal.out(replayText(report, result.hasTime ? result.series : null, context.terminal));
+    }
+    if (flags.series !== undefined) {
+      writes.push(writeFile(flags.series, seriesCsv(result)));
+    }
+    if (flags.requests !== undefined) {
+      writes.push(writeFile(flags.requests, requestsCsv(analysis, result)));
+    }
+    ending.check(report, report.ledger);
+  });
+  await Promise.all(writes);
+  return ending.code();
+}
+
+export interface CompareFlags {
+  readonly policies: readonly string[];
+  readonly set: Readonly<Record<string, string>>;
+  readonly bounceAll: boolean;
+  readonly series: string | undefined;
+}
+
+/** One trace under several policies, or several traces under one. */
+export async function runCompare(files: readonly string[], context: Context, flags: CompareFlags): Promise<number> {
+  const ending = new Ending(context);
+  if (files.length > 1 && flags.policies.length > 1) {
+    throw new UsageError('compare takes several policies on one input, or several inputs under one policy');
+  }
+  const analyses: Analysis[] = [];
+  await forEachInput(files, { ...context, overrides: {} }, ending, (analysis) => {
+    analyses.push(analysis);
+  });
+  const first = analyses[0];
+  if (first === undefined || (files.length > 1 && analyses.length < files.length)) {
+    return ending.code();
+  }
+  const common = { set: flags.set, bounceAll: flags.bounceAll, overrides: context.overrides };
+  const { report, results } =
+    files.length > 1
+      ? compareTraces(analyses, { ...common, policy: flags.policies[0] ?? '' })
+      : compareReport(first, { ...common, policies: flags.policies });
+  if (context.flags.json === true) {
+    printJson(context, report);
+  } else {
+    context.terminal.out(compareText(report, context.terminal));
+  }
+  if (flags.series !== undefined) {
+    await writeFile(flags.series, seriesCsv(results));
+  }
+  ending.check(report, report.results[0]?.ledger ?? null);
+  return ending.code();
+}
+
+export async function runVectorFiles(paths: readonly string[], context: Context): Promise<number> {
+  const ending = new Ending(context);
+  const run = new VectorsRun();
+  for (const path of paths) {
+    const listed = await listVectorFiles(path);
+    if (!listed.ok) {
+      ending.markUnreadable();
+      context.terminal.note(`swiotlb-lens: ${listed.error}`);
+      continue;
+    }
+    for (const file of listed.files) {
+      context.terminal.progress(file);
+      const text = await readTextFile(file);
+      if (text.ok) {
+        run.add(file, text.text);
+      } else {
+        ending.markUnreadable();
+        context.terminal.note(`swiotlb-lens: ${text.error}`);
+      }
+    }
+  }
+  context.terminal.progress('');
+  const report = run.report();
+  if (context.flags.json === true) {
+    printJson(context, report);
+  } else {
+    context.terminal.out(vectorsText(report, context.terminal));
+  }
+  ending.check(report, null);
+  return ending.code();
+}
+
+export function runPolicies(context: Context): number {
+  const report = policiesReport();
+  if (context.flags.json === true) {
+    printJson(context, report);
+  } else {
+    context.terminal.out(policiesText(report, context.terminal));
+  }
+  return Exit.done;
+}
+
+export function runBoot(request: BootSizeRequest, context: Context): number {
+  const ending = new Ending(context);
+  const report = bootSize(request);
+  if (context.flags.json === true) {
+    printJson(context, report);
+  } else {
+    context.terminal.out(bootText(report, context.terminal));
+  }
+  ending.check(report, null);
+  return ending.code();
+}
