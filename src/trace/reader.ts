@@ -2,6 +2,19 @@ import type { StringTable } from '../base/stringTable';
 import type { TraceSink } from '../model/events';
 import type { Problem } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
+import { asciiBytes, Byte, decodeUtf8, isBlank, isWord, startsWithAt } from './bytes';
+import { ReaderContext, Verdict, type VerdictCode } from './context';
+import { DebugfsCsv } from './debugfsCsv';
+import { DebugfsText } from './debugfsText';
+import { EventText } from './eventText';
+import { formats } from './formats';
+import { FtraceText, parseComment, parseLostEvents, skipDecoration } from './ftraceText';
+import { FunctionGraph } from './functionGraph';
+import { KernelMessages, type LogHint } from './kernelLog';
+import { LatencyFormat } from './latencyFormat';
+import { LineSplitter, maxLineBytes } from './lineSplitter';
+import { ByteStatistics, describeBytes } from './looksLike';
+import { createUtf16Decoder, type Utf16Decoder } from './utf16';
 
 export interface TraceReaderOptions {
   /** Index of the source in the source table; copied into every event, record and problem. */
@@ -20,6 +33,8 @@ export interface TraceReader {
   end(): void;
   /** May be asked at any time; covers everything read so far. */
   summary(): ReaderSummary;
+  /** False once it is sure that nothing will be recognised (binary data): the caller may stop reading. */
+  wantsMore(): boolean;
 }
 
 /** What the header of an ftrace file says; -1 or '' where it does not. */
@@ -56,42 +71,414 @@ export interface ReaderSummary {
 
 /** A reader for one source. The format is found by content, line by line: a log and a trace in one file both work. */
 export function createTraceReader(options: TraceReaderOptions): TraceReader {
-  let lines = 0;
-  let bytes = 0;
-  return {
-    push(chunk) {
-      bytes += chunk.length;
-      for (const byte of chunk) {
-        lines += byte === 10 ? 1 : 0;
+  return new TextReader(options);
+}
+
+const linesPerOffset = 256;
+/** Binary data in which nothing was recognised so far is given up after so many bytes, a hole (only NULs) later. */
+const binaryGiveUpBytes = 1 << 20;
+const holeGiveUpBytes = 1 << 26;
+
+type FormatId = string;
+
+class TextReader implements TraceReader {
+  private readonly context: ReaderContext;
+  private readonly splitter: LineSplitter;
+  private readonly messages: KernelMessages;
+  private readonly events: EventText;
+  private readonly ftrace: FtraceText;
+  private readonly latency: LatencyFormat;
+  private readonly graph: FunctionGraph;
+  private readonly csv: DebugfsCsv;
+  private readonly debugfs: DebugfsText;
+  private readonly lineOffsets: number[] = [0];
+  private readonly linesByFormat = new Map<FormatId, number>();
+  private readonly statistics = new ByteStatistics();
+  private utf16: Utf16Decoder | null = null;
+  private firstByte = -1;
+  private noContextLines = 0;
+  private preferLatency = false;
+  private stopped = false;
+  private ended = false;
+
+  constructor(options: TraceReaderOptions) {
+    this.context = new ReaderContext(options.source, options.strings, options.sink);
+    this.messages = new KernelMessages(this.context, hintOf(options.path));
+    this.events = new EventText(this.context, this.messages);
+    this.ftrace = new FtraceText(this.context, this.events);
+    this.latency = new LatencyFormat(this.context, this.events);
+    this.graph = new FunctionGraph(this.context, this.events);
+    this.csv = new DebugfsCsv(this.context);
+    this.debugfs = new DebugfsText(this.context);
+    this.splitter = new LineSplitter({
+      line: (buffer, start, end, byteOffset, terminated, skippedNuls) =>
+        this.line(buffer, start, end, byteOffset, terminated, skippedNuls),
+      tooLong: (byteOffset, byteLength) => this.tooLong(byteOffset, byteLength),
+    });
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.stopped || this.ended || chunk.length === 0) {
+      return;
+    }
+    const first = this.statistics.total === 0;
+    this.statistics.add(chunk);
+    if (first) {
+      if (chunk.length === 1) {
+        // Too short for a byte order mark: wait for the next byte.
+        if (chunk[0] === 0xff || chunk[0] === 0xfe) {
+          this.firstByte = chunk[0];
+          return;
+        }
+      } else {
+        this.utf16 = createUtf16Decoder(chunk[0], chunk[1]);
       }
-    },
-    end() {},
-    summary() {
-      return {
-        format: 'unknown',
-        clock: '',
-        timeUnit: 'order',
-        origin: null,
-        header: { tracer: '', cpusOnline: -1, entriesInBuffer: -1, entriesWritten: -1, release: '' },
-        ledger: {
-          source: options.source,
-          lines,
-          understood: 0,
-          counted: 0,
-          notUnderstood: lines,
-          countedByName: {},
-          understoodByName: {},
-          notUnderstoodExamples: [],
-          lostEvents: 0,
-          lostByCpu: {},
-          overwritten: -1,
-        },
-        problems: [],
-        lineOffsets: [0],
-        recognised: false,
-        hasField: false,
-        looksLike: bytes === 0 ? 'empty' : '',
-      };
-    },
-  };
+    } else if (this.firstByte >= 0) {
+      const joined = new Uint8Array(chunk.length + 1);
+      joined[0] = this.firstByte;
+      joined.set(chunk, 1);
+      this.firstByte = -1;
+      chunk = joined;
+      this.utf16 = createUtf16Decoder(chunk[0], chunk[1]);
+    }
+    this.splitter.push(this.utf16 === null ? chunk : this.utf16.decode(chunk));
+    this.giveUp();
+  }
+
+  end(): void {
+    if (this.ended) {
+      return;
+    }
+    this.ended = true;
+    const { context } = this;
+    if (this.firstByte >= 0) {
+      this.splitter.push(Uint8Array.of(this.firstByte));
+    }
+    if (!this.stopped) {
+      this.splitter.end();
+    }
+    this.messages.flush();
+    this.debugfs.flush();
+    if (this.statistics.total === 0) {
+      context.problem('empty-input', 'The input is empty.', 0);
+    } else if (!this.recognised() && !this.stopped) {
+      if (this.statistics.binary) {
+        context.problem('binary-input', `The input is ${this.looksLike()}.`, 1);
+      } else {
+        context.problem('not-a-trace', `The input is ${this.looksLike()}: no event, log line or sample was found.`, 1);
+      }
+    }
+    if (context.orderOnly) {
+      context.problem('clock-order-only', 'The stamps of this trace count events or ticks: there is no time.', 0);
+    }
+  }
+
+  wantsMore(): boolean {
+    return !this.stopped;
+  }
+
+  summary(): ReaderSummary {
+    const { context } = this;
+    const format = this.format();
+    const isTrace = formats.tryGet(format)?.family === 'trace';
+    const recognised = this.recognised();
+    // Prose around log lines is normal; a stray line inside a trace, or in a file of nothing else, is not.
+    const textIsNormal = recognised && !isTrace;
+    const countedByName: Record<string, number> = {};
+    const understoodByName: Record<string, number> = {};
+    for (const { name, counted, understood } of context.counters()) {
+      if (counted > 0) {
+        countedByName[name] = counted;
+      }
+      if (understood > 0) {
+        understoodByName[name] = understood;
+      }
+    }
+    const { tally } = context;
+    if (textIsNormal && tally.text > 0) {
+      countedByName['other text'] = tally.text;
+    }
+    const counted = tally.counted + (textIsNormal ? tally.text : 0);
+    const notUnderstood = tally.notUnderstood + (textIsNormal ? 0 : tally.text);
+    const written = context.entriesWritten;
+    const inBuffer = context.entriesInBuffer;
+    return {
+      format,
+      clock: context.clock,
+      timeUnit: context.orderOnly || context.origin === null ? 'order' : 'ns',
+      origin: context.origin,
+      header: {
+        tracer: context.tracer,
+        cpusOnline: context.cpusOnline,
+        entriesInBuffer: inBuffer,
+        entriesWritten: written,
+        release: context.release,
+      },
+      ledger: {
+        source: context.source,
+        lines: tally.understood + counted + notUnderstood,
+        understood: tally.understood,
+        counted,
+        notUnderstood,
+        countedByName,
+        understoodByName,
+        notUnderstoodExamples: context.notUnderstoodExamples(!textIsNormal),
+        lostEvents: context.lost.total,
+        lostByCpu: Object.fromEntries(context.lost.byCpu),
+        // With nothing left in the buffer the events were read from trace_pipe, not overwritten.
+        overwritten: written < 0 || inBuffer === 0 ? -1 : Math.max(0, written - inBuffer),
+      },
+      problems: context.problems(),
+      lineOffsets: this.lineOffsets,
+      recognised,
+      hasField: context.hasField,
+      looksLike: recognised ? '' : this.looksLike(),
+    };
+  }
+
+  private line(
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    byteOffset: number,
+    terminated: boolean,
+    skippedNuls: number,
+  ): void {
+    const { context } = this;
+    this.startLine(byteOffset);
+    context.lineStart = start;
+    // A single line without line end is a paste and not a cut.
+    context.terminated = terminated || context.line === 1;
+    context.skippedNuls = skippedNuls;
+    if (this.messages.hasHeld && this.messages.join(buffer, start, end)) {
+      context.count(Verdict.understood, context.line, noText);
+      return;
+    }
+    const verdict = this.dispatch(buffer, start, end);
+    if (verdict === Verdict.held) {
+      return;
+    }
+    const { line } = context;
+    if (verdict === Verdict.bad) {
+      context.problem(
+        terminated ? 'bad-line' : 'torn-line',
+        terminated ? 'The line looks like an event but lacks fields or has some twice.' : 'The last line is cut off.',
+      );
+    }
+    context.count(verdict, line, () => decodeUtf8(buffer, start, Math.min(end, start + 200)));
+  }
+
+  private tooLong(byteOffset: number, byteLength: number): void {
+    const { context } = this;
+    this.startLine(byteOffset);
+    this.messages.flush();
+    context.problem('line-too-long', `A line of ${byteLength} bytes was skipped; the limit is ${maxLineBytes}.`);
+    context.count(Verdict.bad, context.line, () => `(a line of ${byteLength} bytes)`);
+  }
+
+  private startLine(byteOffset: number): void {
+    const { context } = this;
+    if (context.line % linesPerOffset === 0 && context.line > 0) {
+      this.lineOffsets.push(byteOffset);
+    }
+    context.line++;
+    context.byteOffset = byteOffset;
+  }
+
+  /** Tries the formats from the cheapest rejection to the most tolerant. */
+  private dispatch(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    const { context } = this;
+    let first = start;
+    while (first < end && isBlank(buffer[first])) {
+      first++;
+    }
+    if (first === end) {
+      if (this.debugfs.open) {
+        this.debugfs.flush();
+      }
+      return context.skippedNuls > 0 ? Verdict.text : Verdict.understood;
+    }
+    if (buffer[first] === Byte.hash) {
+      if (startsWithAt(buffer, first, end, configComment)) {
+        return this.countFormat('kernel-log', this.messages.parse(buffer, start, end));
+      }
+      parseComment(context, buffer, first, end);
+      this.preferLatency = this.preferLatency || context.release !== '';
+      return Verdict.understood;
+    }
+    if (this.csv.active) {
+      const verdict = this.csv.parse(buffer, start, end);
+      if (verdict !== Verdict.notMine) {
+        return this.countFormat('debugfs-csv', verdict);
+      }
+    }
+    if (this.preferLatency) {
+      const verdict = this.latency.parse(buffer, start, end);
+      if (verdict !== Verdict.notMine) {
+        return this.countFormat('ftrace-latency', verdict);
+      }
+    }
+    const verdict = this.ftrace.parse(buffer, start, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat(this.ftrace.layout, verdict);
+    }
+    return this.dispatchRare(buffer, start, first, end);
+  }
+
+  private dispatchRare(buffer: Uint8Array, start: number, first: number, end: number): VerdictCode {
+    const { context } = this;
+    let verdict = parseLostEvents(context, buffer, first, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('ftrace', verdict);
+    }
+    verdict = this.graph.parse(buffer, start, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('function-graph', verdict);
+    }
+    verdict = this.latency.parse(buffer, start, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('ftrace-latency', verdict);
+    }
+    const text = skipDecoration(buffer, first, end);
+    if (this.isNoContext(buffer, text, end)) {
+      const { header } = context;
+      header.cpu = -1;
+      header.pid = -1;
+      header.context = 0;
+      header.commStart = 0;
+      header.commEnd = 0;
+      header.timeNs = Number.NaN;
+      context.orderOnly = true;
+      verdict = this.events.parse(buffer, text, end);
+      if (verdict === Verdict.understood) {
+        this.noContextLines++;
+      }
+      return this.countFormat('ftrace-nocontext', verdict);
+    }
+    verdict = this.debugfs.parse(buffer, start, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('debugfs', verdict);
+    }
+    if (this.debugfs.open) {
+      this.debugfs.flush();
+    }
+    if (!this.csv.active) {
+      verdict = this.csv.parse(buffer, start, end);
+      if (verdict !== Verdict.notMine) {
+        return this.countFormat('debugfs-csv', verdict);
+      }
+    }
+    if (startsWithAt(buffer, first, end, cpusHeader) && end - first < 12) {
+      const cpus = Number(decodeUtf8(buffer, first + cpusHeader.length, end));
+      if (Number.isInteger(cpus)) {
+        context.cpusOnline = cpus;
+        this.ftrace.layout = 'trace-cmd';
+        return Verdict.understood;
+      }
+    }
+    // A line that begins like an event of an established trace but is cut off.
+    if (!context.terminated && this.isTraceSoFar()) {
+      return Verdict.bad;
+    }
+    return this.countFormat('kernel-log', this.messages.parse(buffer, start, end));
+  }
+
+  /** `NAME: FIELDS` alone: a known event or a probe; any event once the trace proved to be of this kind. */
+  private isNoContext(buffer: Uint8Array, start: number, end: number): boolean {
+    if (this.events.startsWithKnownName(buffer, start, end)) {
+      return true;
+    }
+    let position = start;
+    while (position < end && isWord(buffer[position])) {
+      position++;
+    }
+    if (position === start || buffer[position] !== Byte.colon || buffer[position + 1] !== Byte.space) {
+      return false;
+    }
+    if (this.noContextLines > 0 && this.messages.records === 0) {
+      return true;
+    }
+    return buffer[position + 2] === Byte.open && containsSymbol(buffer, position + 3, end);
+  }
+
+  private isTraceSoFar(): boolean {
+    return formats.tryGet(this.format())?.family === 'trace';
+  }
+
+  private countFormat(id: FormatId, verdict: VerdictCode): VerdictCode {
+    if (verdict === Verdict.understood || verdict === Verdict.counted || verdict === Verdict.held) {
+      this.linesByFormat.set(id, (this.linesByFormat.get(id) ?? 0) + 1);
+    }
+    return verdict;
+  }
+
+  private recognised(): boolean {
+    for (const [id, lines] of this.linesByFormat) {
+      if (lines > 0 && (id !== 'kernel-log' || this.messages.records > 0 || this.messages.stampedLines > 0)) {
+        return true;
+      }
+    }
+    return this.context.tracer !== '' || this.context.entriesWritten >= 0;
+  }
+
+  /** The format of most recognised lines. */
+  private format(): FormatId {
+    if (!this.recognised()) {
+      return 'unknown';
+    }
+    let best = this.context.tracer === 'function_graph' ? 'function-graph' : 'ftrace';
+    let most = 0;
+    for (const [id, lines] of this.linesByFormat) {
+      if (lines > most) {
+        best = id;
+        most = lines;
+      }
+    }
+    return best;
+  }
+
+  private looksLike(): string {
+    return describeBytes(this.statistics);
+  }
+
+  private giveUp(): void {
+    const { statistics } = this;
+    if (!statistics.binary || this.recognised()) {
+      return;
+    }
+    if (statistics.total >= (statistics.onlyNuls ? holeGiveUpBytes : binaryGiveUpBytes)) {
+      this.stopped = true;
+      this.context.problem(
+        'binary-input',
+        `The input is ${this.looksLike()}; its first ${Math.round(statistics.total / 1048576)} MiB hold no event or log line.`,
+        1,
+      );
+    }
+  }
+}
+
+const configComment = asciiBytes('# CONFIG_');
+const cpusHeader = asciiBytes('cpus=');
+const symbolWord = asciiBytes('swiotlb');
+
+function noText(): string {
+  return '';
+}
+
+/** `(…swiotlb…` within the parenthesis of a probe. */
+function containsSymbol(buffer: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end && buffer[i] !== Byte.close; i++) {
+    if (startsWithAt(buffer, i, end, symbolWord)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+function hintOf(path: string): LogHint {
+  const base = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).toLowerCase();
+  if (/^(?:proc_)?cmdline(?:\.txt)?$/.test(base)) {
+    return 'cmdline';
+  }
+  return /^(?:uname|version|release|osrelease)(?:\.txt)?$/.test(base) ? 'release' : '';
 }

@@ -1,0 +1,196 @@
+import Papa from 'papaparse';
+import { decodeUtf8 } from './bytes';
+import { type ReaderContext, Verdict, type VerdictCode } from './context';
+import { stripPrefix } from './logPrefix';
+
+type Column = 'time' | 'nslabs' | 'used' | 'hiwater' | 'transient' | 'pool';
+type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'auto';
+
+/** The header row must come among the first lines. */
+const headerReach = 20;
+
+/**
+ * Samples of /sys/kernel/debug/swiotlb as a table with a header row: any delimiter, column order and quoting.
+ * The only file that imports papaparse.
+ */
+export class DebugfsCsv {
+  private readonly context: ReaderContext;
+  private columns: (Column | null)[] | null = null;
+  private delimiter = '';
+  private timeUnit: TimeUnit = 'auto';
+  rows = 0;
+
+  constructor(context: ReaderContext) {
+    this.context = context;
+  }
+
+  get active(): boolean {
+    return this.columns !== null;
+  }
+
+  /** Understands the header row once; afterwards every line is a row. */
+  parse(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    if (end - start > 4096) {
+      return Verdict.notMine;
+    }
+    if (this.columns === null) {
+      return this.context.line <= headerReach && maybeHeader(buffer, start, end)
+        ? this.parseHeader(decodeUtf8(buffer, start, end))
+        : Verdict.notMine;
+    }
+    return this.parseRow(decodeUtf8(buffer, start, end));
+  }
+
+  private parseHeader(text: string): VerdictCode {
+    const result = Papa.parse<string[]>(text, { delimitersToGuess: [',', ';', '\t', '|', ' '], skipEmptyLines: true });
+    const cells = result.data[0] ?? [];
+    const columns: (Column | null)[] = [];
+    let timeRank = Number.POSITIVE_INFINITY;
+    let timeUnit: TimeUnit = 'auto';
+    cells.forEach((cell, index) => {
+      const name = cell
+        .trim()
+        .toLowerCase()
+        .replace(/^\S*\//, '')
+        .replace(/^io_tlb_/, '');
+      const time = timeColumn(name);
+      if (time !== null) {
+        columns[index] = null;
+        if (time.rank < timeRank) {
+          timeRank = time.rank;
+          timeUnit = time.unit;
+          const previous = columns.indexOf('time');
+          if (previous >= 0) {
+            columns[previous] = null;
+          }
+          columns[index] = 'time';
+          this.context.clock = name.startsWith('mono') ? 'mono' : name.startsWith('boot') ? 'boot' : '';
+        }
+        return;
+      }
+      columns[index] = columnNames.get(name) ?? null;
+    });
+    if (!columns.includes('used') || columns.filter((column) => column !== null).length < 2) {
+      return Verdict.notMine;
+    }
+    this.columns = columns;
+    this.delimiter = result.meta.delimiter;
+    this.timeUnit = timeUnit;
+    this.context.name('debugfs header').understood++;
+    return Verdict.understood;
+  }
+
+  private parseRow(text: string): VerdictCode {
+    const { context, columns } = this;
+    const cells = Papa.parse<string[]>(text, { delimiter: this.delimiter }).data[0] ?? [];
+    const numbers = { nslabs: -1, used: -1, hiwater: -1, transient: -1 };
+    let pool = '';
+    let timeNs = Number.NaN;
+    let valid = cells.length >= 2;
+    columns?.forEach((column, index) => {
+      const cell = (cells[index] ?? '').trim();
+      if (column === null || cell === '') {
+        return;
+      }
+      if (column === 'pool') {
+        pool = cell === 'swiotlb' || cell === 'default' ? '' : cell;
+      } else if (column === 'time') {
+        timeNs = this.time(cell);
+        valid = valid && !Number.isNaN(timeNs);
+      } else if (/^\d{1,15}$/.test(cell)) {
+        numbers[column] = Number(cell);
+      } else {
+        valid = false;
+      }
+    });
+    if (!valid || (numbers.used < 0 && numbers.nslabs < 0)) {
+      // The header again, as appended files have it.
+      if (/used/.test(text) && !/\d{3}/.test(text)) {
+        return Verdict.understood;
+      }
+      // A cut last row is torn and not wrong.
+      context.problem(
+        context.terminated ? 'csv-bad-row' : 'torn-line',
+        `Row '${text.slice(0, 80)}' does not fit its header.`,
+      );
+      return Verdict.bad;
+    }
+    if (!context.terminated && cells.length < (columns?.length ?? 0)) {
+      context.problem('torn-line', `Row '${text.slice(0, 80)}' is cut off.`);
+      return Verdict.bad;
+    }
+    this.rows++;
+    context.hasField = true;
+    context.name('debugfs sample').understood++;
+    context.sink.sample({ source: context.source, line: context.line, timeNs, pool, ...numbers });
+    return Verdict.understood;
+  }
+
+  private time(cell: string): number {
+    const match = /^(\d{1,19})(?:[.,](\d+))?$/.exec(cell);
+    if (match === null) {
+      const prefix = stripPrefix(`${cell} `);
+      return this.context.relativeNs(prefix.seconds, prefix.nanoseconds, prefix.family);
+    }
+    const unit = this.timeUnit === 'auto' ? guessUnit(match[1], match[2]) : this.timeUnit;
+    const digits = { s: 0, ms: 3, us: 6, ns: 9 }[unit];
+    // Split the digits so that the seconds and the rest stay integers.
+    const whole = match[1].padStart(digits + 1, '0');
+    const seconds = whole.slice(0, whole.length - digits);
+    const fraction = (whole.slice(whole.length - digits) + (match[2] ?? '')).slice(0, 9).padEnd(9, '0');
+    return this.context.relativeNs(Number(seconds), Number(fraction), 'boot');
+  }
+}
+
+const columnNames: ReadonlyMap<string, Column> = new Map<string, Column>([
+  ['nslabs', 'nslabs'],
+  ['total', 'nslabs'],
+  ['slots', 'nslabs'],
+  ['used', 'used'],
+  ['used_slots', 'used'],
+  ['used_hiwater', 'hiwater'],
+  ['hiwater', 'hiwater'],
+  ['high_water', 'hiwater'],
+  ['transient_nslabs', 'transient'],
+  ['transient', 'transient'],
+  ['pool', 'pool'],
+  ['dir', 'pool'],
+]);
+
+/** Which column is the time, the one closest to the trace clock first. */
+function timeColumn(name: string): { readonly rank: number; readonly unit: TimeUnit } | null {
+  const match =
+    /^(mono|monotonic|boot|boottime|uptime|time|timestamp|ts|t|clock|sec|secs|seconds|ns|date|epoch|realtime|wall)(?:_(?:since_boot))?(?:[_ (]*(s|sec|secs|seconds|ms|us|ns|nsec)\)?)?$/.exec(
+      name,
+    );
+  if (match === null) {
+    return null;
+  }
+  const base = match[1];
+  const rank = base.startsWith('mono') ? 0 : base.startsWith('boot') || base === 'uptime' ? 1 : 2;
+  const suffix = match[2] ?? (base.startsWith('sec') ? 's' : base === 'ns' ? 'ns' : undefined);
+  if (suffix === undefined) {
+    return { rank, unit: 'auto' };
+  }
+  return { rank, unit: suffix.startsWith('n') ? 'ns' : suffix === 'ms' ? 'ms' : suffix === 'us' ? 'us' : 's' };
+}
+
+/** Without a unit in the header: a fraction means seconds, a long integer nanoseconds. */
+function guessUnit(whole: string, fraction: string | undefined): 's' | 'ns' {
+  return fraction === undefined && whole.length >= 11 ? 'ns' : 's';
+}
+
+/** `used` as a word, cheap enough for every early line. */
+function maybeHeader(buffer: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i + 4 <= end; i++) {
+    if (
+      (buffer[i] | 32) === 117 &&
+      (buffer[i + 1] | 32) === 115 &&
+      (buffer[i + 2] | 32) === 101 &&
+      (buffer[i + 3] | 32) === 100
+    ) {
+      return !/[[\]()]/.test(decodeUtf8(buffer, start, end).replace(/\([num]?s\)/g, ''));
+    }
+  }
+  return false;
+}

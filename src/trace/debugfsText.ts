@@ -1,0 +1,113 @@
+import { asciiBytes, decodeUtf8, startsWithAt } from './bytes';
+import { type ReaderContext, Verdict, type VerdictCode } from './context';
+
+const needle = asciiBytes('io_tlb_');
+const reach = 300;
+
+interface Pass {
+  readonly line: number;
+  readonly pool: string;
+  readonly stamp: string;
+  readonly timeNs: number;
+  nslabs: number;
+  used: number;
+  hiwater: number;
+  transient: number;
+}
+
+type Counter = 'nslabs' | 'used' | 'hiwater' | 'transient';
+
+/**
+ * Files of /sys/kernel/debug/swiotlb as `grep . *`, `FILE:VALUE` or `FILE VALUE` print them, one counter per line.
+ * Lines of one pass become one sample; a repeated counter or another directory starts the next.
+ */
+export class DebugfsText {
+  private readonly context: ReaderContext;
+  private pass: Pass | null = null;
+  samples = 0;
+
+  constructor(context: ReaderContext) {
+    this.context = context;
+  }
+
+  get open(): boolean {
+    return this.pass !== null;
+  }
+
+  parse(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    const limit = Math.min(end, start + reach) - needle.length;
+    for (let i = start; i <= limit; i++) {
+      if (buffer[i] === 105 && startsWithAt(buffer, i, end, needle)) {
+        return this.parseLine(decodeUtf8(buffer, start, Math.min(end, start + reach)));
+      }
+    }
+    return Verdict.notMine;
+  }
+
+  private parseLine(text: string): VerdictCode {
+    const match = /^[\s>|*`-]*(?:(\S+)[\s,;]+)?((?:[^\s:=]*\/)?)io_tlb_(\w+)\s*[:=\s,]\s*"?(\d{1,15})["\s`]*$/.exec(
+      text,
+    );
+    if (match === null) {
+      return Verdict.notMine;
+    }
+    const [, stamp = '', path, name, digits] = match;
+    const counter = counterNames.get(name);
+    if (counter === undefined) {
+      this.context.name(`debugfs: io_tlb_${name}`).counted++;
+      this.context.hasField = true;
+      return Verdict.counted;
+    }
+    const folder =
+      path
+        .split('/')
+        .filter((part) => part !== '')
+        .pop() ?? '';
+    const pool = folder === 'swiotlb' || folder === '.' ? '' : folder;
+    if (this.pass === null || this.pass.pool !== pool || this.pass.stamp !== stamp || this.pass[counter] >= 0) {
+      this.flush();
+      this.pass = {
+        line: this.context.line,
+        pool,
+        stamp,
+        timeNs: this.time(stamp),
+        nslabs: -1,
+        used: -1,
+        hiwater: -1,
+        transient: -1,
+      };
+    }
+    this.pass[counter] = Number(digits);
+    this.context.hasField = true;
+    this.context.name('debugfs sample').understood++;
+    return Verdict.understood;
+  }
+
+  /** Delivers the pass that is being collected. */
+  flush(): void {
+    const pass = this.pass;
+    if (pass === null) {
+      return;
+    }
+    this.pass = null;
+    this.samples++;
+    const { line, pool, timeNs, nslabs, used, hiwater, transient } = pass;
+    this.context.sink.sample({ source: this.context.source, line, timeNs, pool, nslabs, used, hiwater, transient });
+  }
+
+  private time(stamp: string): number {
+    const match = /^\[?(\d{1,12})[.,](\d{1,9})\]?:?$/.exec(stamp);
+    if (match === null) {
+      return Number.NaN;
+    }
+    const family = match[1].length >= 10 ? 'wall' : 'boot';
+    return this.context.relativeNs(Number(match[1]), Number(match[2].padEnd(9, '0')), family);
+  }
+}
+
+const counterNames: ReadonlyMap<string, Counter> = new Map<string, Counter>([
+  ['nslabs', 'nslabs'],
+  ['used', 'used'],
+  ['used_hiwater', 'hiwater'],
+  ['transient_nslabs', 'transient'],
+]);

@@ -1,0 +1,617 @@
+import { Direction, type DirectionCode, DmaAttribute, type TraceEvent } from '../model/events';
+import { asciiBytes, Byte, ByteMap, hexDigit, isBlank, isDigit, isWord, startsWithAt } from './bytes';
+import type { ReaderContext } from './context';
+
+/** Which fields of an event's text were there and whole. */
+export const Seen = {
+  device: 1 << 0,
+  direction: 1 << 1,
+  dma: 1 << 2,
+  size: 1 << 3,
+  original: 1 << 4,
+  attributes: 1 << 5,
+  sgDma: 1 << 6,
+  sgSizes: 1 << 7,
+  sgOriginal: 1 << 8,
+  /** FORCE, NORMAL or NO_FORCE (or force= of raw reports): the last word of swiotlb_bounced. */
+  forceWord: 1 << 9,
+  error: 1 << 10,
+  mask: 1 << 11,
+  deviceAddress: 1 << 12,
+  /** A key came twice, a word stands where none belongs, or a number runs into other text: two lines glued together or a cut. */
+  torn: 1 << 13,
+  allocSize: 1 << 14,
+  alignMask: 1 << 15,
+  poolStart: 1 << 16,
+  poolEnd: 1 << 17,
+  poolSlots: 1 << 18,
+  poolAreas: 1 << 19,
+  transient: 1 << 20,
+  pool: 1 << 21,
+  /** The all-ones value of `dma`. */
+  dmaAllOnes: 1 << 22,
+  /** A value printed as (fault). */
+  fault: 1 << 23,
+  /** The pool pointer was null. */
+  nullPool: 1 << 24,
+  order: 1 << 25,
+  page: 1 << 26,
+  work: 1 << 27,
+} as const;
+
+/** Field keys of all events, several spellings to one meaning. */
+const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly string[]])[] = [
+  ['direction', ['dir', 'direction']],
+  ['dma', ['dma_addr', 'tlb', 'tlb_addr', 'ret', 'retval', 'bounce', 'bounce_addr', 'dma', 'addr']],
+  ['size', ['size', 'mapping_size', 'map_size', 'len', 'sz', 'bytes']],
+  ['original', ['phys_addr', 'orig', 'orig_addr', 'original', 'phys', 'paddr', 'orig_phys']],
+  ['attributes', ['attrs', 'attr']],
+  ['sgDma', ['dma_addrs']],
+  ['sgSizes', ['sizes', 'lengths']],
+  ['sgOriginal', ['phys_addrs']],
+  ['error', ['err', 'error']],
+  ['mask', ['dma_mask']],
+  ['deviceAddress', ['dev_addr']],
+  ['force', ['force']],
+  ['device', ['device', 'dev', 'dev_name', 'name', 'devname']],
+  ['nents', ['nents']],
+  ['allocSize', ['alloc_size', 'asize']],
+  ['alignMask', ['amask', 'align', 'align_mask', 'alloc_align', 'alloc_align_mask', 'alignmask']],
+  ['poolStart', ['start', 'pool_start']],
+  ['poolEnd', ['end', 'pool_end']],
+  ['poolSlots', ['nslabs', 'pool_nslabs', 'slots']],
+  ['poolAreas', ['nareas', 'areas', 'pool_nareas']],
+  ['transient', ['transient', 'is_transient']],
+  ['pool', ['pool']],
+  ['order', ['order']],
+  ['page', ['page']],
+  ['pfn', ['pfn']],
+  ['work', ['function', 'func']],
+  ['argument', ['arg1', 'arg2', 'arg3', 'arg4', 'arg5', 'arg6']],
+];
+
+type KeyMeaning =
+  | 'direction'
+  | 'dma'
+  | 'size'
+  | 'original'
+  | 'attributes'
+  | 'sgDma'
+  | 'sgSizes'
+  | 'sgOriginal'
+  | 'error'
+  | 'mask'
+  | 'deviceAddress'
+  | 'force'
+  | 'device'
+  | 'nents'
+  | 'allocSize'
+  | 'alignMask'
+  | 'poolStart'
+  | 'poolEnd'
+  | 'poolSlots'
+  | 'poolAreas'
+  | 'transient'
+  | 'pool'
+  | 'order'
+  | 'page'
+  | 'pfn'
+  | 'work'
+  | 'argument';
+
+const keys = ByteMap.of(keyMeanings.flatMap(([, names]) => names));
+const meaningOfKey: readonly KeyMeaning[] = keyMeanings.flatMap(([meaning, names]) => names.map(() => meaning));
+
+const attributeNames: readonly (readonly [string, number])[] = [
+  ['WEAK_ORDERING', DmaAttribute.weakOrdering],
+  ['WRITE_COMBINE', DmaAttribute.writeCombine],
+  ['NO_KERNEL_MAPPING', DmaAttribute.noKernelMapping],
+  ['SKIP_CPU_SYNC', DmaAttribute.skipCpuSync],
+  ['FORCE_CONTIGUOUS', DmaAttribute.forceContiguous],
+  ['ALLOC_SINGLE_PAGES', DmaAttribute.allocSinglePages],
+  ['NO_WARN', DmaAttribute.noWarn],
+  ['PRIVILEGED', DmaAttribute.privileged],
+  ['MMIO', DmaAttribute.mmio],
+  // Known names of later kernels without a bit of their own here.
+  ['DEBUGGING_IGNORE_CACHELINES', 0],
+  ['CACHELINES_OVERLAP', 0],
+  ['CPU_CACHE_CLEAN', 0],
+  ['REQUIRE_COHERENT', 0],
+  ['CC_SHARED', 0],
+];
+const attributes = ByteMap.of(attributeNames.map(([name]) => name));
+
+const wordForce = asciiBytes('FORCE');
+const wordNormal = asciiBytes('NORMAL');
+const wordNoForce = asciiBytes('NO_FORCE');
+const wordForceOff = asciiBytes('FORCEOFF');
+const wordTruncated = asciiBytes('[TRUNCATED]');
+const wordDevName = asciiBytes('dev_name:');
+const wordFault = asciiBytes('(fault)');
+
+const maxListEntries = 4096;
+const maxExact = 2 ** 53;
+const maxSizeBytes = 0xffffffff;
+
+/** Result of the last number read; one object instead of a result per number. */
+const number = { value: 0, end: 0, digits: 0, allOnes: false };
+
+/** Reads hex digits, with or without 0x. */
+function readHex(buffer: Uint8Array, position: number, end: number): void {
+  if (buffer[position] === Byte.zero && position + 1 < end && (buffer[position + 1] | 32) === 120) {
+    position += 2;
+  }
+  let value = 0;
+  let digits = 0;
+  let allOnes = true;
+  while (position < end) {
+    const digit = hexDigit(buffer[position]);
+    if (digit < 0) {
+      break;
+    }
+    value = value * 16 + digit;
+    allOnes = allOnes && digit === 15;
+    digits++;
+    position++;
+  }
+  number.value = value;
+  number.end = position;
+  number.digits = digits;
+  number.allOnes = allOnes && digits > 0 && (digits === 16 || digits === 8);
+}
+
+/** Reads decimal digits, or hex when 0x says so. A leading minus is accepted. */
+function readNumber(buffer: Uint8Array, position: number, end: number): void {
+  if (buffer[position] === Byte.zero && position + 1 < end && (buffer[position + 1] | 32) === 120) {
+    readHex(buffer, position, end);
+    return;
+  }
+  const negative = buffer[position] === Byte.dash;
+  if (negative) {
+    position++;
+  }
+  let value = 0;
+  let digits = 0;
+  while (position < end && isDigit(buffer[position])) {
+    value = value * 10 + buffer[position] - 48;
+    digits++;
+    position++;
+  }
+  number.value = negative ? -value : value;
+  number.end = position;
+  number.digits = digits;
+  number.allOnes = false;
+}
+
+/**
+ * Reads `KEY=VALUE` pairs and bare words from `position` to `end` into the event, by key, in any order.
+ * Unknown keys are skipped. Words before the first key are the device name.
+ * Returns the Seen set.
+ */
+export function readFields(
+  context: ReaderContext,
+  event: TraceEvent,
+  buffer: Uint8Array,
+  position: number,
+  end: number,
+): number {
+  let seen = 0;
+  let deviceStart = -1;
+  let deviceEnd = -1;
+  let argument = Number.NaN;
+  let argumentAllOnes = false;
+  event.sgCount = 0;
+  event.sgDma.length = 0;
+  event.sgSizes.length = 0;
+  event.sgOriginal.length = 0;
+  const lastByteAmbiguous = !context.terminated;
+
+  while (position < end) {
+    if (isBlank(buffer[position])) {
+      position++;
+      continue;
+    }
+    // The key, or a bare word.
+    const start = position;
+    while (position < end && isWord(buffer[position])) {
+      position++;
+    }
+    if (position >= end || buffer[position] !== Byte.equals || position === start) {
+      while (position < end && !isBlank(buffer[position])) {
+        position++;
+      }
+      if (startsWithAt(buffer, start, position, wordForceOff)) {
+        seen |= (seen & Seen.forceWord) === 0 ? Seen.forceWord : Seen.torn;
+      } else if (startsWithAt(buffer, start, position, wordForce)) {
+        seen |= (seen & Seen.forceWord) === 0 ? Seen.forceWord : Seen.torn;
+        event.forced = true;
+      } else if (
+        startsWithAt(buffer, start, position, wordNormal) ||
+        startsWithAt(buffer, start, position, wordNoForce)
+      ) {
+        seen |= (seen & Seen.forceWord) === 0 ? Seen.forceWord : Seen.torn;
+      } else if (startsWithAt(buffer, start, position, wordTruncated)) {
+        event.sgTruncated = true;
+      } else if (startsWithAt(buffer, start, position, wordDevName)) {
+        if (deviceStart >= 0) {
+          seen |= Seen.torn;
+        }
+      } else if ((seen & ~Seen.device) === 0) {
+        deviceStart = deviceStart < 0 ? start : deviceStart;
+        deviceEnd = position;
+        seen |= Seen.device;
+      } else if (hasWordByte(buffer, start, position)) {
+        seen |= Seen.torn;
+      }
+      continue;
+    }
+
+    const key = keys.find(buffer, start, position);
+    position++;
+    const valueStart = position;
+    if (key < 0) {
+      position = skipValue(buffer, position, end);
+      continue;
+    }
+    let bit = 0;
+    let isNumber = true;
+    switch (meaningOfKey[key]) {
+      case 'direction':
+        bit = Seen.direction;
+        isNumber = false;
+        event.direction = readDirection(buffer, position, end);
+        position = skipValue(buffer, position, end);
+        break;
+      case 'dma':
+        bit = Seen.dma;
+        readHex(buffer, position, end);
+        event.dma = number.value;
+        if (number.allOnes) {
+          event.dma = Number.NaN;
+          seen |= Seen.dmaAllOnes;
+        } else {
+          checkAddress(context, event.dma);
+        }
+        break;
+      case 'original':
+        bit = Seen.original;
+        readHex(buffer, position, end);
+        event.original = usableAddress(context);
+        break;
+      case 'deviceAddress':
+        bit = Seen.deviceAddress;
+        readHex(buffer, position, end);
+        event.original = usableAddress(context);
+        break;
+      case 'size':
+        bit = Seen.size;
+        readNumber(buffer, position, end);
+        event.sizeBytes = usableSize(context);
+        break;
+      case 'allocSize':
+        bit = Seen.allocSize;
+        readNumber(buffer, position, end);
+        if ((seen & Seen.size) === 0) {
+          event.sizeBytes = usableSize(context);
+        }
+        break;
+      case 'mask':
+        bit = Seen.mask;
+        readHex(buffer, position, end);
+        event.dmaMaskBits = number.allOnes && number.digits === 16 ? 64 : bitLength(number.value);
+        break;
+      case 'attributes':
+        bit = Seen.attributes;
+        isNumber = false;
+        position = readAttributes(event, buffer, position, end);
+        if (position < 0) {
+          position = skipValue(buffer, valueStart, end);
+          seen |= lastByteAmbiguous && position === end ? Seen.torn : 0;
+        }
+        break;
+      case 'sgDma':
+        bit = Seen.sgDma;
+        isNumber = false;
+        position = readList(context, event.sgDma, buffer, position, end);
+        if (position < 0) {
+          seen |= Seen.torn;
+          position = end;
+        }
+        break;
+      case 'sgSizes':
+        bit = Seen.sgSizes;
+        isNumber = false;
+        position = readList(context, event.sgSizes, buffer, position, end);
+        if (position < 0) {
+          seen |= Seen.torn;
+          position = end;
+        }
+        break;
+      case 'sgOriginal':
+        bit = Seen.sgOriginal;
+        isNumber = false;
+        position = readList(context, event.sgOriginal, buffer, position, end);
+        if (position < 0) {
+          seen |= Seen.torn;
+          position = end;
+        }
+        break;
+      case 'error':
+        bit = Seen.error;
+        readNumber(buffer, position, end);
+        event.error = number.value;
+        break;
+      case 'force':
+        bit = Seen.forceWord;
+        readNumber(buffer, position, end);
+        event.forced = number.value !== 0;
+        break;
+      case 'device': {
+        isNumber = false;
+        position = skipValue(buffer, position, end);
+        if ((seen & Seen.device) !== 0) {
+          seen |= Seen.torn;
+          break;
+        }
+        bit = Seen.device;
+        const quoted = buffer[valueStart] === Byte.quote;
+        deviceStart = quoted ? valueStart + 1 : valueStart;
+        deviceEnd = position;
+        if (quoted) {
+          // A name cut before its closing quote would invent a device.
+          if (position - 1 > valueStart && buffer[position - 1] === Byte.quote) {
+            deviceEnd = position - 1;
+          } else {
+            seen |= Seen.torn;
+          }
+        }
+        break;
+      }
+      case 'nents': {
+        isNumber = false;
+        readNumber(buffer, position, end);
+        if (buffer[number.end] === Byte.slash) {
+          const traced = number.value;
+          readNumber(buffer, number.end + 1, end);
+          event.sgTotal = number.value;
+          event.sgTruncated = event.sgTruncated || traced < number.value;
+        } else {
+          event.sgTotal = number.value;
+        }
+        position = skipValue(buffer, position, end);
+        break;
+      }
+      case 'alignMask':
+        bit = Seen.alignMask;
+        readNumber(buffer, position, end);
+        event.allocAlignMask = number.value;
+        break;
+      case 'poolStart':
+        bit = Seen.poolStart;
+        readHex(buffer, position, end);
+        event.poolStart = usableAddress(context);
+        break;
+      case 'poolEnd':
+        bit = Seen.poolEnd;
+        readHex(buffer, position, end);
+        event.poolEnd = usableAddress(context);
+        break;
+      case 'poolSlots':
+        bit = Seen.poolSlots;
+        readNumber(buffer, position, end);
+        event.poolSlots = number.value;
+        break;
+      case 'poolAreas':
+        bit = Seen.poolAreas;
+        readNumber(buffer, position, end);
+        event.poolAreas = number.value;
+        break;
+      case 'transient':
+        bit = Seen.transient;
+        readNumber(buffer, position, end);
+        event.transient = number.value === 0 ? 0 : 1;
+        break;
+      case 'pool':
+        // A kernel pointer: only null or not matters.
+        bit = Seen.pool;
+        readHex(buffer, position, end);
+        seen |= number.digits > 0 && number.value === 0 ? Seen.nullPool : 0;
+        break;
+      case 'order':
+        bit = Seen.order;
+        readNumber(buffer, position, end);
+        event.order = number.value;
+        break;
+      case 'page':
+      case 'pfn':
+        bit = meaningOfKey[key] === 'page' ? Seen.page : 0;
+        readHex(buffer, position, end);
+        event.failed = event.failed || (meaningOfKey[key] === 'page' && number.digits > 0 && number.value === 0);
+        break;
+      case 'work':
+        bit = Seen.work;
+        isNumber = false;
+        position = skipValue(buffer, position, end);
+        break;
+      case 'argument':
+        readHex(buffer, position, end);
+        argument = number.value;
+        argumentAllOnes = number.allOnes;
+        break;
+    }
+    if (isNumber) {
+      position = number.end;
+      if (number.digits === 0) {
+        if (startsWithAt(buffer, valueStart, end, wordFault)) {
+          seen |= Seen.fault;
+          bit = 0;
+          position = valueStart + wordFault.length;
+        } else {
+          seen |= Seen.torn;
+        }
+      } else if (position === end) {
+        // A number at a cut-off end may lack digits.
+        seen |= lastByteAmbiguous ? Seen.torn : 0;
+      } else if (!isBlank(buffer[position]) && hasWordByte(buffer, position, skipValue(buffer, position, end))) {
+        seen |= Seen.torn;
+      }
+      position = skipValue(buffer, position, end);
+    }
+    if ((seen & bit) !== 0) {
+      seen |= Seen.torn;
+    }
+    seen |= bit;
+  }
+
+  if (deviceStart >= 0) {
+    event.device = context.internDevice(buffer, deviceStart, deviceEnd);
+  }
+  if ((seen & Seen.dma) === 0 && !Number.isNaN(argument)) {
+    // Probes defined without argument names: the only value of a return probe is its result.
+    event.dma = argumentAllOnes ? Number.NaN : argument;
+    seen |= Seen.dma | (argumentAllOnes ? Seen.dmaAllOnes : 0);
+  }
+  return seen;
+}
+
+function hasWordByte(buffer: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    if (isWord(buffer[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** End of a value: the next blank, or past the closing quote of a string. */
+function skipValue(buffer: Uint8Array, position: number, end: number): number {
+  if (buffer[position] === Byte.quote && position < end) {
+    for (let i = position + 1; i < end; i++) {
+      if (buffer[i] === Byte.quote) {
+        return i + 1;
+      }
+    }
+    return end;
+  }
+  while (position < end && !isBlank(buffer[position])) {
+    position++;
+  }
+  return position;
+}
+
+function usableAddress(context: ReaderContext): number {
+  if (number.digits === 0 || (number.allOnes && number.digits === 16)) {
+    return Number.NaN;
+  }
+  return checkAddress(context, number.value) ? number.value : Number.NaN;
+}
+
+function checkAddress(context: ReaderContext, value: number): boolean {
+  if (value <= maxExact) {
+    return true;
+  }
+  context.problem(
+    'address-too-large',
+    `An address above 2^53 (about ${value.toExponential(3)}) cannot be kept exactly.`,
+  );
+  return false;
+}
+
+function usableSize(context: ReaderContext): number {
+  if (number.value > maxSizeBytes) {
+    context.problem('size-too-large', `A size of about ${number.value.toExponential(3)} bytes was taken as 4 GiB − 1.`);
+    return maxSizeBytes;
+  }
+  return number.value;
+}
+
+/** Bits of a contiguous low mask: 0xffffffff is 32, 0 is 0. */
+export function bitLength(mask: number): number {
+  let bits = 0;
+  while (mask >= 1) {
+    mask = Math.floor(mask / 2);
+    bits++;
+  }
+  return Math.min(bits, 64);
+}
+
+/** Printed names, or the kernel's numbers (0 bidirectional, 1 to device, 2 from device, 3 none). */
+function readDirection(buffer: Uint8Array, position: number, end: number): DirectionCode {
+  if (position >= end) {
+    return Direction.none;
+  }
+  switch (buffer[position]) {
+    case 84:
+    case 49:
+      return Direction.toDevice;
+    case 70:
+    case 50:
+      return Direction.fromDevice;
+    case 66:
+      return Direction.bidirectional;
+    case 48: {
+      // Zero, or the start of 0x1.
+      if (position + 1 < end && (buffer[position + 1] | 32) === 120) {
+        return readDirection(buffer, position + 2, end);
+      }
+      return Direction.bidirectional;
+    }
+    default:
+      return Direction.none;
+  }
+}
+
+/** Names joined by `|`, or a number. Returns the end, or -1 when a name is unknown. */
+function readAttributes(event: TraceEvent, buffer: Uint8Array, position: number, end: number): number {
+  let known = true;
+  while (position < end && !isBlank(buffer[position])) {
+    const start = position;
+    if (isDigit(buffer[position])) {
+      readHex(buffer, position, end);
+      event.attributes |= number.value & 0xffff;
+      position = number.end;
+    } else {
+      while (position < end && isWord(buffer[position])) {
+        position++;
+      }
+      const index = attributes.find(buffer, start, position);
+      if (index >= 0) {
+        event.attributes |= attributeNames[index][1];
+      } else {
+        known = known && position === start;
+      }
+    }
+    if (position < end && buffer[position] === Byte.bar) {
+      position++;
+    } else {
+      break;
+    }
+  }
+  while (position < end && !isBlank(buffer[position])) {
+    position++;
+  }
+  return known ? position : -1;
+}
+
+/** `{0x…,0x…}` into the list. Returns the end, or -1 when the closing brace is missing. */
+function readList(context: ReaderContext, list: number[], buffer: Uint8Array, position: number, end: number): number {
+  if (buffer[position] !== Byte.openBrace) {
+    return -1;
+  }
+  position++;
+  while (position < end && buffer[position] !== Byte.closeBrace) {
+    readHex(buffer, position, end);
+    if (number.digits === 0) {
+      return -1;
+    }
+    if (list.length < maxListEntries) {
+      const sentinel = number.allOnes && number.digits === 16;
+      list.push(sentinel || !checkAddress(context, number.value) ? Number.NaN : number.value);
+    }
+    position = number.end;
+    if (position < end && buffer[position] === Byte.comma) {
+      position++;
+    }
+  }
+  return position < end ? position + 1 : -1;
+}

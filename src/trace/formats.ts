@@ -1,0 +1,73 @@
+import { Registry } from '../base/registry';
+
+/** A format the reader recognises by content. `FORMATS.md` beside this file documents each id. */
+export interface TraceFormat {
+  readonly id: string;
+  readonly title: string;
+  /** Traces hold events line by line; in logs and samples other text is normal. */
+  readonly family: 'trace' | 'log' | 'samples';
+  /** One line as it looks. */
+  readonly sample: string;
+}
+
+export const formats = new Registry<TraceFormat>([
+  {
+    id: 'ftrace',
+    title: 'ftrace text (trace, trace_pipe)',
+    family: 'trace',
+    sample:
+      '     kworker/1:1H-213     [001] d..2.  1021.334455: swiotlb_bounced: dev_name: 0000:01:00.0 dma_mask=ffffffffffffffff dev_addr=10000abc000 size=4096 FORCE',
+  },
+  {
+    id: 'trace-cmd',
+    title: 'trace-cmd report',
+    family: 'trace',
+    sample:
+      '            wget-179   [002]     5.761699: dma_map_page:         0000:00:07.0 dir=TO_DEVICE dma_addr=7cb8e000 size=54 phys_addr=101ae6286 attrs=',
+  },
+  {
+    id: 'perf',
+    title: 'perf script',
+    family: 'trace',
+    sample:
+      'fio  4211 [003]  1021.334455: swiotlb:swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffffffffffff dev_addr=101cec286 size=54 FORCE',
+  },
+  {
+    id: 'ftrace-latency',
+    title: 'ftrace text, latency format',
+    family: 'trace',
+    sample:
+      '      nc-181       1b.... 701781us+: swiotlb_bounced: dev_name: 0000:00:07.0 dma_mask=ffffffffffffffff dev_addr=101c078be size=1526 FORCE',
+  },
+  {
+    id: 'ftrace-nocontext',
+    title: 'ftrace text without context columns',
+    family: 'trace',
+    sample: 'swiotlb_bounced: dev_name: 0000:00:07.0 dma_mask=ffffffffffffffff dev_addr=102cae286 size=54 FORCE',
+  },
+  {
+    id: 'function-graph',
+    title: 'function_graph',
+    family: 'trace',
+    sample: ' 2) # 5734.963 us |  } /* swiotlb_map = 0x7db2a000 */',
+  },
+  {
+    id: 'kernel-log',
+    title: 'kernel log',
+    family: 'log',
+    sample:
+      '[ 1582.784369] mt7615e 0000:01:00.0: swiotlb buffer is full (sz: 3776 bytes), total 32768 (slots), used 31415 (slots)',
+  },
+  {
+    id: 'debugfs-csv',
+    title: 'samples of debugfs counters, a table',
+    family: 'samples',
+    sample: 'mono_s,boot_s,nslabs,used,used_hiwater,transient_nslabs',
+  },
+  {
+    id: 'debugfs',
+    title: 'debugfs counters, one per line',
+    family: 'samples',
+    sample: '/sys/kernel/debug/swiotlb/io_tlb_used:256',
+  },
+]);

@@ -1,0 +1,484 @@
+import type { LogRecord } from '../model/log';
+import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, startsWithAt } from './bytes';
+import { type ReaderContext, Verdict, type VerdictCode } from './context';
+import { skipDecoration } from './ftraceText';
+import {
+  emptyRecord,
+  type FoundMessage,
+  findMessage,
+  lockupFrame,
+  lockupHeader,
+  swiotlbParameter,
+} from './logMessages';
+import { type CleanLine, cleanLine, type LogPrefix, stripPrefix } from './logPrefix';
+
+/** What the file name says about bare lines: a copy of /proc/cmdline or of uname. */
+export type LogHint = 'cmdline' | 'release' | '';
+
+/** A log line that may continue on the next one. */
+interface HeldLine {
+  readonly line: number;
+  readonly byteOffset: number;
+  readonly clean: CleanLine;
+  readonly baseColumn: number;
+  readonly prefix: LogPrefix;
+  readonly found: FoundMessage | null;
+  readonly verdict: VerdictCode;
+  readonly timeNs: number;
+}
+
+interface PendingLockup {
+  readonly record: Omit<LogRecord, 'value'>;
+  readonly lastLine: number;
+}
+
+/** A stack trace is looked for in so many lines behind the lockup line. */
+const lockupReach = 120;
+/** Lines above this are not decoded: no kernel message is that long. */
+const maxLogLine = 16384;
+
+/** Kernel messages of one source: plain log lines, lines wrapped by mail programs, console events of a trace. */
+export class KernelMessages {
+  private readonly context: ReaderContext;
+  private readonly hint: LogHint;
+  private held: HeldLine | null = null;
+  private lockup: PendingLockup | null = null;
+  private fullWithTotals = 0;
+  private fullWithoutTotals = 0;
+  /** Records delivered and stamped lines seen: what makes the source a log. */
+  records = 0;
+  stampedLines = 0;
+
+  constructor(context: ReaderContext, hint: LogHint) {
+    this.context = context;
+    this.hint = hint;
+  }
+
+  get hasHeld(): boolean {
+    return this.held !== null;
+  }
+
+  parse(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    const context = this.context;
+    if (end - start > maxLogLine) {
+      return Verdict.text;
+    }
+    const wanted =
+      this.hint !== '' ||
+      (context.origin === null && looksStamped(buffer, start, end)) ||
+      hasTrigger(buffer, start, end) ||
+      endsWithColon(buffer, start, end) ||
+      this.lockup !== null;
+    if (!wanted) {
+      if (looksStamped(buffer, start, end)) {
+        this.stampedLines++;
+        context.name('kernel log').counted++;
+        return Verdict.counted;
+      }
+      return Verdict.text;
+    }
+
+    const clean = cleanLine(decodeUtf8(buffer, start, end));
+    const prefix = stripPrefix(clean.text);
+    const timeNs = this.timeOf(prefix);
+    if (prefix.stamped) {
+      this.stampedLines++;
+    }
+    const found = this.find(clean.text, prefix);
+    const lone = prefix.stamped ? Verdict.counted : Verdict.text;
+    this.followLockup(clean, prefix, timeNs, 0);
+    if (found === null) {
+      if (context.terminated && mayContinue(clean.text, prefix.cursor)) {
+        this.hold(clean, prefix, null, lone, timeNs);
+        return Verdict.held;
+      }
+      if (lone === Verdict.counted) {
+        context.name('kernel log').counted++;
+      }
+      return lone;
+    }
+    const rest = clean.text.slice(found.endIndex).trim();
+    if (found.facts.kind === 'buffer-full' && (found.facts.totalSlots ?? -1) < 0) {
+      if (!context.terminated && (rest.startsWith(', ') || this.cutOff(rest))) {
+        return Verdict.bad;
+      }
+      if (context.terminated && (rest === '' || rest === ',' || rest === '=' || rest === ',=')) {
+        this.hold(clean, prefix, found, Verdict.understood, timeNs);
+        return Verdict.held;
+      }
+    }
+    this.deliver(this.record(clean, 0, prefix, found, timeNs));
+    return Verdict.understood;
+  }
+
+  /** True when the line continues the held one; both are then delivered as one message. Otherwise the held line is decided. */
+  join(buffer: Uint8Array, start: number, end: number): boolean {
+    const held = this.held;
+    if (held === null) {
+      return false;
+    }
+    const next = end - start > maxLogLine ? '' : cleanLine(decodeUtf8(buffer, start, end)).text;
+    const nextPrefix = stripPrefix(next);
+    if (next !== '' && !nextPrefix.stamped) {
+      const first = held.clean.text.replace(/[\s=]+$/, '');
+      const joined = `${first} ${next.slice(nextPrefix.cursor)}`;
+      const found = this.find(joined, held.prefix);
+      const better = held.found === null || (found?.facts.totalSlots ?? -1) >= 0;
+      if (found !== null && better && found.endIndex > first.length + 1) {
+        this.held = null;
+        const joinedClean: CleanLine = {
+          text: joined,
+          column: (index) => held.clean.column(Math.min(index, first.length)),
+        };
+        const record = this.record(joinedClean, held.baseColumn, held.prefix, found, held.timeNs);
+        this.deliver({ ...record, line: held.line, byteOffset: held.byteOffset });
+        this.context.count(Verdict.understood, held.line, () => held.clean.text);
+        return true;
+      }
+    }
+    this.flush();
+    return false;
+  }
+
+  /** Decides the held line without its continuation. */
+  flush(): void {
+    const held = this.held;
+    if (held === null) {
+      return;
+    }
+    this.held = null;
+    if (held.found !== null) {
+      const record = this.record(held.clean, held.baseColumn, held.prefix, held.found, held.timeNs);
+      this.deliver({ ...record, line: held.line, byteOffset: held.byteOffset });
+    } else if (held.verdict === Verdict.counted) {
+      this.context.name('kernel log').counted++;
+    }
+    this.context.count(held.verdict, held.line, () => held.clean.text);
+  }
+
+  /** The text of a printk:console event; header and line are in the context. */
+  parseConsole(buffer: Uint8Array, start: number, end: number): void {
+    const context = this.context;
+    if (end - start > maxLogLine || (!hasTrigger(buffer, start, end) && this.lockup === null)) {
+      return;
+    }
+    const before = decodeUtf8(buffer, context.lineStart, start).length;
+    const clean = cleanLine(decodeUtf8(buffer, start, end));
+    const prefix = stripPrefix(clean.text);
+    const { cpu, pid, timeNs } = context.header;
+    this.followLockup(clean, prefix, timeNs, before, { cpu, pid });
+    const found = this.find(clean.text, prefix);
+    if (found !== null) {
+      this.deliver({ ...this.record(clean, before, prefix, found, timeNs), viaTrace: true, cpu, pid });
+    }
+  }
+
+  private find(text: string, prefix: LogPrefix): FoundMessage | null {
+    const found = findMessage(text, prefix.cursor);
+    if (found !== null || this.hint === '') {
+      return found;
+    }
+    const rest = text.slice(prefix.cursor).trimEnd();
+    const span = { index: prefix.cursor, endIndex: prefix.cursor + rest.length, deviceMessage: false };
+    if (this.hint === 'cmdline' && rest !== '') {
+      return { ...span, facts: { kind: 'command-line', value: swiotlbParameter(rest) } };
+    }
+    const release = /^(\d+\.\d+[\w.+-]*)/.exec(rest);
+    return release === null ? null : { ...span, facts: { kind: 'kernel-version', value: release[1] } };
+  }
+
+  private hold(
+    clean: CleanLine,
+    prefix: LogPrefix,
+    found: FoundMessage | null,
+    verdict: VerdictCode,
+    timeNs: number,
+  ): void {
+    const { line, byteOffset, skippedNuls } = this.context;
+    this.held = { line, byteOffset, clean, baseColumn: skippedNuls, prefix, found, verdict, timeNs };
+  }
+
+  /** The last line of a file that ends without a line end, in a log whose other lines all have the counters. */
+  private cutOff(rest: string): boolean {
+    return rest === '' && this.fullWithTotals > 0 && this.fullWithoutTotals === 0 && this.context.line > 1;
+  }
+
+  private timeOf(prefix: LogPrefix): number {
+    if (Number.isNaN(prefix.seconds)) {
+      return Number.NaN;
+    }
+    const timeNs = this.context.relativeNs(prefix.seconds, prefix.nanoseconds, prefix.family);
+    this.context.noteTime(timeNs, 'log');
+    return timeNs;
+  }
+
+  private record(
+    clean: CleanLine,
+    baseColumn: number,
+    prefix: LogPrefix,
+    found: FoundMessage,
+    timeNs: number,
+  ): LogRecord {
+    const { context } = this;
+    const base = baseColumn === 0 ? context.skippedNuls : baseColumn;
+    const named = found.deviceMessage ? deviceBefore(clean.text, prefix, found.index) : null;
+    const startIndex = named?.start ?? found.index;
+    return {
+      ...emptyRecord,
+      ...found.facts,
+      source: context.source,
+      line: context.line,
+      byteOffset: context.byteOffset,
+      startColumn: base + clean.column(startIndex),
+      endColumn: base + clean.column(found.endIndex - 1) + 1,
+      timeNs,
+      device: found.facts.device ?? named?.device ?? '',
+      driver: named?.driver ?? '',
+      text: clean.text.slice(startIndex, found.endIndex),
+    };
+  }
+
+  private deliver(record: LogRecord): void {
+    this.records++;
+    if (record.kind === 'buffer-full') {
+      if (record.totalSlots >= 0) {
+        this.fullWithTotals++;
+      } else {
+        this.fullWithoutTotals++;
+      }
+    }
+    if (!neutralKinds.has(record.kind)) {
+      this.context.hasField = true;
+    }
+    if (record.kind === 'kernel-version' && this.context.release === '') {
+      this.context.release = record.value;
+    }
+    this.context.name(`kernel log: ${record.kind}`).understood++;
+    this.context.sink.log(record);
+  }
+
+  /** Remembers a lockup line, and reports it once a stack line behind it names a swiotlb function. */
+  private followLockup(
+    clean: CleanLine,
+    prefix: LogPrefix,
+    timeNs: number,
+    baseColumn: number,
+    via?: { readonly cpu: number; readonly pid: number },
+  ): void {
+    const { context } = this;
+    const header = lockupHeader.exec(clean.text);
+    if (header !== null) {
+      const text = header[0].replace(/["'`\s,]+$/, '');
+      const base = baseColumn === 0 ? context.skippedNuls : baseColumn;
+      const start = Math.max(header.index, prefix.cursor);
+      this.lockup = {
+        lastLine: context.line + lockupReach,
+        record: {
+          ...emptyRecord,
+          kind: 'lockup',
+          source: context.source,
+          line: context.line,
+          byteOffset: context.byteOffset,
+          startColumn: base + clean.column(start),
+          endColumn: base + clean.column(header.index + text.length - 1) + 1,
+          timeNs,
+          text,
+          ...(via === undefined ? {} : { viaTrace: true, cpu: via.cpu, pid: via.pid }),
+        },
+      };
+      return;
+    }
+    if (this.lockup === null) {
+      return;
+    }
+    if (context.line > this.lockup.lastLine) {
+      this.lockup = null;
+      return;
+    }
+    const frame = lockupFrame.exec(clean.text);
+    if (frame !== null) {
+      const name = /_*\w*swiotlb\w*/.exec(frame[0]);
+      this.deliver({ ...this.lockup.record, value: name?.[0] ?? '' });
+      this.lockup = null;
+    }
+  }
+}
+
+/** Facts about a machine that every boot log has: they do not make a log one of the field. */
+const neutralKinds: ReadonlySet<string> = new Set([
+  'kernel-version',
+  'cpus',
+  'memory',
+  'command-line',
+  'config',
+  'atomic-pool',
+]);
+
+interface NamedDevice {
+  readonly start: number;
+  readonly driver: string;
+  readonly device: string;
+}
+
+/** `DRIVER DEV: ` directly before a message (dev_printk); the device may stand alone. */
+function deviceBefore(text: string, prefix: LogPrefix, index: number): NamedDevice | null {
+  const before = text.slice(prefix.cursor, index);
+  const colon = /:\s+$/.exec(before);
+  if (colon === null) {
+    return null;
+  }
+  const body = before.slice(0, colon.index);
+  const deviceStart = body.lastIndexOf(' ') + 1;
+  const device = body.slice(deviceStart).replace(/^["'`([]+/, '');
+  if (device === '' || device === 'kernel' || /["'{}]/.test(device)) {
+    return null;
+  }
+  const rest = body.slice(0, deviceStart).trimEnd();
+  let driver = rest;
+  if (!prefix.stamped || rest.length > 48 || /[[\]{}"]/.test(rest)) {
+    driver = rest.slice(rest.lastIndexOf(' ') + 1);
+  }
+  const afterColon = driver.lastIndexOf(': ');
+  driver = afterColon < 0 ? driver : driver.slice(afterColon + 2);
+  // grep glues FILE: to the first word; driver names hold no colon.
+  driver = driver.slice(
+    Math.max(driver.lastIndexOf(':'), driver.lastIndexOf(']'), driver.lastIndexOf('"'), driver.lastIndexOf('>')) + 1,
+  );
+  driver = driver.replace(/^[`'*(]+/, '').trim();
+  const start = driver === '' ? prefix.cursor + deviceStart : prefix.cursor + rest.lastIndexOf(driver);
+  return { start, driver, device };
+}
+
+/** The beginning of a message that a mail program wrapped: a lone `DRIVER DEV:`, or words of the field without a whole message. */
+function mayContinue(text: string, cursor: number): boolean {
+  const rest = text.slice(cursor).trimEnd();
+  if (/^(?:\S+ ){0,4}\S+:$/.test(rest)) {
+    return true;
+  }
+  return (
+    /swiotlb|SW-IOMMU|software IO|IO TLB|overflow|coherent allocation|Out of|SWIOTLB/.test(rest) && rest.length < 300
+  );
+}
+
+const triggers = [
+  'swiotlb',
+  'SWIOTLB',
+  'SW-IOMMU',
+  'IO TLB',
+  'software IO',
+  'overflow',
+  'Out of',
+  'DMA',
+  'coherent allocation',
+  'Linux ',
+  'BOOT_IMAGE=',
+  'ommand line',
+  'Allowing',
+  'nr_cpu_ids',
+  'Memory',
+  'CONFIG_',
+  'lockup',
+  'LOCKUP',
+  'stall',
+  'blocked for more',
+  'callbacks suppressed',
+  'only able',
+  'tlb structure',
+  'allocate new pool',
+  'allocate buffer',
+  'area num',
+].map(asciiBytes);
+
+/** Triggers by their first two bytes. */
+const triggersByPair = new Map<number, Uint8Array[]>();
+const pairMarks = new Uint8Array(65536);
+for (const trigger of triggers) {
+  const pair = (trigger[0] << 8) | trigger[1];
+  pairMarks[pair] = 1;
+  triggersByPair.set(pair, [...(triggersByPair.get(pair) ?? []), trigger]);
+}
+
+/** Whether the line holds a word that any message rule needs. */
+function hasTrigger(buffer: Uint8Array, start: number, end: number): boolean {
+  let previous = 0;
+  for (let i = start; i < end; i++) {
+    const pair = (previous << 8) | buffer[i];
+    previous = buffer[i];
+    if (pairMarks[pair] === 1) {
+      for (const trigger of triggersByPair.get(pair) ?? []) {
+        if (startsWithAt(buffer, i - 1, end, trigger)) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
+function endsWithColon(buffer: Uint8Array, start: number, end: number): boolean {
+  while (end > start && isBlank(buffer[end - 1])) {
+    end--;
+  }
+  return end > start && buffer[end - 1] === Byte.colon && end - start < 300;
+}
+
+const monthWords = [
+  'Jan ',
+  'Feb ',
+  'Mar ',
+  'Apr ',
+  'May ',
+  'Jun ',
+  'Jul ',
+  'Aug ',
+  'Sep ',
+  'Oct ',
+  'Nov ',
+  'Dec ',
+  'kern ',
+].map(asciiBytes);
+const kernelColon = asciiBytes('kern:');
+
+/** A cheap look at the first bytes: a kernel, syslog or logger stamp. */
+function looksStamped(buffer: Uint8Array, start: number, end: number): boolean {
+  const position = skipDecoration(buffer, start, end);
+  const first = buffer[position];
+  if (position + 6 > end) {
+    return false;
+  }
+  if (first === Byte.openBracket) {
+    let next = position + 1;
+    while (next < end && (isBlank(buffer[next]) || buffer[next] === Byte.less || buffer[next] === Byte.plus)) {
+      next++;
+    }
+    let digits = next;
+    while (digits < end && (isDigit(buffer[digits]) || buffer[digits] === Byte.dot || buffer[digits] === Byte.dash)) {
+      digits++;
+    }
+    if (digits > next + 2) {
+      return true;
+    }
+    // [Fri Nov 20 …] and [Nov20 …].
+    return buffer[next] >= 65 && buffer[next] <= 90 && buffer[next + 1] >= 97 && buffer[next + 2] >= 97;
+  }
+  if (first === Byte.less) {
+    return isDigit(buffer[position + 1]);
+  }
+  if (isDigit(first)) {
+    // An ISO date, a kmsg record or an epoch.
+    let digits = position;
+    while (digits < end && isDigit(buffer[digits])) {
+      digits++;
+    }
+    const after = buffer[digits];
+    return (digits - position === 4 && after === Byte.dash) || (after === Byte.comma && isDigit(buffer[digits + 1]));
+  }
+  for (const word of monthWords) {
+    if (startsWithAt(buffer, position, end, word)) {
+      return true;
+    }
+  }
+  return startsWithAt(buffer, position, end, kernelColon) || startsWithAt(buffer, position, end, kernelWord);
+}
+
+const kernelWord = asciiBytes('kernel:');
