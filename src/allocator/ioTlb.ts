@@ -123,7 +123,9 @@ export class IoTlb {
   private readonly port: AllocatorPort;
   private readonly messages: MessageSink | undefined;
   private readonly search: AreaSearch;
-  private readonly byId = new Map<number, Pool>();
+  /** By id minus the first id; undefined: freed. */
+  private readonly byId: (Pool | undefined)[] = [];
+  private readonly firstPoolId: number;
   private readonly memory = new Map<number, PoolMemory>();
   private readonly waitingForRcu: Pool[] = [];
   private nextPoolId: number;
@@ -142,7 +144,8 @@ export class IoTlb {
     this.spec = spec;
     this.port = port;
     this.messages = options.messages;
-    this.nextPoolId = options.firstPoolId ?? 0;
+    this.firstPoolId = options.firstPoolId ?? 0;
+    this.nextPoolId = this.firstPoolId;
     this.rules = generationRules[spec.generation];
     this.search = new AreaSearch(this.rules, spec.pageSize);
     if (spec.boot !== null && spec.boot.slots > 0) {
@@ -160,7 +163,7 @@ export class IoTlb {
 
   /** A pool that was not freed yet. */
   pool(id: number): Pool {
-    const pool = this.byId.get(id);
+    const pool = this.byId[id - this.firstPoolId];
     assert(pool !== undefined, `pool ${id} is gone`);
     return pool;
   }
@@ -289,22 +292,15 @@ export class IoTlb {
    * A transient pool leaves its device at once; its memory waits for `freeNextTransient`.
    */
   unmap(device: TlbDevice, placement: Placement): void {
-    const pool = this.byId.get(placement.pool);
+    const pool = this.byId[placement.pool - this.firstPoolId];
     assert(pool !== undefined, 'the mapping belongs to a pool of this allocator');
-    if (this.spec.dynamic) {
-      this.countLookup(device, pool);
-      if (pool.kind === 'transient') {
-        this.retireTransient(device, pool);
-        return;
-      }
-    }
-    assert(pool.runSlots[placement.firstSlot] === placement.slots, 'the mapping is live');
-    this.cost.areaLocks++;
-    pool.release(placement.firstSlot, placement.slots, placement.pad);
-    this.totalUsed -= placement.slots;
+    this.endMapping(device, pool, placement.firstSlot, placement.slots, placement.pad);
   }
 
-  /** As `unmap`, by bounce address, for callers that have no placement. False: no live mapping starts there. */
+  /**
+   * As `unmap`, by bounce address, as the kernel does it: needs no placement and touches less memory.
+   * False: no live mapping of the device starts there.
+   */
   unmapAddress(device: TlbDevice, address: Address): boolean {
     const pool = this.poolAt(device, address);
     if (pool === null) {
@@ -313,12 +309,11 @@ export class IoTlb {
     const offset = this.rules.deviceMask ? (address >>> 0) & device.masks.minAlignMask & 0x7ff : 0;
     const slot = Math.floor((address - offset - pool.start) / SLOT_BYTES);
     const pad = pool.padSlots[slot];
-    const firstSlot = slot - pad;
-    const slots = pool.runSlots[firstSlot];
+    const slots = pool.runSlots[slot - pad];
     if (slots === 0) {
       return false;
     }
-    this.unmap(device, { pool: pool.id, slot, firstSlot, slots, address, pad, transient: pool.kind === 'transient' });
+    this.endMapping(device, pool, slot - pad, slots, pad);
     return true;
   }
 
@@ -349,7 +344,7 @@ export class IoTlb {
       return null;
     }
     // Transient pools may come and go before the pool is listed: its id must not be given twice.
-    this.byId.set(pool.id, pool);
+    this.byId[pool.id - this.firstPoolId] = pool;
     return { pool };
   }
 
@@ -389,7 +384,7 @@ export class IoTlb {
     let best = 0;
     for (const pool of this.listed) {
       for (let area = 0; area < pool.areas; area++) {
-        best = Math.max(best, pool.largestFreeRun(area));
+        best = pool.largestFreeRun(area, best);
       }
     }
     return best;
@@ -517,6 +512,20 @@ export class IoTlb {
     return slot;
   }
 
+  private endMapping(device: TlbDevice, pool: Pool, firstSlot: number, slots: Slots, pad: Slots): void {
+    if (this.spec.dynamic) {
+      this.countLookup(device, pool);
+      if (pool.kind === 'transient') {
+        this.retireTransient(device, pool);
+        return;
+      }
+    }
+    assert(pool.runSlots[firstSlot] === slots, 'the mapping is live');
+    this.cost.areaLocks++;
+    pool.release(firstSlot, slots, pad);
+    this.totalUsed -= slots;
+  }
+
   private retireTransient(device: TlbDevice, pool: Pool): void {
     const at = device.transientPools.indexOf(pool);
     assert(at >= 0, 'the transient pool belongs to the device');
@@ -524,7 +533,7 @@ export class IoTlb {
     this.cost.areaLocks++;
     this.totalUsed -= pool.slots;
     this.transientSlots -= pool.slots;
-    this.byId.delete(pool.id);
+    this.byId[pool.id - this.firstPoolId] = undefined;
     this.waitingForRcu.push(pool);
   }
 
@@ -567,7 +576,7 @@ export class IoTlb {
       { kind, start, slots, areas },
       { pageSlots: pageSize / SLOT_BYTES, tailOverrun: this.rules.tailOverrun },
     );
-    this.byId.set(pool.id, pool);
+    this.byId[pool.id - this.firstPoolId] = pool;
     this.memory.set(pool.id, { order, bytes });
     if (!atomic) {
       this.memoryBytes += pageSize * 2 ** order;
@@ -632,14 +641,14 @@ export class IoTlb {
       pageSlots: this.spec.pageSize / SLOT_BYTES,
       tailOverrun: this.rules.tailOverrun,
     });
-    this.byId.set(pool.id, pool);
+    this.byId[pool.id - this.firstPoolId] = pool;
     return pool;
   }
 
   /** A rejected pool uses up no id. */
   private reject(pool: Pool): void {
     this.freeMemory(pool);
-    this.byId.delete(pool.id);
+    this.byId[pool.id - this.firstPoolId] = undefined;
     if (this.nextPoolId === pool.id + 1) {
       this.nextPoolId = pool.id;
     }

@@ -244,72 +244,90 @@ export class Pool {
     const stepMask = step - 1;
     let segment = first >> 7;
     let bit = first & (SEGMENT_SLOTS - 1);
+    let group = segment >> GROUP_SHIFT;
     let wholeGroup = bit === 0 && (segment & GROUP_MASK) === 0;
-    let enteringGroup = true;
     while (segment < segmentEnd) {
-      if (enteringGroup && groupBound[groupBase + (segment >> GROUP_SHIFT)] < count) {
-        segment = (segment | GROUP_MASK) + 1;
-        bit = 0;
-        wholeGroup = true;
-        continue;
-      }
-      enteringGroup = false;
-      const at = segmentBase + segment;
-      if (segmentBound[at] >= count) {
-        const hit = this.findInSegment(at, bit, (first - (segment << 7)) & stepMask, stepMask, count);
-        if (hit >= 0) {
-          const slot = (segment << 7) + hit;
-          return slot < limit ? slot : -1;
+      const groupEnd = Math.min((group + 1) << GROUP_SHIFT, segmentEnd);
+      if (groupBound[groupBase + group] >= count) {
+        let best = 0;
+        for (; segment < groupEnd; segment++) {
+          const at = segmentBase + segment;
+          let bound = segmentBound[at];
+          if (bound >= count) {
+            const hit = this.findInSegment(at, bit, (first - (segment << 7)) & stepMask, stepMask, count);
+            if (hit >= 0) {
+              const slot = (segment << 7) + hit;
+              return slot < limit ? slot : -1;
+            }
+            if (this.segmentStale[at] === 1) {
+              this.tightenSegment(at);
+              bound = segmentBound[at];
+            }
+          }
+          bit = 0;
+          if (bound > best) {
+            best = bound;
+          }
         }
-        if (this.segmentStale[at] === 1) {
-          this.tightenSegment(at);
+        if (wholeGroup && (segment & GROUP_MASK) === 0) {
+          groupBound[groupBase + group] = best;
         }
       }
-      segment++;
+      segment = groupEnd;
       bit = 0;
-      if ((segment & GROUP_MASK) === 0) {
-        if (wholeGroup) {
-          this.tightenGroup(area, (segment - 1) >> GROUP_SHIFT);
-        }
-        wholeGroup = true;
-        enteringGroup = true;
-      }
+      group++;
+      wholeGroup = true;
     }
     return -1;
   }
 
   /** Lowers the bounds of an area to what its groups say; for callers whose search of the whole area found nothing. */
-  tightenArea(area: number): void {
+  tightenArea(area: number, count: Slots): void {
+    if (this.areaRun[area] < count) {
+      return;
+    }
     let run = 0;
     let page = 0;
     const base = area * this.areaGroups;
-    for (let group = 0; group < this.areaGroups; group++) {
-      run = Math.max(run, this.groupRun[base + group]);
-      page = Math.max(page, this.groupPage[base + group]);
+    for (let group = base; group < base + this.areaGroups; group++) {
+      if (this.groupRun[group] > run) {
+        run = this.groupRun[group];
+      }
+      if (this.groupPage[group] > page) {
+        page = this.groupPage[group];
+      }
     }
     this.areaRun[area] = run;
     this.areaPage[area] = page;
   }
 
-  /** The longest free run inside one segment of the area; exact. */
-  largestFreeRun(area: number): Slots {
-    let best = 0;
-    const base = area * this.areaSegments;
-    for (let group = 0; group < this.areaGroups; group++) {
-      if (this.groupRun[area * this.areaGroups + group] <= best) {
-        continue;
-      }
-      const end = Math.min(this.areaSegments, (group + 1) << GROUP_SHIFT);
-      for (let segment = group << GROUP_SHIFT; segment < end; segment++) {
-        const at = base + segment;
-        if (this.segmentRun[at] > best && this.segmentStale[at] === 1) {
-          this.tightenSegment(at);
-        }
-        best = Math.max(best, this.segmentRun[at]);
-      }
-      this.tightenGroup(area, group);
+  /** The longest free run inside one segment of the area, if it is longer than `atLeast`; else `atLeast`. Exact. */
+  largestFreeRun(area: number, atLeast: Slots): Slots {
+    let best = atLeast;
+    if (this.areaRun[area] <= best) {
+      return best;
     }
-    this.tightenArea(area);
+    const segmentBase = area * this.areaSegments;
+    const groupBase = area * this.areaGroups;
+    let areaBound = 0;
+    for (let group = 0; group < this.areaGroups; group++) {
+      let groupBound = this.groupRun[groupBase + group];
+      if (groupBound > best) {
+        groupBound = 0;
+        const end = segmentBase + Math.min(this.areaSegments, (group + 1) << GROUP_SHIFT);
+        for (let at = segmentBase + (group << GROUP_SHIFT); at < end; at++) {
+          if (this.segmentRun[at] > best && this.segmentStale[at] === 1) {
+            this.tightenSegment(at);
+          }
+          const bound = this.segmentRun[at];
+          groupBound = bound > groupBound ? bound : groupBound;
+        }
+        this.groupRun[groupBase + group] = groupBound;
+        best = groupBound > best ? groupBound : best;
+      }
+      areaBound = groupBound > areaBound ? groupBound : areaBound;
+    }
+    this.areaRun[area] = areaBound;
     return best;
   }
 
@@ -385,6 +403,9 @@ export class Pool {
         continue;
       }
       const first = (slot & ~31) + 31 - Math.clz32(word & -word);
+      if (first >= end) {
+        break;
+      }
       slot = this.runEnd(first);
       run = Math.max(run, slot - first);
       page = Math.max(page, slot - first - ((this.pagePhase - first) & this.pageMask));
@@ -392,23 +413,6 @@ export class Pool {
     this.segmentRun[segment] = run;
     this.segmentPage[segment] = page;
     this.segmentStale[segment] = 0;
-  }
-
-  private tightenGroup(area: number, group: number): void {
-    const base = area * this.areaSegments;
-    const end = base + Math.min(this.areaSegments, (group + 1) << GROUP_SHIFT);
-    let run = 0;
-    let page = 0;
-    for (let segment = base + (group << GROUP_SHIFT); segment < end; segment++) {
-      if (this.segmentRun[segment] > run) {
-        run = this.segmentRun[segment];
-      }
-      if (this.segmentPage[segment] > page) {
-        page = this.segmentPage[segment];
-      }
-    }
-    this.groupRun[area * this.areaGroups + group] = run;
-    this.groupPage[area * this.areaGroups + group] = page;
   }
 
   /** First slot of the free run around a free slot, inside the segment. */
@@ -443,6 +447,10 @@ export class Pool {
     const free = this.free;
     let index = slot >> 5;
     let bit = slot & 31;
+    if (count <= 32 - bit && count > 0) {
+      free[index] &= ~((-1 >>> (32 - count)) << bit);
+      return;
+    }
     while (count > 0) {
       const inWord = Math.min(count, 32 - bit);
       free[index++] &= ~((-1 >>> (32 - inWord)) << bit);
@@ -455,6 +463,10 @@ export class Pool {
     const free = this.free;
     let index = slot >> 5;
     let bit = slot & 31;
+    if (count <= 32 - bit) {
+      free[index] |= (-1 >>> (32 - count)) << bit;
+      return;
+    }
     while (count > 0) {
       const inWord = Math.min(count, 32 - bit);
       free[index++] |= (-1 >>> (32 - inWord)) << bit;

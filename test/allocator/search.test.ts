@@ -158,7 +158,7 @@ describe('search over the index of free runs', () => {
           }
           for (let area = 0; area < pool.areas; area++) {
             const lists = walk.list.subarray(area * pool.areaSlots, (area + 1) * pool.areaSlots);
-            expect(pool.largestFreeRun(area)).toBe(lists.reduce((best, list) => Math.max(best, list), 0));
+            expect(pool.largestFreeRun(area, 0)).toBe(lists.reduce((best, list) => Math.max(best, list), 0));
           }
         });
       }),

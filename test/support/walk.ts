@@ -312,9 +312,10 @@ export class WalkTlb {
     return { firstSlot: slot, slots, address: pool.start + (slot + pad) * 2048 + offset, pad, offset };
   }
 
-  unmap(mapping: WalkMapping): void {
+  /** Ends the mapping that starts at a slot; `offset` into the slot is that of the original address. */
+  unmap(firstSlot: number, offset: number): void {
     this.areaLocks++;
-    this.pool.release(mapping.firstSlot, mapping.offset);
-    this.totalUsed -= mapping.slots;
+    this.totalUsed -= Math.ceil((this.pool.allocSize[firstSlot] + offset) / 2048);
+    this.pool.release(firstSlot, offset);
   }
 }

@@ -61,7 +61,7 @@ export class AreaSearch {
       }
       this.probes += ((plan.wrapLimit - 1 - plan.wrapFirst) >> stepShift) + 1;
     }
-    pool.tightenArea(area);
+    pool.tightenArea(area, count);
     return plan.endless ? LOCKUP : NOT_FOUND;
   }
 
