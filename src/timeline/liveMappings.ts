@@ -28,6 +28,8 @@ export class LiveMappings {
   state = new Uint8Array(256);
   /** Context that ran the unmap probe. */
   context = new Int32Array(256);
+  /** late, lateDone: row of the mapping that took the address over. */
+  by = new Int32Array(256);
   /** lateDone: time and line of the unmap it was given, to hand on when that proves wrong. */
   timeNs = new Float64Array(256);
   line = new Uint32Array(256);
@@ -105,6 +107,7 @@ export class LiveMappings {
     this.next = copyInto(new Int32Array(capacity), this.next);
     this.state = copyInto(new Uint8Array(capacity), this.state);
     this.context = copyInto(new Int32Array(capacity), this.context);
+    this.by = copyInto(new Int32Array(capacity), this.by);
     this.timeNs = copyInto(new Float64Array(capacity), this.timeNs);
     this.line = copyInto(new Uint32Array(capacity), this.line);
     this.where = copyInto(new Uint16Array(capacity), this.where);

@@ -17,6 +17,8 @@ const MAX_PRINTABLE_LIST = 128;
 const MAX_PADDING = 0x20000;
 /** A DMA address that differs from the physical one by this power of two or more carries an encryption bit. */
 const LOWEST_ENCRYPTION_BIT = 2 ** 40;
+/** How many mappings of one address may wait for an unmap line that is printed late. */
+const MAX_LATE = 8;
 const MAX_FACTS = 1_000_000;
 
 /**
@@ -762,6 +764,7 @@ export class SourceTimeline {
     const { live } = this;
     const columns = this.shared.requests.columns;
     let lateDone = -1;
+    let late = 0;
     for (let entry = live.first(address); entry >= 0; ) {
       const following = live.next[entry];
       const old = live.row[entry];
@@ -772,9 +775,18 @@ export class SourceTimeline {
           }
           if ((columns.evidence[old] & EvidenceBit.direct) === 0) {
             this.supersede(address, entry, row, lateDone);
+            lateDone = -1;
+          }
+          break;
+        case LiveState.late:
+          if (++late > MAX_LATE) {
+            live.remove(address, entry);
           }
           break;
         case LiveState.lateDone:
+          if (lateDone >= 0) {
+            live.remove(address, lateDone);
+          }
           lateDone = entry;
           break;
         case LiveState.awaitsDmaLine:
@@ -799,14 +811,15 @@ export class SourceTimeline {
     const columns = this.shared.requests.columns;
     const old = live.row[entry];
     if (lateDone >= 0) {
-      // Two mappings, one unmap, and a third mapping: the unmap belonged to the second, the first one's is lost.
+      // Two mappings, one unmap, and a third mapping: the unmap belonged to the second, the first still lacks its own.
       const first = live.row[lateDone];
       this.setReleased(old, live.timeNs[lateDone], live.line[lateDone], live.where[lateDone]);
       columns.evidence[old] |= EvidenceBit.dmaUnmap;
       columns.pairing[old] = Pairing.exact;
-      columns.evidence[first] &= ~EvidenceBit.dmaUnmap;
-      this.setReused(first, old);
       live.remove(address, entry);
+      columns.evidence[first] &= ~EvidenceBit.dmaUnmap;
+      this.setReused(first, live.by[lateDone]);
+      live.state[lateDone] = LiveState.late;
       return;
     }
     this.setReused(old, row);
@@ -817,6 +830,7 @@ export class SourceTimeline {
       !(this.lastLossLine > columns.enterLine[old]);
     if (mayBeLate) {
       live.state[entry] = LiveState.late;
+      live.by[entry] = row;
     } else {
       live.remove(address, entry);
     }
@@ -916,7 +930,8 @@ export class SourceTimeline {
     const { live } = this;
     const columns = this.shared.requests.columns;
     const row = live.row[entry];
-    const isLate = live.state[entry] === LiveState.late;
+    // Reused without a late entry: another address got its slots (found between two snapshots).
+    const isLate = live.state[entry] === LiveState.late || columns.pairing[row] === Pairing.reused;
     if (columns.unmapLine[row] !== 0 && !isLate) {
       this.confirmRelease(row, event);
       live.remove(address, entry);
