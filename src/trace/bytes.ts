@@ -212,7 +212,11 @@ export class ByteMap {
 
   /** Index of the key, added when it is new; -1 when the map is full. `size` tells whether it grew. */
   add(buffer: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(buffer, start, end);
+    return this.addHashed(buffer, start, end, hashBytes(buffer, start, end));
+  }
+
+  /** As `add`, for callers that computed the hash with `hashStep` and `hashEnd` while they scanned the key. */
+  addHashed(buffer: Uint8Array, start: number, end: number, hash: number): number {
     const found = this.findHashed(buffer, start, end, hash);
     if (found >= 0 || this.count >= this.limit) {
       return found;
@@ -279,10 +283,27 @@ function copyInto(target: Int32Array<ArrayBuffer>, from: Int32Array): Int32Array
   return target;
 }
 
-function hashBytes(buffer: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = start; i < end; i++) {
-    hash = Math.imul(hash ^ buffer[i], 16777619);
-  }
+/** Start of an incremental hash. */
+export const hashStart = 0x811c9dc5 | 0;
+
+export function hashStep(hash: number, byte: number): number {
+  return Math.imul(hash ^ byte, 16777619);
+}
+
+export function hashEnd(hash: number): number {
   return hash ^ (hash >>> 15);
+}
+
+function hashBytes(buffer: Uint8Array, start: number, end: number): number {
+  let hash = hashStart;
+  for (let i = start; i < end; i++) {
+    hash = hashStep(hash, buffer[i]);
+  }
+  return hashEnd(hash);
+}
+
+/** 1 for letters, digits and underscore: one look-up instead of four comparisons in the hot loops. */
+export const wordBytes = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  wordBytes[byte] = isWord(byte) ? 1 : 0;
 }

@@ -1,5 +1,19 @@
 import { EventKind, type EventKindCode, type TraceEvent } from '../model/events';
-import { asciiBytes, Byte, ByteMap, decodeUtf8, hexDigit, isBlank, isWord, skipBlanks, startsWithAt } from './bytes';
+import {
+  asciiBytes,
+  Byte,
+  ByteMap,
+  decodeUtf8,
+  hashEnd,
+  hashStart,
+  hashStep,
+  hexDigit,
+  isBlank,
+  isWord,
+  skipBlanks,
+  startsWithAt,
+  wordBytes,
+} from './bytes';
 import { type NameCounter, type ReaderContext, Verdict, type VerdictCode } from './context';
 import { readFields, Seen } from './fields';
 import type { KernelMessages } from './kernelLog';
@@ -36,6 +50,7 @@ export class EventText {
   parse(buffer: Uint8Array, start: number, end: number): VerdictCode {
     let nameStart = start;
     let position = start;
+    let hash = hashStart;
     // The name ends at a colon that a blank or the end follows; `system:name:` of perf has an inner colon.
     while (position < end) {
       const byte = buffer[position];
@@ -44,8 +59,11 @@ export class EventText {
           break;
         }
         nameStart = position + 1;
-      } else if (!isWord(byte) && byte !== Byte.dash && byte !== Byte.dot) {
+        hash = hashStart;
+      } else if (wordBytes[byte] === 0 && byte !== Byte.dash && byte !== Byte.dot) {
         return this.parseUnnamed(buffer, start, end);
+      } else {
+        hash = hashStep(hash, byte);
       }
       position++;
     }
@@ -55,7 +73,7 @@ export class EventText {
     if (position >= end) {
       return this.parseUnnamed(buffer, start, end);
     }
-    const name = this.lookUp(buffer, nameStart, position);
+    const name = this.lookUp(buffer, nameStart, position, hashEnd(hash));
     const fields = skipBlanks(buffer, position + 1, end);
     if (name.parser !== null) {
       if (name.parser(this, buffer, fields, end)) {
@@ -103,9 +121,9 @@ export class EventText {
     return Verdict.bad;
   }
 
-  private lookUp(buffer: Uint8Array, start: number, end: number): KnownName {
+  private lookUp(buffer: Uint8Array, start: number, end: number, hash: number): KnownName {
     const before = this.names.size;
-    const index = this.names.add(buffer, start, end);
+    const index = this.names.addHashed(buffer, start, end, hash);
     if (index < 0) {
       return this.otherNames;
     }

@@ -1,5 +1,18 @@
 import { Direction, type DirectionCode, DmaAttribute, type TraceEvent } from '../model/events';
-import { asciiBytes, Byte, ByteMap, hexDigit, isBlank, isDigit, isWord, startsWithAt } from './bytes';
+import {
+  asciiBytes,
+  Byte,
+  ByteMap,
+  hashEnd,
+  hashStart,
+  hashStep,
+  hexDigit,
+  isBlank,
+  isDigit,
+  isWord,
+  startsWithAt,
+  wordBytes,
+} from './bytes';
 import type { ReaderContext } from './context';
 
 /** Which fields of an event's text were there and whole. */
@@ -39,6 +52,38 @@ export const Seen = {
   work: 1 << 27,
 } as const;
 
+/** Dense numbers, so that the switch in the hot loop is a jump table. */
+const Meaning = {
+  direction: 0,
+  dma: 1,
+  size: 2,
+  original: 3,
+  attributes: 4,
+  sgDma: 5,
+  sgSizes: 6,
+  sgOriginal: 7,
+  error: 8,
+  mask: 9,
+  deviceAddress: 10,
+  force: 11,
+  device: 12,
+  nents: 13,
+  allocSize: 14,
+  alignMask: 15,
+  poolStart: 16,
+  poolEnd: 17,
+  poolSlots: 18,
+  poolAreas: 19,
+  transient: 20,
+  pool: 21,
+  order: 22,
+  page: 23,
+  pfn: 24,
+  work: 25,
+  argument: 26,
+} as const;
+type KeyMeaning = keyof typeof Meaning;
+
 /** Field keys of all events, several spellings to one meaning. */
 const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly string[]])[] = [
   ['direction', ['dir', 'direction']],
@@ -48,13 +93,13 @@ const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly strin
   ['attributes', ['attrs', 'attr']],
   ['sgDma', ['dma_addrs']],
   ['sgSizes', ['sizes', 'lengths']],
-  ['sgOriginal', ['phys_addrs']],
+  ['sgOriginal', ['phys_addrs', 'addrs']],
   ['error', ['err', 'error']],
   ['mask', ['dma_mask']],
   ['deviceAddress', ['dev_addr']],
   ['force', ['force']],
   ['device', ['device', 'dev', 'dev_name', 'name', 'devname']],
-  ['nents', ['nents']],
+  ['nents', ['nents', 'full_nents']],
   ['allocSize', ['alloc_size', 'asize']],
   ['alignMask', ['amask', 'align', 'align_mask', 'alloc_align', 'alloc_align_mask', 'alignmask']],
   ['poolStart', ['start', 'pool_start']],
@@ -70,37 +115,8 @@ const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly strin
   ['argument', ['arg1', 'arg2', 'arg3', 'arg4', 'arg5', 'arg6']],
 ];
 
-type KeyMeaning =
-  | 'direction'
-  | 'dma'
-  | 'size'
-  | 'original'
-  | 'attributes'
-  | 'sgDma'
-  | 'sgSizes'
-  | 'sgOriginal'
-  | 'error'
-  | 'mask'
-  | 'deviceAddress'
-  | 'force'
-  | 'device'
-  | 'nents'
-  | 'allocSize'
-  | 'alignMask'
-  | 'poolStart'
-  | 'poolEnd'
-  | 'poolSlots'
-  | 'poolAreas'
-  | 'transient'
-  | 'pool'
-  | 'order'
-  | 'page'
-  | 'pfn'
-  | 'work'
-  | 'argument';
-
 const keys = ByteMap.of(keyMeanings.flatMap(([, names]) => names));
-const meaningOfKey: readonly KeyMeaning[] = keyMeanings.flatMap(([meaning, names]) => names.map(() => meaning));
+const meaningOfKey = Uint8Array.from(keyMeanings.flatMap(([meaning, names]) => names.map(() => Meaning[meaning])));
 
 const attributeNames: readonly (readonly [string, number])[] = [
   ['WEAK_ORDERING', DmaAttribute.weakOrdering],
@@ -127,6 +143,7 @@ const wordNoForce = asciiBytes('NO_FORCE');
 const wordForceOff = asciiBytes('FORCEOFF');
 const wordTruncated = asciiBytes('[TRUNCATED]');
 const wordDevName = asciiBytes('dev_name:');
+const wordArray = asciiBytes('ARRAY[');
 const wordFault = asciiBytes('(fault)');
 
 const maxListEntries = 4096;
@@ -200,10 +217,9 @@ export function readFields(
   let deviceEnd = -1;
   let argument = Number.NaN;
   let argumentAllOnes = false;
-  event.sgCount = 0;
-  event.sgDma.length = 0;
-  event.sgSizes.length = 0;
-  event.sgOriginal.length = 0;
+  clearList(event.sgDma);
+  clearList(event.sgSizes);
+  clearList(event.sgOriginal);
   const lastByteAmbiguous = !context.terminated;
 
   while (position < end) {
@@ -213,7 +229,9 @@ export function readFields(
     }
     // The key, or a bare word.
     const start = position;
-    while (position < end && isWord(buffer[position])) {
+    let hash = hashStart;
+    while (position < end && wordBytes[buffer[position]] === 1) {
+      hash = hashStep(hash, buffer[position]);
       position++;
     }
     if (position >= end || buffer[position] !== Byte.equals || position === start) {
@@ -246,7 +264,7 @@ export function readFields(
       continue;
     }
 
-    const key = keys.find(buffer, start, position);
+    const key = keys.findHashed(buffer, start, position, hashEnd(hash));
     position++;
     const valueStart = position;
     if (key < 0) {
@@ -256,13 +274,13 @@ export function readFields(
     let bit = 0;
     let isNumber = true;
     switch (meaningOfKey[key]) {
-      case 'direction':
+      case Meaning.direction:
         bit = Seen.direction;
         isNumber = false;
         event.direction = readDirection(buffer, position, end);
         position = skipValue(buffer, position, end);
         break;
-      case 'dma':
+      case Meaning.dma:
         bit = Seen.dma;
         readHex(buffer, position, end);
         event.dma = number.value;
@@ -273,34 +291,34 @@ export function readFields(
           checkAddress(context, event.dma);
         }
         break;
-      case 'original':
+      case Meaning.original:
         bit = Seen.original;
         readHex(buffer, position, end);
         event.original = usableAddress(context);
         break;
-      case 'deviceAddress':
+      case Meaning.deviceAddress:
         bit = Seen.deviceAddress;
         readHex(buffer, position, end);
         event.original = usableAddress(context);
         break;
-      case 'size':
+      case Meaning.size:
         bit = Seen.size;
         readNumber(buffer, position, end);
         event.sizeBytes = usableSize(context);
         break;
-      case 'allocSize':
+      case Meaning.allocSize:
         bit = Seen.allocSize;
         readNumber(buffer, position, end);
         if ((seen & Seen.size) === 0) {
           event.sizeBytes = usableSize(context);
         }
         break;
-      case 'mask':
+      case Meaning.mask:
         bit = Seen.mask;
         readHex(buffer, position, end);
         event.dmaMaskBits = number.allOnes && number.digits === 16 ? 64 : bitLength(number.value);
         break;
-      case 'attributes':
+      case Meaning.attributes:
         bit = Seen.attributes;
         isNumber = false;
         position = readAttributes(event, buffer, position, end);
@@ -309,44 +327,44 @@ export function readFields(
           seen |= lastByteAmbiguous && position === end ? Seen.torn : 0;
         }
         break;
-      case 'sgDma':
+      case Meaning.sgDma:
         bit = Seen.sgDma;
         isNumber = false;
-        position = readList(context, event.sgDma, buffer, position, end);
+        position = readList(context, event.sgDma, buffer, position, end, 8);
         if (position < 0) {
           seen |= Seen.torn;
           position = end;
         }
         break;
-      case 'sgSizes':
+      case Meaning.sgSizes:
         bit = Seen.sgSizes;
         isNumber = false;
-        position = readList(context, event.sgSizes, buffer, position, end);
+        position = readList(context, event.sgSizes, buffer, position, end, 4);
         if (position < 0) {
           seen |= Seen.torn;
           position = end;
         }
         break;
-      case 'sgOriginal':
+      case Meaning.sgOriginal:
         bit = Seen.sgOriginal;
         isNumber = false;
-        position = readList(context, event.sgOriginal, buffer, position, end);
+        position = readList(context, event.sgOriginal, buffer, position, end, 8);
         if (position < 0) {
           seen |= Seen.torn;
           position = end;
         }
         break;
-      case 'error':
+      case Meaning.error:
         bit = Seen.error;
         readNumber(buffer, position, end);
         event.error = number.value;
         break;
-      case 'force':
+      case Meaning.force:
         bit = Seen.forceWord;
         readNumber(buffer, position, end);
         event.forced = number.value !== 0;
         break;
-      case 'device': {
+      case Meaning.device: {
         isNumber = false;
         position = skipValue(buffer, position, end);
         if ((seen & Seen.device) !== 0) {
@@ -367,7 +385,7 @@ export function readFields(
         }
         break;
       }
-      case 'nents': {
+      case Meaning.nents: {
         isNumber = false;
         readNumber(buffer, position, end);
         if (buffer[number.end] === Byte.slash) {
@@ -381,59 +399,59 @@ export function readFields(
         position = skipValue(buffer, position, end);
         break;
       }
-      case 'alignMask':
+      case Meaning.alignMask:
         bit = Seen.alignMask;
         readNumber(buffer, position, end);
         event.allocAlignMask = number.value;
         break;
-      case 'poolStart':
+      case Meaning.poolStart:
         bit = Seen.poolStart;
         readHex(buffer, position, end);
         event.poolStart = usableAddress(context);
         break;
-      case 'poolEnd':
+      case Meaning.poolEnd:
         bit = Seen.poolEnd;
         readHex(buffer, position, end);
         event.poolEnd = usableAddress(context);
         break;
-      case 'poolSlots':
+      case Meaning.poolSlots:
         bit = Seen.poolSlots;
         readNumber(buffer, position, end);
         event.poolSlots = number.value;
         break;
-      case 'poolAreas':
+      case Meaning.poolAreas:
         bit = Seen.poolAreas;
         readNumber(buffer, position, end);
         event.poolAreas = number.value;
         break;
-      case 'transient':
+      case Meaning.transient:
         bit = Seen.transient;
         readNumber(buffer, position, end);
         event.transient = number.value === 0 ? 0 : 1;
         break;
-      case 'pool':
+      case Meaning.pool:
         // A kernel pointer: only null or not matters.
         bit = Seen.pool;
         readHex(buffer, position, end);
         seen |= number.digits > 0 && number.value === 0 ? Seen.nullPool : 0;
         break;
-      case 'order':
+      case Meaning.order:
         bit = Seen.order;
         readNumber(buffer, position, end);
         event.order = number.value;
         break;
-      case 'page':
-      case 'pfn':
-        bit = meaningOfKey[key] === 'page' ? Seen.page : 0;
+      case Meaning.page:
+      case Meaning.pfn:
+        bit = meaningOfKey[key] === Meaning.page ? Seen.page : 0;
         readHex(buffer, position, end);
-        event.failed = event.failed || (meaningOfKey[key] === 'page' && number.digits > 0 && number.value === 0);
+        event.failed = event.failed || (meaningOfKey[key] === Meaning.page && number.digits > 0 && number.value === 0);
         break;
-      case 'work':
+      case Meaning.work:
         bit = Seen.work;
         isNumber = false;
         position = skipValue(buffer, position, end);
         break;
-      case 'argument':
+      case Meaning.argument:
         readHex(buffer, position, end);
         argument = number.value;
         argumentAllOnes = number.allOnes;
@@ -472,6 +490,13 @@ export function readFields(
     seen |= Seen.dma | (argumentAllOnes ? Seen.dmaAllOnes : 0);
   }
   return seen;
+}
+
+/** Setting a length costs even when nothing changes. */
+function clearList(list: number[]): void {
+  if (list.length > 0) {
+    list.length = 0;
+  }
 }
 
 function hasWordByte(buffer: Uint8Array, start: number, end: number): boolean {
@@ -593,8 +618,21 @@ function readAttributes(event: TraceEvent, buffer: Uint8Array, position: number,
   return known ? position : -1;
 }
 
-/** `{0x…,0x…}` into the list. Returns the end, or -1 when the closing brace is missing. */
-function readList(context: ReaderContext, list: number[], buffer: Uint8Array, position: number, end: number): number {
+/**
+ * `{0x…,0x…}` into the list, or `ARRAY[00, a0, …]`: the bytes of little-endian numbers that trace-cmd prints when it
+ * cannot format an event. Returns the end, or -1 when the closing brace is missing.
+ */
+function readList(
+  context: ReaderContext,
+  list: number[],
+  buffer: Uint8Array,
+  position: number,
+  end: number,
+  elementBytes: number,
+): number {
+  if (startsWithAt(buffer, position, end, wordArray)) {
+    return readRawList(context, list, buffer, position + wordArray.length, end, elementBytes);
+  }
   if (buffer[position] !== Byte.openBrace) {
     return -1;
   }
@@ -604,14 +642,52 @@ function readList(context: ReaderContext, list: number[], buffer: Uint8Array, po
     if (number.digits === 0) {
       return -1;
     }
-    if (list.length < maxListEntries) {
-      const sentinel = number.allOnes && number.digits === 16;
-      list.push(sentinel || !checkAddress(context, number.value) ? Number.NaN : number.value);
-    }
+    pushAddress(context, list, number.value, number.allOnes && number.digits === 16);
     position = number.end;
     if (position < end && buffer[position] === Byte.comma) {
       position++;
     }
   }
   return position < end ? position + 1 : -1;
+}
+
+function readRawList(
+  context: ReaderContext,
+  list: number[],
+  buffer: Uint8Array,
+  position: number,
+  end: number,
+  elementBytes: number,
+): number {
+  let value = 0;
+  let scale = 1;
+  let bytes = 0;
+  let allOnes = true;
+  while (position < end && buffer[position] !== Byte.closeBracket) {
+    readHex(buffer, position, end);
+    if (number.digits === 0) {
+      return -1;
+    }
+    value += number.value * scale;
+    scale *= 256;
+    allOnes = allOnes && number.value === 255;
+    if (++bytes === elementBytes) {
+      pushAddress(context, list, value, allOnes && elementBytes === 8);
+      value = 0;
+      scale = 1;
+      bytes = 0;
+      allOnes = true;
+    }
+    position = number.end;
+    while (position < end && (buffer[position] === Byte.comma || buffer[position] === Byte.space)) {
+      position++;
+    }
+  }
+  return position < end ? position + 1 : -1;
+}
+
+function pushAddress(context: ReaderContext, list: number[], value: number, sentinel: boolean): void {
+  if (list.length < maxListEntries) {
+    list.push(sentinel || !checkAddress(context, value) ? Number.NaN : value);
+  }
 }

@@ -93,6 +93,8 @@ class TextReader implements TraceReader {
   private readonly debugfs: DebugfsText;
   private readonly lineOffsets: number[] = [0];
   private readonly linesByFormat = new Map<FormatId, number>();
+  /** Consecutive lines of one format, so that a long trace costs no map look-up per line. */
+  private readonly run = { id: '', lines: 0 };
   private readonly statistics = new ByteStatistics();
   private utf16: Utf16Decoder | null = null;
   private firstByte = -1;
@@ -255,6 +257,10 @@ class TextReader implements TraceReader {
       return;
     }
     const verdict = this.dispatch(buffer, start, end);
+    if (verdict === Verdict.understood) {
+      context.tally.understood++;
+      return;
+    }
     if (verdict === Verdict.held) {
       return;
     }
@@ -407,12 +413,26 @@ class TextReader implements TraceReader {
 
   private countFormat(id: FormatId, verdict: VerdictCode): VerdictCode {
     if (verdict === Verdict.understood || verdict === Verdict.counted || verdict === Verdict.held) {
-      this.linesByFormat.set(id, (this.linesByFormat.get(id) ?? 0) + 1);
+      if (id !== this.run.id) {
+        this.closeRun();
+        this.run.id = id;
+      }
+      this.run.lines++;
     }
     return verdict;
   }
 
+  /** Adds the current run of lines of one format to the totals. */
+  private closeRun(): void {
+    const { id, lines } = this.run;
+    if (lines > 0) {
+      this.linesByFormat.set(id, (this.linesByFormat.get(id) ?? 0) + lines);
+      this.run.lines = 0;
+    }
+  }
+
   private recognised(): boolean {
+    this.closeRun();
     for (const [id, lines] of this.linesByFormat) {
       if (lines > 0 && (id !== 'kernel-log' || this.messages.records > 0 || this.messages.stampedLines > 0)) {
         return true;
