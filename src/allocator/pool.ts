@@ -320,12 +320,12 @@ export class Pool {
             this.tightenSegment(at);
           }
           const bound = this.segmentRun[at];
-          groupBound = bound > groupBound ? bound : groupBound;
+          groupBound = Math.max(bound, groupBound);
         }
         this.groupRun[groupBase + group] = groupBound;
-        best = groupBound > best ? groupBound : best;
+        best = Math.max(groupBound, best);
       }
-      areaBound = groupBound > areaBound ? groupBound : areaBound;
+      areaBound = Math.max(groupBound, areaBound);
     }
     this.areaRun[area] = areaBound;
     return best;
