@@ -21,8 +21,8 @@ export interface ClockOffset {
   readonly offsetErrorNs: number;
 }
 
-/** Lines of one message and its event lie this close once the offset is right. */
-const CLUSTER_NS = 2_000_000;
+/** Lines of one message and its event lie this close once the offset is right; the narrowest that fits is taken. */
+const CLUSTERS_NS = [20_000, 200_000, 2_000_000];
 /** Time stamps are printed in microseconds. */
 const RESOLUTION_NS = 1000;
 const MAX_LINES = 200;
@@ -172,15 +172,22 @@ interface Cluster {
   readonly deltas: readonly number[];
 }
 
-/** The stretch of CLUSTER_NS in which most lines have a partner. */
+/** The narrowest stretch in which (nearly) as many lines have a partner as in the widest. */
 function densest(deltas: Delta[]): Cluster {
   const sorted = deltas.filter((delta) => !Number.isNaN(delta.ns)).sort((a, b) => a.ns - b.ns);
+  const clusters = CLUSTERS_NS.map((widthNs) => densestWithin(sorted, widthNs));
+  const most = clusters[clusters.length - 1].lines;
+  return clusters.find((cluster) => cluster.lines >= 0.9 * most) as Cluster;
+}
+
+/** The stretch of that width in which most lines have a partner. `sorted` is in order of time. */
+function densestWithin(sorted: readonly Delta[], widthNs: number): Cluster {
   const inside = new Map<number, number>();
   let best: { lines: number; from: number; to: number } = { lines: 0, from: 0, to: 0 };
   let from = 0;
   for (let to = 0; to < sorted.length; to++) {
     inside.set(sorted[to].line, (inside.get(sorted[to].line) ?? 0) + 1);
-    while (sorted[to].ns - sorted[from].ns > CLUSTER_NS) {
+    while (sorted[to].ns - sorted[from].ns > widthNs) {
       const left = inside.get(sorted[from].line) as number;
       if (left === 1) {
         inside.delete(sorted[from].line);

@@ -192,17 +192,26 @@ export class PoolTracker {
   }
 
   private addNamed(kind: number, start: number, slots: number, record: LogRecord): void {
+    const row = this.findLasting(start, slots) ?? this.addRow(kind, start, slots, record.source);
+    const columns = this.table.columns;
+    const areas = kind === PoolKind.restricted ? 1 : (this.lastAreas.get(record.source) ?? 0);
+    columns.kind[row] = kind;
+    columns.areas[row] = areas || columns.areas[row];
+    columns.source[row] = record.source;
+    columns.allocLine[row] = record.line;
+    columns.addedLine[row] = record.line;
+    this.table.version++;
+  }
+
+  /** A pool that is there to stay, as unmap probes or another log already named it. */
+  private findLasting(start: number, slots: number): number | undefined {
     const columns = this.table.columns;
     for (let row = 0; row < this.table.length; row++) {
       if (columns.start[row] === start && columns.slots[row] === slots && columns.kind[row] !== PoolKind.transient) {
-        columns.kind[row] = kind;
-        return;
+        return row;
       }
     }
-    const row = this.addRow(kind, start, slots, record.source);
-    this.table.columns.areas[row] = kind === PoolKind.restricted ? 1 : (this.lastAreas.get(record.source) ?? 0);
-    this.table.columns.allocLine[row] = record.line;
-    this.table.columns.addedLine[row] = record.line;
+    return undefined;
   }
 
   private addRow(kind: number, start: number, slots: number, source: number): number {
