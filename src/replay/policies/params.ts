@@ -69,9 +69,10 @@ export const workerParams: readonly PolicyParam[] = [
     name: 'workerDelayNs',
     title: 'From queueing the growth worker until it starts',
     unit: 'ns',
-    default: 500e3,
+    default: 640e3,
     defaultSteps: 2,
-    source: 'between the median (0.25 ms) and the mean (1.6 ms) measured on Linux 6.12.117 with four emulated CPUs',
+    source:
+      'measured on Linux 6.12.117 with four emulated CPUs: median 0.25 ms, mean 1.6 ms; 0.64 ms gives as many misses during growth as were recorded',
     min: 0,
   },
   {
