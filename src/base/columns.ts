@@ -86,7 +86,9 @@ export class GrowableTable<S extends ColumnSpec> {
   }
 
   private allocate(capacity: number): Columns<S> {
-    const columns: Record<string, ColumnArray> = {};
+    // Starting from a copy of the spec keeps the object in fast mode: V8 turns objects that are filled by computed
+    // keys into hash tables after a dozen of them, and every access to a column would pay for it.
+    const columns: Record<string, unknown> = { ...this.spec };
     for (const key in this.spec) {
       const constructor = constructors[this.spec[key]] as ColumnConstructor;
       columns[key] = new constructor(allocateBuffer(capacity * constructor.BYTES_PER_ELEMENT));
