@@ -36,7 +36,13 @@ const bundles = [
 
 if (flags.bench) process.exit(await bench(positionals));
 if (flags.watch) await watch();
-else await buildOnce();
+else await buildOnce().catch(failed);
+
+/** esbuild has printed what is wrong with our source; anything else is worth its stack. */
+function failed(error) {
+  if (!Array.isArray(error.errors)) throw error;
+  process.exit(1);
+}
 
 function present() {
   const missing = bundles.filter((bundle) => !fs.existsSync(path.join(root, bundle.from)));

@@ -61,7 +61,7 @@ describe('the package', () => {
         'extension/dist/server.js',
         'extension/dist/cli.js',
         'extension/dist/webview.js',
-        'extension/media/samples/trace.txt',
+        'extension/media/samples/full-1MiB/trace.txt',
         'extension/readme.md',
         'extension/changelog.md',
         'extension/LICENSE.txt',

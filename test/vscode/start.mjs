@@ -7,17 +7,13 @@ import path from 'node:path';
 import { packageExtension, root } from './harness/package.mjs';
 import { setUpVscode } from './harness/setup.mjs';
 
-const sample = 'trace.txt';
+const sample = 'media/samples/full-1MiB';
 /** The extension then opens its sample and replays it, as if the two commands had been picked from the palette. */
 const environment = { SWIOTLB_LENS_DEMO: '1' };
 
 console.log('Building and packaging the extension …');
 const vsix = packageExtension();
 console.log(`Packaged ${path.basename(vsix)}.`);
-
-const home = fs.mkdtempSync(path.join(os.tmpdir(), 'swiotlb-lens-'));
-const workspace = path.join(home, 'sample');
-fs.cpSync(path.join(root, 'media', 'samples'), workspace, { recursive: true });
 
 if (process.env.SWIOTLB_LENS_EMBEDDED !== '1' && hasDesktopVscode()) startDesktop();
 else await startEmbedded();
@@ -29,12 +25,21 @@ function hasDesktopVscode() {
 
 /** A window with user data of its own: the person's VS Code stays as it is, and the environment arrives. */
 function startDesktop() {
-  const profile = ['--user-data-dir', path.join(home, 'user'), '--extensions-dir', path.join(home, 'extensions')];
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'swiotlb-lens-'));
+  const extensions = path.join(home, 'extensions');
+  const profile = ['--user-data-dir', path.join(home, 'user'), '--extensions-dir', extensions];
   run('code', [...profile, '--install-extension', vsix, '--force']);
   console.log('Opening desktop VS Code with the sample trace. Close the window to end.');
   const quiet = ['--disable-workspace-trust', '--skip-welcome', '--skip-release-notes'];
-  run('code', [...profile, ...quiet, '--new-window', '--wait', workspace, path.join(workspace, sample)]);
+  const folder = sampleFolder(extensions);
+  run('code', [...profile, ...quiet, '--new-window', '--wait', folder, path.join(folder, 'trace.txt')]);
   fs.rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
+
+/** The sample inside the installed package: the same file that *Open sample trace* opens. */
+function sampleFolder(extensions) {
+  const { publisher, name, version } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+  return path.join(extensions, `${publisher}.${name}-${version}`, sample);
 }
 
 function run(command, args) {
@@ -45,8 +50,9 @@ function run(command, args) {
 async function startEmbedded() {
   setUpVscode();
   const { startVscode } = await import('./harness/startVscode.mjs');
-  const vscode = await startVscode({ workspace, vsix: [vsix], env: environment });
-  const url = vscode.url({ openFile: vscode.remoteUri(path.join(workspace, sample)) });
+  const vscode = await startVscode({ vsix: [vsix], env: environment });
+  const folder = sampleFolder(vscode.extensionsDir);
+  const url = vscode.url({ openFile: vscode.remoteUri(path.join(folder, 'trace.txt')) }, folder);
   console.log(
     '\nSWIOTLB Lens is open on the sample trace, replayed with dynamic pools. Open this address in a browser:',
   );
@@ -54,7 +60,6 @@ async function startEmbedded() {
   console.log('Stop with Ctrl-C.');
   const stop = async () => {
     await vscode.close();
-    fs.rmSync(home, { recursive: true, force: true });
     process.exit(0);
   };
   process.once('SIGINT', stop);

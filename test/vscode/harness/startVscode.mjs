@@ -52,7 +52,7 @@ const quietSettings = {
 
 /**
  * @param {object} options
- * @param {string} options.workspace        folder to open
+ * @param {string} [options.workspace]      folder that windows open
  * @param {string[]} [options.vsix]         packaged extensions to install first
  * @param {Record<string, unknown>} [options.settings]  user settings on top of the quiet ones
  * @param {Record<string, string>} [options.env]        more environment for server and extension host
@@ -136,10 +136,10 @@ export async function startVscode({ workspace, vsix = [], settings = {}, env = {
     userDataDir,
     remoteUri,
     log: () => log,
-    /** Address of a window on the workspace; payload is what desktop VS Code takes as command-line arguments. */
-    url(payload = {}) {
+    /** Address of a window on a folder; payload is what desktop VS Code takes as command-line arguments. */
+    url(payload = {}, folder = workspace) {
       const url = new URL('/', origin);
-      url.searchParams.set('folder', path.resolve(workspace));
+      url.searchParams.set('folder', path.resolve(folder));
       const pairs = Object.entries({ skipWelcome: 'true', skipReleaseNotes: 'true', ...payload });
       url.searchParams.set('payload', JSON.stringify(pairs));
       return url.href;

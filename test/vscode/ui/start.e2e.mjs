@@ -75,5 +75,5 @@ test('with desktop VS Code it installs the package and opens the sample there', 
   assert.equal(await ended, 0, output());
   const calls = fs.readFileSync(log, 'utf8');
   assert.match(calls, /--install-extension \S+\.vsix --force/);
-  assert.match(calls, /demo=1 .*--new-window .*\/sample \S+\/sample\/trace\.txt/);
+  assert.match(calls, /demo=1 .*--new-window .*\/samples\/full-1MiB \S+\/samples\/full-1MiB\/trace\.txt/);
 });
