@@ -2,7 +2,6 @@
 // In desktop VS Code when `code` is on the PATH, else in the embedded one, whose address is printed.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { packageExtension, root } from './harness/package.mjs';
 import { setUpVscode } from './harness/setup.mjs';
@@ -25,15 +24,15 @@ function hasDesktopVscode() {
 
 /** A window with user data of its own: the person's VS Code stays as it is, and the environment arrives. */
 function startDesktop() {
-  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'swiotlb-lens-'));
+  const home = path.join(root, 'test/vscode/artifacts/desktop');
   const extensions = path.join(home, 'extensions');
   const profile = ['--user-data-dir', path.join(home, 'user'), '--extensions-dir', extensions];
   run('code', [...profile, '--install-extension', vsix, '--force']);
-  console.log('Opening desktop VS Code with the sample trace. Close the window to end.');
   const quiet = ['--disable-workspace-trust', '--skip-welcome', '--skip-release-notes'];
   const folder = sampleFolder(extensions);
-  run('code', [...profile, ...quiet, '--new-window', '--wait', folder, path.join(folder, 'trace.txt')]);
-  fs.rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  run('code', [...profile, ...quiet, '--new-window', folder, path.join(folder, 'trace.txt')]);
+  console.log('SWIOTLB Lens is open in desktop VS Code on the sample trace, replayed with dynamic pools.');
+  console.log(`That window has a profile of its own, in ${path.relative(root, home)}.`);
 }
 
 /** The sample inside the installed package: the same file that *Open sample trace* opens. */
