@@ -1,7 +1,7 @@
 import { low32 } from '../base/address';
 import { type Known, known } from '../model/evidence';
 import type { Geometry } from '../model/geometry';
-import { EvidenceBit, Outcome, Pairing, type TraceTables } from '../model/tables';
+import { EvidenceBit, Pairing, type TraceTables } from '../model/tables';
 import { verify } from '../replay/verify/verify';
 
 /** Bits 0 to 17: a mask of a segment and more would leave no slot to choose from. */
@@ -29,14 +29,12 @@ export function alignmentEvidence(tables: TraceTables): AlignmentEvidence[] {
     against: new Uint32Array(MASK_BITS),
     requests: 0,
   }));
-  const { device, original, recordedBounce, evidence, outcome, pairing } = tables.requests.columns;
+  const { device, original, recordedBounce, evidence, pairing } = tables.requests.columns;
   for (let row = 0; row < tables.requests.length; row++) {
     const from = original[row];
     const to = recordedBounce[row];
     const entry = found[device[row]];
-    const served = outcome[row] === Outcome.served || outcome[row] === Outcome.rolledBack;
     if (
-      !served ||
       entry === undefined ||
       (evidence[row] & EvidenceBit.direct) !== 0 ||
       pairing[row] === Pairing.unseenMap ||
