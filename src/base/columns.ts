@@ -90,8 +90,8 @@ export class GrowableTable<S extends ColumnSpec> {
     // keys into hash tables after a dozen of them, and every access to a column would pay for it.
     const columns: Record<string, unknown> = { ...this.spec };
     for (const key in this.spec) {
-      const constructor = constructors[this.spec[key]] as ColumnConstructor;
-      columns[key] = new constructor(allocateBuffer(capacity * constructor.BYTES_PER_ELEMENT));
+      const arrayType = constructors[this.spec[key]] as ColumnConstructor;
+      columns[key] = new arrayType(allocateBuffer(capacity * arrayType.BYTES_PER_ELEMENT));
     }
     return columns as Columns<S>;
   }
