@@ -97,12 +97,13 @@ export class KernelMessages {
       }
       return lone;
     }
-    const rest = clean.text.slice(found.endIndex).trim();
-    if (found.facts.kind === 'buffer-full' && (found.facts.totalSlots ?? -1) < 0) {
-      if (!context.terminated && (rest.startsWith(', ') || this.cutOff(rest))) {
+    if (found.facts.kind === 'buffer-full' && completeness(found) < 3) {
+      const rest = clean.text.slice(found.endIndex).trim();
+      if (!context.terminated && (/^(?:,\s|\(sz)/.test(rest) || this.cutOff(rest))) {
         return Verdict.bad;
       }
-      if (context.terminated && (rest === '' || rest === ',' || rest === '=' || rest === ',=')) {
+      // A break where the rest of the message is still to come; old kernels print no more than the size.
+      if (context.terminated && /^(?:[,\s=]*|\(sz.*|,\s*total.*|,\s*used.*)$/.test(rest)) {
         this.hold(clean, prefix, found, Verdict.understood, timeNs);
         return Verdict.held;
       }
@@ -123,7 +124,7 @@ export class KernelMessages {
       const first = held.clean.text.replace(/[\s=]+$/, '');
       const joined = `${first} ${next.slice(nextPrefix.cursor)}`;
       const found = this.find(joined, held.prefix);
-      const better = held.found === null || (found?.facts.totalSlots ?? -1) >= 0;
+      const better = held.found === null || completeness(found) > completeness(held.found);
       if (found !== null && better && found.endIndex > first.length + 1) {
         this.held = null;
         const joinedClean: CleanLine = {
@@ -347,6 +348,12 @@ function deviceBefore(text: string, prefix: LogPrefix, index: number): NamedDevi
   driver = driver.replace(/^[`'*(]+/, '').trim();
   const start = driver === '' ? prefix.cursor + deviceStart : prefix.cursor + rest.lastIndexOf(driver);
   return { start, driver, device };
+}
+
+/** How many of the three numbers of "buffer is full" were found. */
+function completeness(found: FoundMessage | null): number {
+  const { sizeBytes = -1, totalSlots = -1, usedSlots = -1 } = found?.facts ?? {};
+  return (sizeBytes >= 0 ? 1 : 0) + (totalSlots >= 0 ? 1 : 0) + (usedSlots >= 0 ? 1 : 0);
 }
 
 /** The beginning of a message that a mail program wrapped: a lone `DRIVER DEV:`, or words of the field without a whole message. */

@@ -70,7 +70,7 @@ const rules: readonly MessageRule[] = [
   // 4.18 to 5.7; `device mask` and a caller's name before.
   {
     pattern:
-      /(?:\w+: )?overflow (?:0x)?([0-9a-f]+)\+(\d+) of (?:DMA|device) mask (?:0x)?([0-9a-f]+)(?: bus (?:limit|mask) (?:0x)?([0-9a-f]+))?/,
+      /(?:(?<=: )\w+: )?overflow (?:0x)?([0-9a-f]+)\+(\d+) of (?:DMA|device) mask (?:0x)?([0-9a-f]+)(?: bus (?:limit|mask) (?:0x)?([0-9a-f]+))?/,
     deviceMessage: true,
     facts: ([, address, size, mask, limit]) => overflow(address, size, mask, limit),
   },
