@@ -594,6 +594,9 @@ class Replayer {
 
   private notes(): string[] {
     const { fit } = this.lifetimes;
+    if (this.plan.requestCount === 0) {
+      return [];
+    }
     const notes: string[] = [
       'Arrival times are those of the recording: a policy that stalls or fails would change what comes next.',
     ];
