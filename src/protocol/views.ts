@@ -191,6 +191,11 @@ export interface FailureMark extends LineRef {
 /** One replay. Field names are those of the command line's `replay` object. */
 export interface RunView {
   readonly key: RunKey;
+  /**
+   * `recorded`: outcomes, slots and capacity are those of the trace itself; only the costs come from a replay of the
+   * recorded policy. `modelled`: everything comes from a replay.
+   */
+  readonly basis: 'recorded' | 'modelled';
   readonly policy: string;
   readonly title: string;
   readonly params: Readonly<

@@ -151,6 +151,11 @@ export const metrics: readonly Metric[] = [
   ),
 ];
 
+/** In a recorded run these come from a replay of the recorded policy: the trace itself cannot show them. */
+export function isModelled(row: Metric, run: RunView): boolean {
+  return run.basis === 'recorded' && /^(?:cost|stalls)\.|^copiedBytes$|^workerRuns$/.test(row.id);
+}
+
 export interface MetricRow {
   readonly metric: Metric;
   readonly values: readonly (number | null)[];

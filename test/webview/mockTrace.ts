@@ -130,6 +130,7 @@ function mockPolicy(id: string, title: string): TraceView['policies'][number] {
 export function mockRun(changes: Partial<RunView> = {}): RunView {
   return {
     key: { policy: 'recorded', set: {} },
+    basis: changes.policy === undefined ? 'recorded' : 'modelled',
     policy: 'fixed',
     title: 'Fixed pool',
     params: {},

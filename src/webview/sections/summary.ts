@@ -1,7 +1,7 @@
 import { plural } from '../../base/format';
 import type { ShownRun } from '../charts/timeline';
 import { h } from '../dom';
-import { type MetricRow, metricRows } from '../metrics';
+import { isModelled, type MetricRow, metricRows } from '../metrics';
 
 /** Policies as columns, what differs first, the best value of a row marked. */
 export function summaryTable(runs: readonly ShownRun[]): HTMLElement {
@@ -57,13 +57,15 @@ function rowOf(row: MetricRow, runs: readonly ShownRun[]): HTMLElement {
     row.values.map((value, column) => {
       const isBest = row.best.includes(column);
       const shown = runs[column]!;
+      const modelled = isModelled(row.metric, shown.run);
       return h(
         'td',
         {
           'data-run': shown.id,
           'data-metric': row.metric.id,
           'data-value': value === null ? '' : value,
-          class: `${isBest ? 'best' : ''} ${shown.isFront ? 'front' : ''}`,
+          class: [isBest ? 'best' : '', shown.isFront ? 'front' : '', modelled ? 'modelled' : ''].join(' '),
+          title: modelled ? 'modelled: by a replay of the recorded policy' : undefined,
         },
         isBest
           ? h(

@@ -1,0 +1,55 @@
+import { TextDocument } from 'vscode-languageserver-textdocument';
+
+/** A document the editor has open. */
+export interface OpenDocument {
+  readonly uri: string;
+  /** Null: the file on disk is the text, the editor did not send it. */
+  readonly text: TextDocument | null;
+}
+
+/** What changed in a document, as the protocol says it. */
+export type TextChange = Parameters<typeof TextDocument.update>[1][number];
+
+/** Open documents with their text, except where the file on disk has it. */
+export class Documents {
+  private readonly documents = new Map<string, { text: TextDocument; isOnDisk: boolean }>();
+  /** Announced as on disk before they were opened. */
+  private readonly announced = new Set<string>();
+
+  open(uri: string, languageId: string, version: number, content: string): void {
+    const isOnDisk = this.announced.delete(uri);
+    this.documents.set(uri, { text: TextDocument.create(uri, languageId, version, content), isOnDisk });
+  }
+
+  /** The text of the file on disk is the document's text from now on. */
+  setOnDisk(uri: string): void {
+    const document = this.documents.get(uri);
+    if (document === undefined) {
+      this.announced.add(uri);
+      return;
+    }
+    const { languageId, version } = document.text;
+    this.documents.set(uri, { text: TextDocument.create(uri, languageId, version, ''), isOnDisk: true });
+  }
+
+  change(uri: string, version: number, changes: TextChange[]): void {
+    const document = this.documents.get(uri);
+    if (document !== undefined) {
+      this.documents.set(uri, { text: TextDocument.update(document.text, changes, version), isOnDisk: false });
+    }
+  }
+
+  close(uri: string): void {
+    this.documents.delete(uri);
+    this.announced.delete(uri);
+  }
+
+  get(uri: string): OpenDocument | undefined {
+    const document = this.documents.get(uri);
+    return document === undefined ? undefined : { uri, text: document.isOnDisk ? null : document.text };
+  }
+
+  uris(): string[] {
+    return [...this.documents.keys()];
+  }
+}

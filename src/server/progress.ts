@@ -1,0 +1,62 @@
+import type { Connection, WorkDoneProgressServerReporter } from 'vscode-languageserver/node';
+
+/** Work shorter than this is not announced. */
+const announceAfterMs = 400;
+
+interface Work {
+  readonly startedAt: number;
+  reporter: WorkDoneProgressServerReporter | 'pending' | undefined;
+  percent: number;
+  isDone: boolean;
+}
+
+/** "Analysing trace.txt" in the status bar, for captures that take a while. */
+export class Progress {
+  isSupported = false;
+  private readonly connection: Connection;
+  private readonly works = new Map<string, Work>();
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  report(uri: string, done: number): void {
+    if (!this.isSupported) {
+      return;
+    }
+    let work = this.works.get(uri);
+    if (work === undefined) {
+      work = { startedAt: Date.now(), reporter: undefined, percent: 0, isDone: false };
+      this.works.set(uri, work);
+    }
+    work.percent = Math.round(done * 100);
+    if (work.reporter === undefined && announceAfterMs < Date.now() - work.startedAt) {
+      work.reporter = 'pending';
+      void this.announce(uri, work);
+    } else if (work.reporter !== undefined && work.reporter !== 'pending') {
+      work.reporter.report(work.percent);
+    }
+  }
+
+  end(uri: string): void {
+    const work = this.works.get(uri);
+    this.works.delete(uri);
+    if (work !== undefined) {
+      work.isDone = true;
+      if (work.reporter !== undefined && work.reporter !== 'pending') {
+        work.reporter.done();
+      }
+    }
+  }
+
+  private async announce(uri: string, work: Work): Promise<void> {
+    const reporter = await this.connection.window.createWorkDoneProgress();
+    const name = decodeURIComponent(uri.slice(uri.lastIndexOf('/') + 1));
+    reporter.begin('SWIOTLB Lens', work.percent, `analysing ${name}`, false);
+    if (work.isDone) {
+      reporter.done();
+    } else {
+      work.reporter = reporter;
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { ReplaySettingError } from '../analysis/replay';
+import {
+  cursorRequest,
+  type LspParams,
+  type LspReply,
+  type RequestName,
+  runRequest,
+  seriesRequest,
+  traceRequest,
+  verifyRequest,
+} from '../protocol/lsp';
+import { FailureError, failure, type Result, success } from '../protocol/result';
+import { finite, integer, object, settings, text, ValidationError, type Validator } from '../protocol/validate';
+import type { Trace } from './trace';
+import type { TraceStore } from './traceStore';
+import { cursorView, runView, seriesView, traceView, verifyView } from './views';
+
+/** Registers a handler for a custom request; what it returns is the answer on the wire. */
+export type Register = (method: string, handler: (params: unknown) => Promise<Result<unknown>>) => void;
+
+const uri = text(8192);
+const run = object({ policy: text(64), set: settings });
+const timeNs = finite(-1e18, 1e18);
+
+/** The panel's questions. Each one answers for itself: a failure in one leaves the others alone. */
+export function registerRequests(
+  register: Register,
+  store: TraceStore,
+  onBug: (name: string, error: unknown) => void,
+): void {
+  const on = <N extends RequestName<never, Result<unknown>>>(
+    name: N,
+    params: Validator<LspParams<N>>,
+    handler: (trace: Trace, params: LspParams<N>) => LspReply<N> extends Result<infer R> ? R : never,
+  ) => {
+    register(name.method, (raw) =>
+      answer(
+        name.method,
+        async () => {
+          const checked = params(raw);
+          return handler(await store.get((checked as { uri: string }).uri), checked);
+        },
+        onBug,
+      ),
+    );
+  };
+  on(traceRequest, object({ uri }), (trace, params) => traceView(trace, params.uri));
+  on(runRequest, object({ uri, run }), (trace, params) => runView(trace, params.run));
+  on(seriesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), (trace, params) =>
+    seriesView(trace, params.run, params.fromNs, params.toNs, params.buckets),
+  );
+  on(verifyRequest, object({ uri }), (trace) => verifyView(trace));
+  on(cursorRequest, object({ uri, line: integer(1, 2 ** 31) }), (trace, params) =>
+    cursorView(trace, params.uri, params.line),
+  );
+}
+
+/** Turns whatever happens into an answer. */
+export async function answer<T>(
+  name: string,
+  make: () => Promise<T>,
+  onBug: (name: string, error: unknown) => void,
+): Promise<Result<T>> {
+  try {
+    return success(await make());
+  } catch (error) {
+    if (error instanceof FailureError) {
+      return { ok: false, error: error.failure };
+    }
+    if (error instanceof ReplaySettingError) {
+      return failure('invalid', `${error.message}.`);
+    }
+    if (error instanceof ValidationError) {
+      return failure('invalid', `${name}: ${error.message}.`);
+    }
+    onBug(name, error);
+    return failure('bug', 'This failed because of a defect in SWIOTLB Lens; its log has the details.');
+  }
+}

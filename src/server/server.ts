@@ -1,0 +1,180 @@
+import {
+  createConnection,
+  type Hover,
+  type InitializeResult,
+  ProposedFeatures,
+  TextDocumentSyncKind,
+} from 'vscode-languageserver/node';
+import { hoverAt } from '../analysis/hover';
+import { type AnalysedParams, analysedNotification, textOnDiskNotification } from '../protocol/lsp';
+import { FailureError, type Result } from '../protocol/result';
+import { diagnosticsOf } from './diagnostics';
+import { Documents } from './documents';
+import { lineIn, readLine } from './lineOffsets';
+import { Progress } from './progress';
+import { registerRequests } from './requests';
+import { toHover } from './toLsp';
+import type { Trace } from './trace';
+import { TraceStore } from './traceStore';
+
+/** After typing stops for so long, a changed document is analysed again. */
+const quietMs = 300;
+
+const connection = createConnection(ProposedFeatures.all);
+const documents = new Documents();
+const settings = { captureFolders: true };
+const progress = new Progress(connection);
+const store = new TraceStore({
+  documents,
+  captureFolders: () => settings.captureFolders,
+  onProgress: (uri, done) => progress.report(uri, done),
+});
+const timers = new Map<string, NodeJS.Timeout>();
+
+connection.onInitialize((params): InitializeResult => {
+  progress.isSupported = params.capabilities.window?.workDoneProgress === true;
+  return {
+    capabilities: {
+      textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: { includeText: false } },
+      hoverProvider: true,
+    },
+    serverInfo: { name: 'SWIOTLB Lens' },
+  };
+});
+
+connection.onDidChangeConfiguration(({ settings: changed }) => {
+  const value = (changed as { swiotlbLens?: { captureFolders?: unknown } } | undefined)?.swiotlbLens?.captureFolders;
+  if (typeof value === 'boolean' && value !== settings.captureFolders) {
+    settings.captureFolders = value;
+    documents.uris().forEach(changedDocument);
+  }
+});
+
+connection.onNotification(textOnDiskNotification.method, ({ uri }: { uri: string }) => {
+  const wasOpen = documents.get(uri) !== undefined;
+  documents.setOnDisk(uri);
+  if (wasOpen) {
+    changedDocument(uri);
+  }
+});
+
+connection.onDidOpenTextDocument(({ textDocument: { uri, languageId, version, text } }) => {
+  documents.open(uri, languageId, version, text);
+  // Its folder may hold new companions, and its text may differ from the file that was analysed.
+  store.invalidate(uri);
+  schedule(uri, 0);
+});
+
+connection.onDidChangeTextDocument(({ textDocument: { uri, version }, contentChanges }) => {
+  documents.change(uri, version, contentChanges);
+  changedDocument(uri);
+});
+
+connection.onDidCloseTextDocument(({ textDocument: { uri } }) => {
+  const hadText = documents.get(uri)?.text !== null;
+  documents.close(uri);
+  clearTimeout(timers.get(uri));
+  timers.delete(uri);
+  if (hadText) {
+    store.invalidate(uri);
+  }
+  void connection.sendDiagnostics({ uri, diagnostics: [] });
+});
+
+connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | null> => {
+  try {
+    const trace = await store.get(uri);
+    const source = trace.sourceOf(uri);
+    const line = position.line + 1;
+    const lineText = await textOfLine(trace, uri, line);
+    const card = hoverAt(trace.analysis, {
+      source,
+      line,
+      lineText,
+      character: position.character,
+      recorded: trace.recorded(),
+    });
+    return card === null ? null : toHover(card, (file, at) => linkTo(trace, file, at));
+  } catch (error) {
+    report('hover', error);
+    return null;
+  }
+});
+
+registerRequests((method, handler) => connection.onRequest<Result<unknown>, unknown>(method, handler), store, report);
+
+connection.onShutdown(() => {
+  timers.forEach(clearTimeout);
+  timers.clear();
+});
+
+connection.listen();
+
+/** Every open document that is analysed together with this one is out of date. */
+function changedDocument(uri: string): void {
+  for (const concerned of store.invalidate(uri)) {
+    if (documents.get(concerned) !== undefined) {
+      schedule(concerned, quietMs);
+    }
+  }
+}
+
+function schedule(uri: string, delayMs: number): void {
+  clearTimeout(timers.get(uri));
+  timers.set(
+    uri,
+    setTimeout(() => {
+      timers.delete(uri);
+      void publish(uri);
+    }, delayMs),
+  );
+}
+
+/** Analyses a document and tells the editor what was found. */
+async function publish(uri: string): Promise<void> {
+  try {
+    const trace = await store.get(uri);
+    const member = trace.members[trace.sourceOf(uri)];
+    if (documents.get(uri) === undefined || member === undefined) {
+      return;
+    }
+    const diagnostics = await diagnosticsOf(trace, member, documents);
+    await connection.sendDiagnostics({ uri, diagnostics });
+    const params: AnalysedParams = {
+      uri,
+      failureCount: trace.diagnose().failures.length,
+      requests: trace.info().requests,
+    };
+    await connection.sendNotification(analysedNotification.method, params);
+  } catch (error) {
+    report('diagnostics', error);
+    await connection.sendDiagnostics({ uri, diagnostics: [] });
+  } finally {
+    progress.end(uri);
+  }
+}
+
+async function textOfLine(trace: Trace, uri: string, line: number): Promise<string> {
+  const text = documents.get(uri)?.text;
+  if (text) {
+    return lineIn(text.getText({ start: { line: line - 1, character: 0 }, end: { line, character: 0 } }), 0);
+  }
+  const member = trace.members[trace.sourceOf(uri)];
+  return member?.isPlainFile === true ? readLine(member.path, member.lineOffsets, line) : '';
+}
+
+/** A link that opens a line: only files can be addressed like that. */
+function linkTo(trace: Trace, file: string, line: number): string | null {
+  const uri = trace.memberOfPath(file)?.uri;
+  return uri?.startsWith('file:') ? `${uri}#L${line}` : null;
+}
+
+/** The outside world says no in one sentence; a bug of ours leaves its stack in the log. */
+function report(feature: string, error: unknown): void {
+  if (error instanceof FailureError) {
+    connection.console.warn(`${feature}: ${error.message}`);
+    return;
+  }
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  connection.console.error(`${feature} failed: ${detail}`);
+}

@@ -1,0 +1,112 @@
+import {
+  type Diagnostic,
+  type DiagnosticRelatedInformation,
+  DiagnosticSeverity,
+  type Hover,
+  MarkupKind,
+  type Range,
+} from 'vscode-languageserver/node';
+import type { FailureReport, HoverCard, LineRange } from '../analysis/reports';
+import type { EvidenceLevel } from '../model/evidence';
+
+/** Lines are one-based in reports and zero-based in the protocol; columns are zero-based UTF-16 in both. */
+export function toRange(range: LineRange): Range {
+  const line = Math.max(0, range.line - 1);
+  return { start: { line, character: range.startColumn }, end: { line, character: range.endColumn } };
+}
+
+export const diagnosticSource = 'swiotlb';
+
+/** The panel has all of the advice; a finding in the editor has room for the first of it. */
+const advicePerFinding = 2;
+
+/** The finding of a failure: the sentence first, then what helps, one line each. */
+export function toDiagnostic(
+  failure: Pick<FailureReport, 'cause' | 'marks' | 'message' | 'advice'>,
+  range: LineRange,
+  options: {
+    /** Continuation of the sentence for a flood: "… and 1,242 more like this until line 90,114." */
+    readonly episode: string;
+    readonly severity: DiagnosticSeverity;
+    readonly related: readonly DiagnosticRelatedInformation[];
+  },
+): Diagnostic {
+  const lines = [failure.message, options.episode, ...failure.advice.slice(0, advicePerFinding)].filter(
+    (line) => line !== '',
+  );
+  return {
+    range: toRange(range),
+    severity: options.severity,
+    source: diagnosticSource,
+    code: [failure.cause, ...failure.marks].join(', '),
+    message: lines.join('\n'),
+    relatedInformation: [...options.related],
+  };
+}
+
+export function toWarning(warning: LineRange & { readonly code: string; readonly message: string }): Diagnostic {
+  return {
+    range: toRange(warning),
+    severity: DiagnosticSeverity.Warning,
+    source: diagnosticSource,
+    code: warning.code,
+    message: warning.message,
+  };
+}
+
+/** Recorded facts stand plain; everything else says what it is. */
+const levelPrefix: Readonly<Record<EvidenceLevel, string>> = {
+  user: 'set: ',
+  recorded: '',
+  derived: '',
+  modelled: 'modelled: ',
+  default: 'default: ',
+  assumed: 'assumed: ',
+};
+
+/** A card as Markdown: verdict in bold, the address at its right, then a line per fact. */
+export function toHover(card: HoverCard, linkFor: (file: string, line: number) => string | null): Hover {
+  const badge = card.badge === null ? '' : ` · \`${card.badge.replaceAll('`', '')}\``;
+  const lines = card.lines.map((line) => {
+    const prefix = levelPrefix[line.level];
+    const isSaid = prefix === '' || line.text.toLowerCase().startsWith(prefix.trim());
+    return `${isSaid ? '' : `_${prefix.trim()}_ `}${withLinks(line, linkFor)}`;
+  });
+  return {
+    contents: {
+      kind: MarkupKind.Markdown,
+      value: [`**${escapeMarkdown(card.verdict)}**${badge}`, ...lines].join('  \n'),
+    },
+    range: toRange(card.range),
+  };
+}
+
+/** Words of the text that are a link's label become the link; other links follow. */
+function withLinks(line: HoverCard['lines'][number], linkFor: (file: string, line: number) => string | null): string {
+  let rest = line.text;
+  let text = '';
+  const following: string[] = [];
+  for (const link of line.links) {
+    const target = linkFor(link.file, link.line);
+    const label = escapeMarkdown(link.label);
+    const markup = target === null ? label : `[${label}](${target})`;
+    const at = rest.indexOf(link.label);
+    if (at < 0) {
+      following.push(markup);
+    } else {
+      text += escapeMarkdown(rest.slice(0, at)) + markup;
+      rest = rest.slice(at + link.label.length);
+    }
+  }
+  return [text + escapeMarkdown(rest), ...following].filter((part) => part !== '').join(' · ');
+}
+
+/** Trace strings are data: nothing of them becomes markup. */
+export function escapeMarkdown(text: string): string {
+  return text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('&', '&amp;')
+    .replace(/[`*_[\]<>#|~]/g, '\\$&')
+    .replace(/^(\s*)([-+]|\d+[.)])(?=\s)/, '$1\\$2')
+    .replaceAll('\n', '  \n');
+}

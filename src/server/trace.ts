@@ -1,0 +1,101 @@
+import type { Analysis } from '../analysis/analysis';
+import { diagnose } from '../analysis/diagnose';
+import { info } from '../analysis/info';
+import { recordedPolicy } from '../analysis/recorded';
+import { type RecordedUse, recordedUse } from '../analysis/recordedUse';
+import { type ReplayAnswer, replayReport } from '../analysis/replay';
+import type { DiagnoseReport, InfoReport, VerifyReport } from '../analysis/reports';
+import { verifyReport } from '../analysis/verify';
+import { type RunKey, runId } from '../protocol/views';
+import type { LineOffsets } from './lineOffsets';
+
+/** One file of an analysed capture. Its index in `Trace.members` is the row of the source table. */
+export interface Member {
+  readonly uri: string;
+  /** As the analysis names it. */
+  readonly path: string;
+  readonly lineOffsets: LineOffsets;
+  /** The bytes came from this file as they are: lines can be read from it. */
+  readonly isPlainFile: boolean;
+}
+
+/** At most so many replays of a trace are kept; each holds a few columns per request. */
+const keptRuns = 12;
+
+/** An analysed capture with everything derived from it, made on first use and kept. */
+export class Trace {
+  readonly analysis: Analysis;
+  readonly members: readonly Member[];
+  private readonly runs = new Map<string, ReplayAnswer>();
+  private madeDiagnose: DiagnoseReport | undefined;
+  private madeInfo: InfoReport | undefined;
+  private madeVerify: VerifyReport | undefined;
+  private madeUse: RecordedUse | null | undefined;
+
+  constructor(analysis: Analysis, members: readonly Member[]) {
+    this.analysis = analysis;
+    this.members = members;
+  }
+
+  get hasRequests(): boolean {
+    return 0 < this.analysis.tables.requests.length;
+  }
+
+  sourceOf(uri: string): number {
+    return this.members.findIndex((member) => member.uri === uri);
+  }
+
+  memberOfPath(path: string): Member | undefined {
+    return this.members.find((member) => member.path === path);
+  }
+
+  diagnose(): DiagnoseReport {
+    this.madeDiagnose ??= diagnose(this.analysis, {
+      recorded: 0 < this.analysis.tables.counts.failed ? this.recorded() : null,
+    });
+    return this.madeDiagnose;
+  }
+
+  info(): InfoReport {
+    this.madeInfo ??= info(this.analysis);
+    return this.madeInfo;
+  }
+
+  /** The pool as the trace itself shows it; null when it does not. */
+  recordedUse(): RecordedUse | null {
+    if (this.madeUse === undefined) {
+      this.madeUse = this.hasRequests ? recordedUse(this.analysis, this.diagnose()) : null;
+    }
+    return this.madeUse;
+  }
+
+  verify(): VerifyReport {
+    this.madeVerify ??= verifyReport(this.analysis);
+    return this.madeVerify;
+  }
+
+  /** Replay of the recorded policy and geometry; null when there is nothing to replay. */
+  recorded(): ReplayAnswer['result'] | null {
+    if (!this.hasRequests) {
+      return null;
+    }
+    const { report, result } = this.run({ policy: 'recorded', set: {} });
+    return report.replayable ? result : null;
+  }
+
+  run(key: RunKey): ReplayAnswer {
+    const id = runId(key);
+    const known = this.runs.get(id);
+    if (known !== undefined) {
+      return known;
+    }
+    const policy = key.policy === 'recorded' ? recordedPolicy(this.analysis) : key.policy;
+    const made = replayReport(this.analysis, { policy, set: key.set });
+    const oldest = [...this.runs.keys()].find((other) => other !== 'recorded');
+    if (keptRuns <= this.runs.size && oldest !== undefined) {
+      this.runs.delete(oldest);
+    }
+    this.runs.set(id, made);
+    return made;
+  }
+}

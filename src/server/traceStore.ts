@@ -1,0 +1,166 @@
+import { readdir } from 'node:fs/promises';
+import * as path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createAnalysis } from '../analysis/createAnalysis';
+import { FailureError } from '../protocol/result';
+import { captureMembers } from './captureFolder';
+import type { Documents } from './documents';
+import { type ByteSource, openFile } from './files';
+import { LineOffsets } from './lineOffsets';
+import { type Member, Trace } from './trace';
+
+export interface TraceStoreOptions {
+  readonly documents: Documents;
+  /** Setting swiotlbLens.captureFolders. */
+  readonly captureFolders: () => boolean;
+  /** Told now and then while a capture is read; `done` is 0 to 1. */
+  readonly onProgress: (uri: string, done: number) => void;
+}
+
+interface Entry {
+  readonly members: ReadonlySet<string>;
+  readonly trace: Promise<Trace>;
+  isStale: boolean;
+}
+
+/** Analyses by document; documents of one capture folder share one. */
+export class TraceStore {
+  private readonly options: TraceStoreOptions;
+  private readonly entries = new Map<string, Entry>();
+  private readonly starting = new Map<string, Promise<Entry>>();
+
+  constructor(options: TraceStoreOptions) {
+    this.options = options;
+  }
+
+  /** The analysis of a document, or of a file that is not open. Rejects with `FailureError` when it cannot be read. */
+  async get(uri: string): Promise<Trace> {
+    for (;;) {
+      const entry = this.entries.get(uri) ?? (await this.start(uri));
+      try {
+        return await entry.trace;
+      } catch (error) {
+        // Superseded while it was read: the newer one answers.
+        if (!entry.isStale || !(error instanceof SupersededError)) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  /** A document changed: what was analysed with it is out of date. Returns the documents concerned. */
+  invalidate(uri: string): ReadonlySet<string> {
+    const concerned = new Set([uri]);
+    for (const [key, entry] of this.entries) {
+      if (key === uri || entry.members.has(uri)) {
+        entry.isStale = true;
+        this.entries.delete(key);
+        for (const member of entry.members) {
+          concerned.add(member);
+        }
+      }
+    }
+    return concerned;
+  }
+
+  private start(uri: string): Promise<Entry> {
+    let starting = this.starting.get(uri);
+    if (starting === undefined) {
+      starting = this.begin(uri).finally(() => this.starting.delete(uri));
+      this.starting.set(uri, starting);
+    }
+    return starting;
+  }
+
+  private async begin(uri: string): Promise<Entry> {
+    const members = await this.membersOf(uri);
+    const shared = members.map((member) => this.entries.get(member)).find((entry) => entry?.members.has(uri));
+    if (shared !== undefined && !shared.isStale) {
+      this.entries.set(uri, shared);
+      return shared;
+    }
+    const entry: Entry = {
+      members: new Set(members),
+      isStale: false,
+      trace: Promise.resolve().then(() => this.analyse(uri, members, () => entry.isStale)),
+    };
+    this.entries.set(uri, entry);
+    entry.trace.catch(() => {
+      // The next question tries again: the file may be back.
+      if (this.entries.get(uri) === entry) {
+        this.entries.delete(uri);
+      }
+    });
+    return entry;
+  }
+
+  /** Documents and files to read together, the one asked about first. */
+  private async membersOf(uri: string): Promise<readonly string[]> {
+    if (!uri.startsWith('file:') || !this.options.captureFolders()) {
+      return [uri];
+    }
+    const file = fileURLToPath(uri);
+    const folder = path.dirname(file);
+    const siblings = await readdir(folder).catch(() => []);
+    return captureMembers(path.basename(file), siblings).map((name, index) =>
+      index === 0 ? uri : pathToFileURL(path.join(folder, name)).href,
+    );
+  }
+
+  private async analyse(uri: string, uris: readonly string[], isStale: () => boolean): Promise<Trace> {
+    const builder = createAnalysis();
+    const members: Member[] = [];
+    for (const [index, memberUri] of uris.entries()) {
+      const opened = await this.open(memberUri);
+      if (!opened.ok) {
+        if (index === 0) {
+          throw new FailureError({ kind: 'unavailable', message: opened.message });
+        }
+        // A companion that cannot be read is left out; the capture stands without it.
+        continue;
+      }
+      const source = builder.openSource({ path: opened.path });
+      const lineOffsets = new LineOffsets();
+      members.push({ uri: memberUri, path: opened.path, lineOffsets, isPlainFile: opened.isPlainFile });
+      for await (const chunk of opened.chunks) {
+        if (isStale()) {
+          throw new SupersededError();
+        }
+        source.push(chunk);
+        lineOffsets.push(chunk);
+        this.options.onProgress(uri, opened.done());
+      }
+      source.end();
+    }
+    return new Trace(builder.snapshot(), members);
+  }
+
+  private async open(uri: string): Promise<ByteSource> {
+    const document = this.options.documents.get(uri);
+    if (document?.text) {
+      return textSource(uri, document.text.getText());
+    }
+    if (!uri.startsWith('file:')) {
+      return { ok: false, message: `${uri} is not open and not a file on this machine.` };
+    }
+    return openFile(fileURLToPath(uri));
+  }
+}
+
+/** A newer version of the document is being read. */
+class SupersededError extends Error {
+  override readonly name = 'SupersededError';
+}
+
+/** The text of a dirty, untitled or remote document, encoded once. */
+function textSource(uri: string, text: string): ByteSource {
+  return {
+    ok: true,
+    path: uri.startsWith('file:') ? fileURLToPath(uri) : decodeURIComponent(uri.replace(/^[^:]*:(?:\/\/[^/]*)?/, '')),
+    isPlainFile: false,
+    chunks: (async function* () {
+      yield new TextEncoder().encode(text);
+    })(),
+    done: () => 1,
+  };
+}
