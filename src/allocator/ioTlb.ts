@@ -37,6 +37,9 @@ const FOUR_GIB_LIMIT = 0xffffffff;
 /** A device as the allocator knows it: its masks, its transient pools and the sticky dma_uses_io_tlb. */
 export class TlbDevice {
   readonly masks: DeviceMasks;
+  /** From `masks`, one pointer nearer to the search. */
+  readonly minAlignMask: number;
+  readonly segBoundaryMask: Address;
   /** min_not_zero(*dma_mask, bus_dma_limit); Infinity none. */
   readonly addressLimit: Address;
   /** Newest first (dma_io_tlb_pools). */
@@ -46,6 +49,8 @@ export class TlbDevice {
 
   constructor(masks: DeviceMasks) {
     this.masks = masks;
+    this.minAlignMask = masks.minAlignMask;
+    this.segBoundaryMask = masks.segBoundaryMask;
     const limit = masks.dmaMask === 0 ? Number.POSITIVE_INFINITY : masks.dmaMask;
     this.addressLimit = masks.busDmaLimit === 0 ? limit : Math.min(limit, masks.busDmaLimit);
   }
@@ -120,6 +125,8 @@ export class IoTlb {
   /** set_memory_decrypted and set_memory_encrypted calls for pools; they cost only in encrypted guests. */
   conversions = 0;
 
+  private readonly dynamic: boolean;
+  private readonly deviceMask: boolean;
   private readonly port: AllocatorPort;
   private readonly messages: MessageSink | undefined;
   private readonly search: AreaSearch;
@@ -142,11 +149,13 @@ export class IoTlb {
 
   constructor(spec: IoTlbSpec, port: AllocatorPort, options: IoTlbOptions) {
     this.spec = spec;
+    this.dynamic = spec.dynamic;
     this.port = port;
     this.messages = options.messages;
     this.firstPoolId = options.firstPoolId ?? 0;
     this.nextPoolId = this.firstPoolId;
     this.rules = generationRules[spec.generation];
+    this.deviceMask = this.rules.deviceMask;
     this.search = new AreaSearch(this.rules, spec.pageSize);
     if (spec.boot !== null && spec.boot.slots > 0) {
       this.addPool(spec.boot);
@@ -195,7 +204,7 @@ export class IoTlb {
     allocSizeBytes?: Bytes,
   ): Placement | MapFailure {
     const rules = this.rules;
-    const minAlignMask = rules.deviceMask ? device.masks.minAlignMask : 0;
+    const minAlignMask = this.deviceMask ? device.minAlignMask : 0;
     let offset: number;
     let paddedBytes: Bytes;
     let printedBytes: Bytes;
@@ -262,7 +271,7 @@ export class IoTlb {
     const alignMask = this.rules.prePadding
       ? this.spec.pageSize * 2 ** pageOrder(sizeBytes, this.spec.pageSize) - 1
       : 0;
-    const minAlignMask = this.rules.deviceMask ? device.masks.minAlignMask : 0;
+    const minAlignMask = this.deviceMask ? device.minAlignMask : 0;
     const first =
       this.totalSlots === 0 ? NOT_FOUND : this.findSlots(cpu, device, 0, sizeBytes, alignMask, minAlignMask);
     if (first < 0) {
@@ -306,7 +315,7 @@ export class IoTlb {
     if (pool === null) {
       return false;
     }
-    const offset = this.rules.deviceMask ? (address >>> 0) & device.masks.minAlignMask & 0x7ff : 0;
+    const offset = this.deviceMask ? (address >>> 0) & device.minAlignMask & 0x7ff : 0;
     const slot = Math.floor((address - offset - pool.start) / SLOT_BYTES);
     const pad = pool.padSlots[slot];
     const slots = pool.runSlots[slot - pad];
@@ -405,10 +414,10 @@ export class IoTlb {
     request.original = original;
     request.minAlignMask = minAlignMask;
     request.allocAlignMask = allocAlignMask;
-    request.segBoundaryMask = device.masks.segBoundaryMask;
+    request.segBoundaryMask = device.segBoundaryMask;
     this.transientCause = null;
 
-    if (!this.spec.dynamic) {
+    if (!this.dynamic) {
       this.cost.poolsVisited++;
       const slot = this.searchPool(this.listed[0], cpu);
       device.usesIoTlb ||= slot >= 0;
@@ -513,7 +522,7 @@ export class IoTlb {
   }
 
   private endMapping(device: TlbDevice, pool: Pool, firstSlot: number, slots: Slots, pad: Slots): void {
-    if (this.spec.dynamic) {
+    if (this.dynamic) {
       this.countLookup(device, pool);
       if (pool.kind === 'transient') {
         this.retireTransient(device, pool);
@@ -676,7 +685,7 @@ export class IoTlb {
   /** `pool`: where the walk ends, null at the end of both lists. */
   private countLookup(device: TlbDevice, pool: Pool | null): void {
     this.cost.lookups++;
-    if (!this.spec.dynamic || !device.usesIoTlb) {
+    if (!this.dynamic || !device.usesIoTlb) {
       return;
     }
     const listedAt = pool === null ? -1 : this.listed.indexOf(pool);

@@ -1,7 +1,7 @@
 import { type Bytes, SEGMENT_SLOTS } from '../../model/units';
 import type { Pool } from '../pool';
 import type { GenerationRules } from './rules';
-import { createSearchPlan, type SearchPlan, type SearchRequest } from './searchPlan';
+import { createSearchPlan, type SearchPlan, type SearchRequest, wrapLimitOf } from './searchPlan';
 
 /** `find`: the area has no place for the request. */
 export const NOT_FOUND = -1;
@@ -53,13 +53,14 @@ export class AreaSearch {
       }
       this.probes = ((plan.limit - 1 - first) >> stepShift) + 1;
     }
-    if (plan.wrapFirst < plan.wrapLimit) {
-      const slot = this.findFrom(pool, area, plan.wrapFirst, plan.wrapLimit, count);
+    const wrapLimit = wrapLimitOf(plan);
+    if (plan.wrapFirst < wrapLimit) {
+      const slot = this.findFrom(pool, area, plan.wrapFirst, wrapLimit, count);
       if (slot >= 0) {
         this.probes += ((slot - plan.wrapFirst) >> stepShift) + 1;
         return base + slot;
       }
-      this.probes += ((plan.wrapLimit - 1 - plan.wrapFirst) >> stepShift) + 1;
+      this.probes += ((wrapLimit - 1 - plan.wrapFirst) >> stepShift) + 1;
     }
     pool.tightenArea(area, count);
     return plan.endless ? LOCKUP : NOT_FOUND;
@@ -83,7 +84,8 @@ export class AreaSearch {
     for (let slot = plan.first; slot < plan.limit; slot += plan.step) {
       candidates.push(slot);
     }
-    for (let slot = plan.wrapFirst; slot < plan.wrapLimit; slot += plan.step) {
+    const wrapLimit = wrapLimitOf(plan);
+    for (let slot = plan.wrapFirst; slot < wrapLimit; slot += plan.step) {
       candidates.push(slot);
     }
     return candidates;

@@ -12,6 +12,7 @@ export const plan418: Planner = (plan, pool, _area, index, request, pageSize) =>
   plan.endless = false;
   plan.step = stride;
   plan.first = start;
+  plan.stride = 0;
   plan.limit = pool.areaSlots;
   plan.wrapFirst = 0;
   plan.wrapLimit = start;

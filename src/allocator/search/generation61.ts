@@ -28,6 +28,7 @@ export const plan61: Planner = (plan, pool, area, index, request, pageSize) => {
   plan.candidates = null;
   plan.step = stride;
   plan.first = start + ((phase - start) & tested);
+  plan.stride = 0;
   plan.limit = areaSlots;
   plan.wrapFirst = phase;
   // After the wrap the walk goes 0, 1, … phase, phase + stride, …; start is a multiple of the stride.

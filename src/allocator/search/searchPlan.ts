@@ -30,7 +30,11 @@ export interface SearchPlan {
   limit: number;
   /** The same after the wrap. */
   wrapFirst: number;
+  /** Ask `wrapLimitOf`: known only then if a counted walk reaches the end. */
   wrapLimit: number;
+  /** Counted walks: where the walk starts, and its stride; stride 0: `wrapLimit` is set. */
+  index: number;
+  stride: number;
   /** When nothing fits the kernel never stops (6.0–6.2). */
   endless: boolean;
   /** Set when the candidates are no progressions: all of them, in order; then only `endless` counts besides. */
@@ -51,7 +55,7 @@ export type Planner = (
 ) => void;
 
 export function createSearchPlan(): SearchPlan {
-  return { step: 1, first: 0, limit: 0, wrapFirst: 0, wrapLimit: 0, endless: false, candidates: null };
+  return { step: 1, first: 0, limit: 0, wrapFirst: 0, wrapLimit: 0, index: 0, stride: 0, endless: false, candidates: null };
 }
 
 /** Is the mask of the form 2^k - 1? */
@@ -98,14 +102,23 @@ export function planCountedWalk(
   plan.first = index + ((phase - index) & tested);
   plan.limit = areaSlots;
   plan.wrapFirst = phase & tested;
-  if (plan.first >= areaSlots) {
-    plan.wrapLimit = index;
-    return;
+  plan.index = index;
+  plan.stride = stride;
+}
+
+/** Exclusive end of the candidates after the wrap. */
+export function wrapLimitOf(plan: SearchPlan): number {
+  const { first, limit, step, index, stride } = plan;
+  if (stride === 0) {
+    return plan.wrapLimit;
   }
-  const last = areaSlots - 1 - ((areaSlots - 1 - plan.first) & (step - 1));
+  if (first >= limit) {
+    return index;
+  }
+  const last = limit - 1 - ((limit - 1 - first) & (step - 1));
   // Steps walked when the index returns to 0: a stride may overshoot the end, single steps stop at it.
-  const walked = last + stride >= areaSlots ? last + stride - index : areaSlots - index;
-  plan.wrapLimit = areaSlots - walked;
+  const walked = last + stride >= limit ? last + stride - index : limit - index;
+  return limit - walked;
 }
 
 /** The same walk taken literally, for masks that are no contiguous low bits. */
@@ -143,4 +156,5 @@ export function planNothing(plan: SearchPlan): void {
   plan.limit = 0;
   plan.wrapFirst = 0;
   plan.wrapLimit = 0;
+  plan.stride = 0;
 }
