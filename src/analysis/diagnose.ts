@@ -65,7 +65,8 @@ interface FoundFailure {
 
 function collectFailures(analysis: Analysis, recorded: ReplayResult | null): FoundFailure[] {
   const joined = joinedMessages(analysis);
-  const failures = [...traceFailures(analysis, recorded, joined), ...logFailures(analysis), ...lockups(analysis)];
+  const inTrace = traceFailures(analysis, recorded, joined);
+  const failures = [...inTrace, ...attachWarnings(inTrace, logFailures(analysis)), ...lockups(analysis)];
   return failures.sort((a, b) => a.source - b.source || a.line - b.line);
 }
 
@@ -212,6 +213,20 @@ function dropEchoes(analysis: Analysis, failures: FoundFailure[]): FoundFailure[
   return kept;
 }
 
+/** Overflow warnings are printed once per boot: where events show such failures of the device, it is one of them. */
+function attachWarnings(inTrace: readonly FoundFailure[], messages: readonly FoundFailure[]): FoundFailure[] {
+  return messages.filter((message) => {
+    if (message.record?.kind !== 'overflow') {
+      return true;
+    }
+    const event = inTrace.find(
+      (failure) => failure.cause === 'address-limit' && (message.device === '' || failure.device === message.device),
+    );
+    event?.others.push(message.record);
+    return event === undefined;
+  });
+}
+
 /** A stuck search prints one report per CPU and every 20 s or so; the episode groups them. */
 function lockups(analysis: Analysis): FoundFailure[] {
   return analysis.tables.logs
@@ -289,8 +304,8 @@ function reportOf(analysis: Analysis, failure: FoundFailure, episodes: readonly 
   const { numbers, record } = failure;
   const isFirst = episodes[failure.episode].members[0] === failure;
   const leaks = suspectedLeaks(analysis).some((leak) => leak.device === failure.deviceRow);
-  const holders =
-    isFirst && failure.episode < episodesWithHolders && failure.row >= 0 ? topHolders(analysis, failure) : [];
+  const wantsHolders = isFirst && failure.row >= 0 && failure.episode < episodesWithHolders;
+  const holders = wantsHolders && slotCauses.has(failure.cause) ? topHolders(analysis, failure) : [];
   const known = numbers.level !== 'modelled';
   return {
     file: fileOf(analysis, failure.source),
@@ -322,6 +337,15 @@ function reportOf(analysis: Analysis, failure: FoundFailure, episodes: readonly 
   };
 }
 
+/** Causes where it matters who has the slots. */
+const slotCauses: ReadonlySet<Cause> = new Set<Cause>([
+  'pool-full',
+  'fragmented',
+  'alignment',
+  'growth-too-late',
+  'allocation-failed',
+]);
+
 interface TopHolder {
   readonly name: string;
   readonly driver: string;
@@ -334,8 +358,9 @@ interface TopHolder {
 function topHolders(analysis: Analysis, failure: FoundFailure): readonly TopHolder[] {
   const leaks = suspectedLeaks(analysis);
   const holders = holdersAt(analysis, failure.source, failure.line);
-  const total =
-    failure.numbers.totalSlots > 0 ? failure.numbers.totalSlots : holders.reduce((sum, h) => sum + h.slots, 0);
+  const held = holders.reduce((sum, holder) => sum + holder.slots, 0);
+  // Grown pools may have come after the last printed total.
+  const total = Math.max(failure.numbers.totalSlots, held);
   return holders.slice(0, 3).map((holder) => ({
     name: analysis.tables.devices[holder.device]?.name ?? '',
     driver: analysis.tables.devices[holder.device]?.driver ?? '',
@@ -364,8 +389,8 @@ function related(
   holders: readonly TopHolder[],
 ): FailureReport['related'] {
   const lines: { file: string; line: number; message: string }[] = [];
-  const messages =
-    failure.kind === 'trace' && failure.record !== null ? [failure.record, ...failure.others] : failure.others;
+  const own = failure.kind === 'trace' && failure.record !== null ? [failure.record] : [];
+  const messages = [...own, ...failure.others];
   for (const message of messages) {
     lines.push({
       file: fileOf(analysis, message.source),

@@ -92,7 +92,7 @@ function withoutRequests(analysis: Analysis): Guidance {
     return withCommands(analysis, {
       title: 'No failure in this log',
       found: `This kernel log has ${plural(tables.logs.length, 'line')} about bounce buffers or the kernel, and no failed mapping.${poolText}`,
-      next: 'Nothing needs to be done. To see how full the pool gets, record a trace with these commands as root:',
+      next: 'To see how full the pool gets and who uses it, record a trace with these commands as root:',
     });
   }
   if (tables.samples.length > 0) {

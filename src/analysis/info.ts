@@ -52,17 +52,19 @@ function countEvents(analysis: Analysis): number {
   let events = 0;
   for (const ledger of analysis.sourceLedgers) {
     for (const [name, count] of Object.entries(ledger.understoodByName)) {
-      events += notEvents.has(name) ? 0 : count;
+      events += isEventName(name) ? count : 0;
     }
     for (const [name, count] of Object.entries(ledger.countedByName)) {
-      events += notEvents.has(name) ? 0 : count;
+      events += isEventName(name) ? count : 0;
     }
   }
   return events;
 }
 
-/** Names the readers use for lines that are no events. */
-const notEvents: ReadonlySet<string> = new Set(['comment', 'blank', 'header', 'log', 'sample', 'lost', 'kernel log']);
+/** Kernel log lines, samples and other text are lines of the input but no events. */
+function isEventName(name: string): boolean {
+  return !/^(kernel log|other text|debugfs|comment|header|blank|samples?|lost)/i.test(name);
+}
 
 /** The recorded kernel with the evidence of every field. */
 export function geometryReport(analysis: Analysis): GeometryReport {
@@ -88,13 +90,15 @@ export function geometryReport(analysis: Analysis): GeometryReport {
     pools: [...geometry.pools, ...geometry.recordedPools].map(poolReport),
     cpus: isTold(geometry.cpus.evidence) ? geometry.cpus.value : null,
     evidence,
-    devices: geometry.devices.map((device) => ({
-      name: device.name,
-      dmaMaskBits:
-        isTold(device.dmaMaskBits.evidence) && device.dmaMaskBits.value >= 0 ? device.dmaMaskBits.value : null,
-      minAlignMask: isTold(device.minAlignMask.evidence) ? formatHex(device.minAlignMask.value) : null,
-      evidence: device.minAlignMask.evidence.text,
-    })),
+    devices: geometry.devices
+      .filter((device) => device.name !== '')
+      .map((device) => ({
+        name: device.name,
+        dmaMaskBits:
+          isTold(device.dmaMaskBits.evidence) && device.dmaMaskBits.value >= 0 ? device.dmaMaskBits.value : null,
+        minAlignMask: isTold(device.minAlignMask.evidence) ? formatHex(device.minAlignMask.value) : null,
+        evidence: device.minAlignMask.evidence.text,
+      })),
   };
 }
 

@@ -48,7 +48,17 @@ export function judgeRequest(
   }
   const cause = judgeByState(analysis, row, numbers, facts, joined);
   const modelled = cause === 'unknown' && replay !== null ? modelledVerdict(row, replay, numbers) : null;
-  return modelled ?? { cause, numbers };
+  return modelled ?? { cause, numbers: consistent(analysis, cause, numbers) };
+}
+
+/** A hole that would have been enough proves that unseen mappings lay in it: its size is no finding then. */
+function consistent(analysis: Analysis, cause: Cause, numbers: FailureNumbers): FailureNumbers {
+  if (analysis.geometry.dynamic.value) {
+    return { ...numbers, transientTried: true };
+  }
+  return cause === 'fragmented' && numbers.largestHole >= numbers.neededSlots
+    ? { ...numbers, largestHole: -1 }
+    : numbers;
 }
 
 function numbersOfRequest(
@@ -63,7 +73,15 @@ function numbersOfRequest(
     const printed = numbersOfLine(joined);
     // Mappings the trace does not show hold slots too: then the largest hole by the recorded addresses is too large.
     const complete = facts !== undefined && facts.usedSlots >= printed.usedSlots;
-    return { ...printed, sizeBytes, neededSlots, largestHole: complete ? facts.largestHole : -1 };
+    const proves = facts !== undefined && facts.largestHole >= 0 && (complete || facts.largestHole < neededSlots);
+    return {
+      ...printed,
+      alone: false,
+      sizeBytes,
+      neededSlots,
+      largestHole: proves ? facts.largestHole : -1,
+      holeAtMost: !complete,
+    };
   }
   if (facts === undefined || facts.totalSlots < 0 || facts.usedSlots > facts.totalSlots) {
     return { sizeBytes, neededSlots, totalSlots: -1, usedSlots: -1, largestHole: -1, level: 'derived' };

@@ -17,6 +17,9 @@ export interface LeakSuspicion {
   readonly firstLine: number;
 }
 
+/** Without its start a trace does not show what new mappings replace: a receive ring looks like a leak until it is full. */
+const smallestLeakWithoutStart = 4096;
+
 /** The span of a device's maps is cut into so many equal parts. */
 const parts = 8;
 /** A queue that is busy at the end leaves open mappings in the last part, a receive ring also in the first. */
@@ -77,41 +80,64 @@ function findLeaks(analysis: Analysis): readonly LeakSuspicion[] {
   return measureOpen(analysis, spans);
 }
 
+interface OpenMappings {
+  /** Mappings made in a part that are never unmapped. */
+  readonly counts: Int32Array;
+  /** Mappings from before the trace that end in a part. */
+  readonly replaced: Int32Array;
+  slots: number;
+  firstLine: number;
+  total: number;
+}
+
 function measureOpen(analysis: Analysis, spans: ReadonlyMap<number, DeviceSpan>): readonly LeakSuspicion[] {
   const { columns, length } = analysis.tables.requests;
-  const openByPart = new Map<number, { counts: Int32Array; slots: number; firstLine: number }>();
+  const openByPart = new Map<number, OpenMappings>();
   for (let row = 0; row < length; row++) {
-    const isOpen = columns.outcome[row] === Outcome.served && columns.pairing[row] === Pairing.open;
-    // The kernel drops dma_unmap_sg events of very long lists, so their ends are not seen even when they happen.
-    if (!isOpen || columns.mapLine[row] === 0 || columns.sgCount[row] >= 128) {
-      continue;
-    }
     const key = columns.source[row] * 65536 + columns.device[row];
     const span = spans.get(key);
-    if (span === undefined) {
+    if (span === undefined || columns.outcome[row] !== Outcome.served) {
       continue;
     }
     let open = openByPart.get(key);
     if (open === undefined) {
-      open = { counts: new Int32Array(parts), slots: 0, firstLine: columns.mapLine[row] };
+      open = { counts: new Int32Array(parts), replaced: new Int32Array(parts), slots: 0, firstLine: 0, total: 0 };
       openByPart.set(key, open);
     }
-    const width = (span.lastLine - span.firstLine + 1) / parts;
-    open.counts[Math.min(parts - 1, Math.floor((columns.mapLine[row] - span.firstLine) / width))]++;
+    const partOf = (line: number) =>
+      Math.max(
+        0,
+        Math.min(parts - 1, Math.floor(((line - span.firstLine) * parts) / (span.lastLine - span.firstLine + 1))),
+      );
+    if (columns.pairing[row] === Pairing.unseenMap) {
+      open.replaced[partOf(columns.unmapLine[row])]++;
+    }
+    // The kernel drops dma_unmap_sg events of very long lists, so their ends are not seen even when they happen.
+    if (columns.pairing[row] !== Pairing.open || columns.mapLine[row] === 0 || columns.sgCount[row] >= 128) {
+      continue;
+    }
+    open.firstLine ||= columns.mapLine[row];
+    open.total++;
+    open.counts[partOf(columns.mapLine[row])]++;
     if ((columns.evidence[row] & EvidenceBit.direct) === 0) {
       open.slots += Math.ceil(requestPaddedBytes(analysis, row) / SLOT_BYTES);
     }
   }
+  const smallest = analysis.sourceLedgers.some((ledger) => ledger.overwritten > 0)
+    ? smallestLeakWithoutStart
+    : smallestLeak;
   const leaks: LeakSuspicion[] = [];
   for (const [key, open] of openByPart) {
     const span = spans.get(key);
-    const before = open.counts.subarray(0, parts - 1);
+    // A receive ring gives one old mapping back for each new one it keeps.
+    const grown = open.counts.map((count, part) => count - open.replaced[part]);
+    const before = grown.subarray(0, parts - 1);
     const growing = before.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
     const old = before.reduce((sum, count) => sum + count, 0);
-    if (span !== undefined && growing >= partsThatMustGrow && old >= smallestLeak) {
+    if (span !== undefined && growing >= partsThatMustGrow && old >= smallest) {
       leaks.push({
         device: span.device,
-        open: open.counts.reduce((sum, count) => sum + count, 0),
+        open: open.total,
         openSlots: open.slots,
         mapped: span.mapped,
         source: span.source,

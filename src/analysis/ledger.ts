@@ -1,4 +1,4 @@
-import { formatCount, plural } from '../base/format';
+import { formatCount } from '../base/format';
 import { isAtomic } from '../model/events';
 import { EvidenceBit, Outcome, Pairing } from '../model/tables';
 import type { Analysis } from './analysis';
@@ -139,10 +139,12 @@ function countLosses(analysis: Analysis): { readonly lost: number; readonly note
     analysis.sourceLedgers.reduce((sum, ledger) => sum + Math.max(0, ledger.overwritten), 0),
     'Events overwritten before the trace was saved.',
   );
-  for (const problem of analysis.problems) {
-    if (problem.code === 'torn-line' || problem.code === 'bad-line' || problem.code === 'line-too-long') {
-      add(problem.count, lossTexts[problem.code]);
-    }
+  for (const code of ['torn-line', 'line-too-long'] as const) {
+    const problems = analysis.problems.filter((problem) => problem.code === code);
+    add(
+      problems.reduce((sum, problem) => sum + problem.count, 0),
+      lossTexts[code],
+    );
   }
   const unpaired = analysis.tables.counts.unpairedUnmaps;
   if (unpaired > 0) {
@@ -155,7 +157,6 @@ function countLosses(analysis: Analysis): { readonly lost: number; readonly note
 
 const lossTexts = {
   'torn-line': 'Lines cut off or glued together.',
-  'bad-line': 'Event lines that could not be understood.',
   'line-too-long': 'Lines too long to read.',
 } as const;
 
@@ -176,7 +177,7 @@ function lineNotes(notUnderstood: number): readonly Note[] {
         {
           level: 'lost',
           count: notUnderstood,
-          text: `${plural(notUnderstood, 'line')} could not be understood at all.`,
+          text: 'Lines that could not be understood.',
         },
       ]
     : [];

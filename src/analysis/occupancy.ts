@@ -6,7 +6,7 @@ import { EvidenceBit, Outcome, Pairing } from '../model/tables';
 import type { Address, Bytes, Slots } from '../model/units';
 import { SEGMENT_SLOTS, SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
-import { LineRole, lineIndexOf } from './lineIndex';
+import { type LineIndex, LineRole, lineIndexOf } from './lineIndex';
 
 /** Where a recorded bounce address lies, and which slots the mapping takes. Follows from recorded facts: derived. */
 export interface SlotRange {
@@ -229,13 +229,15 @@ class PoolMap {
     return this.taken.length;
   }
 
-  mark(firstSlot: number, slots: number, value: 0 | 1): void {
+  /** Sets slots; those that changed are appended to `changed`. */
+  mark(firstSlot: number, slots: number, value: 0 | 1, changed?: number[]): void {
     const end = Math.min(this.taken.length, firstSlot + slots);
     for (let slot = Math.max(0, firstSlot); slot < end; slot++) {
       if (this.taken[slot] !== value) {
         this.taken[slot] = value;
         this.used += value === 1 ? 1 : -1;
         this.dirty[Math.floor(slot / SEGMENT_SLOTS)] = 1;
+        changed?.push(slot);
       }
     }
   }
@@ -305,7 +307,7 @@ function sweep(analysis: Analysis): ReadonlyMap<number, FailureFacts> {
       const roles = index.roles[i];
       if ((roles & LineRole.map) !== 0) {
         if (columns.outcome[row] === Outcome.failed) {
-          facts.set(row, factsNow(analysis, row, maps));
+          facts.set(row, factsAt(analysis, row, maps, index, i));
         } else if (columns.outcome[row] === Outcome.served) {
           markRow(analysis, row, maps, 1);
         }
@@ -337,6 +339,48 @@ function occupyFromStart(analysis: Analysis, source: number, maps: readonly Pool
       markRow(analysis, row, maps, 1);
     }
   }
+}
+
+/** How far back in-flight attempts of other CPUs are looked for. */
+const inFlightEntries = 512;
+
+/**
+ * The state when a request failed. Lines of several CPUs overlap: where the state at its last line shows a place, slots
+ * that were released while it searched, or that attempts in flight had already taken, were not free for it.
+ */
+function factsAt(
+  analysis: Analysis,
+  row: number,
+  maps: readonly PoolMap[],
+  index: LineIndex,
+  position: number,
+): FailureFacts {
+  const now = factsNow(analysis, row, maps);
+  if (!now.placeable) {
+    return now;
+  }
+  const { columns } = analysis.tables.requests;
+  const begin = columns.enterLine[row];
+  const end = index.lines[position];
+  const undo = maps.map((): number[] => []);
+  for (let i = position; i >= 0 && (index.lines[i] >= begin || i > position - inFlightEntries); i--) {
+    const other = index.rows[i];
+    const released = index.lines[i] >= begin && (index.roles[i] & (LineRole.unmap | LineRole.unmapExit)) !== 0;
+    const inFlight = (index.roles[i] & LineRole.enter) !== 0 && columns.mapLine[other] > end;
+    if ((released || inFlight) && columns.outcome[other] === Outcome.served) {
+      const range = slotRangeOf(analysis, other);
+      if (range !== null) {
+        maps[range.poolIndex].mark(range.firstSlot, range.slots, 1, undo[range.poolIndex]);
+      }
+    }
+  }
+  const facts = factsNow(analysis, row, maps);
+  undo.forEach((slots, pool) => {
+    for (const slot of slots) {
+      maps[pool].mark(slot, 1, 0);
+    }
+  });
+  return facts.placeable ? now : facts;
 }
 
 function markRow(analysis: Analysis, row: number, maps: readonly PoolMap[], value: 0 | 1): void {

@@ -23,7 +23,13 @@ export interface FailureNumbers {
   readonly totalSlots: number;
   readonly usedSlots: number;
   readonly largestHole: number;
+  /** Mappings the trace does not show may lie in that hole. */
+  readonly holeAtMost?: boolean;
   readonly level: 'recorded' | 'derived' | 'modelled';
+  /** A dynamic kernel tried a transient pool of exactly the slots needed, too. */
+  readonly transientTried?: boolean;
+  /** A log line alone: nothing but its own numbers is known. */
+  readonly alone?: boolean;
 }
 
 /** Counters above this are a negative number printed unsigned (6.6 to 6.8 zero the counter during boot). */
@@ -71,6 +77,7 @@ export function numbersOfLine(record: LogRecord): FailureNumbers {
     usedSlots: wrapped ? -1 : record.usedSlots,
     largestHole: -1,
     level: 'recorded',
+    alone: true,
   };
 }
 
@@ -115,9 +122,12 @@ function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null
     case 'fragmented':
       return explainFragmented(numbers);
     case 'alignment':
+      if (numbers.transientTried === true) {
+        return `needs ${need(numbers)}; the pools had no place, and a transient pool of just that size can never match the buffer's offset (min_align_mask).`;
+      }
       return `needs ${need(numbers)} at an aligned start; ${freeOf(numbers)}${holeText(numbers)}, but no run starts where the device's alignment allows.`;
     case 'address-limit':
-      return explainAddressLimit(record);
+      return explainAddressLimit(numbers, record);
     case 'growth-too-late':
       return `needs ${need(numbers)}; the pool had no place and the new pool was still being allocated.`;
     case 'allocation-failed':
@@ -153,21 +163,34 @@ function explainFragmented(numbers: FailureNumbers): string {
   if (numbers.largestHole >= 0) {
     return `needs ${wanted}; ${freeOf(numbers)}${holeText(numbers)}.`;
   }
-  return `needs ${wanted}; ${freeOf(numbers)}, but none where the search may take them. One line cannot tell holes, areas and alignment apart.`;
+  const but = `needs ${wanted}; ${freeOf(numbers)}, but none where the search may take them`;
+  return numbers.alone === true ? `${but}. One line cannot tell holes, areas and alignment apart.` : `${but}.`;
 }
 
-function explainAddressLimit(record: LogRecord | null): string {
-  const reach =
-    record !== null && record.maskBits > 0 && record.maskBits < 64
-      ? ` (${record.maskBits}-bit DMA mask, up to ${formatBytes(2 ** record.maskBits)})`
-      : '';
-  if (record !== null && isBounceOverflow(record)) {
-    return `the bounce buffer itself lies above what the device can address${reach}; a bigger pool does not help.`;
+function explainAddressLimit(numbers: FailureNumbers, record: LogRecord | null): string {
+  const reach = record === null ? '' : reachText(record);
+  if (record === null || isBounceOverflow(record)) {
+    const what = record === null ? 'the pool' : 'the bounce buffer itself';
+    return `${what} lies above what the device can address${reach}; a bigger pool does not help.`;
   }
-  if (record !== null && record.kind === 'overflow') {
+  if (record.text.includes('DMA addr')) {
     return `the buffer lies above what the device can address${reach} and there was no pool to bounce it; the size of the pool is not the problem.`;
   }
-  return `the pool lies above what the device can address${reach}; a bigger pool does not help.`;
+  const tooLarge =
+    numbers.sizeBytes > SEGMENT_BYTES
+      ? ` With ${formatSize(numbers.sizeBytes)} it is also over the ${formatBytes(SEGMENT_BYTES)} that can be bounced.`
+      : '';
+  return `the buffer lies above what the device can address${reach} and was not bounced.${tooLarge}`;
+}
+
+/** The smaller of DMA mask and bus limit, in words; '' when neither limits. */
+function reachText(record: LogRecord): string {
+  const mask = record.maskBits > 0 && record.maskBits < 64 ? 2 ** record.maskBits : Number.POSITIVE_INFINITY;
+  const bus = record.busLimit > 0 ? record.busLimit + 1 : Number.POSITIVE_INFINITY;
+  if (bus < mask) {
+    return ` (the bus reaches up to ${formatBytes(bus)})`;
+  }
+  return mask < Number.POSITIVE_INFINITY ? ` (${record.maskBits}-bit DMA mask, up to ${formatBytes(mask)})` : '';
 }
 
 /** `swiotlb addr …` names the bounce buffer; the other overflow messages name the buffer itself. */
@@ -183,7 +206,7 @@ function explainUnknown(numbers: FailureNumbers, record: LogRecord | null): stri
   if (record !== null && record.kind === 'coherent-failed') {
     return `${what}A coherent allocation failed and the message has no counters, so it cannot be told why.`;
   }
-  if (record !== null && numbers.totalSlots < 0) {
+  if (numbers.alone === true && numbers.totalSlots < 0) {
     return `${what}This message has no counters, so a full pool, fragmentation and alignment cannot be told apart.`;
   }
   return `${what}By the recorded addresses there was room; the slots may have been held by mappings the trace does not show.`;
@@ -208,7 +231,10 @@ function freeOf(numbers: FailureNumbers): string {
 }
 
 function holeText(numbers: FailureNumbers): string {
-  return numbers.largestHole < 0 ? '' : `, largest run ${formatCount(numbers.largestHole)}`;
+  if (numbers.largestHole < 0) {
+    return '';
+  }
+  return `, largest run ${numbers.holeAtMost === true ? 'at most ' : ''}${formatCount(numbers.largestHole)}`;
 }
 
 /** `61 fragmented, 17 pool full`: causes by frequency. */

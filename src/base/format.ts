@@ -105,13 +105,13 @@ export function formatPercent(share: number): string {
   if (percent > 99.99 && percent < 100) {
     return '> 99.99 %';
   }
-  for (const digits of [0, 1, 2]) {
+  for (let digits = 0; digits < 2; digits++) {
     const text = percent.toFixed(digits);
-    if (digits === 2 || !((percent < 1 && digits === 0) || Number(text) === 100)) {
+    if (Number(text) !== 0 && Number(text) !== 100 && (percent >= 1 || digits > 0)) {
       return `${trimZero(text)} %`;
     }
   }
-  return `${percent.toFixed(2)} %`;
+  return `${trimZero(percent.toFixed(2))} %`;
 }
 
 /** An inclusive range of whole numbers: `2,304–2,320`; one number when both are equal. */

@@ -59,6 +59,9 @@ describe('numbers as people read them', () => {
       [formatPercent(0.9999), '99.99 %'],
       [formatPercent(0.99999), '> 99.99 %'],
       [formatPercent(0.004), '0.4 %'],
+      [formatPercent(0.0005), '0.1 %'],
+      [formatPercent(0.00048), '0.05 %'],
+      [formatPercent(0.912), '91 %'],
       [formatPercent(0.00001), '< 0.01 %'],
     ]));
 

@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import { createAnalysis } from '../../src/analysis/createAnalysis';
+import { hoverAt } from '../../src/analysis/hover';
+import type { HoverCard } from '../../src/analysis/reports';
+import type { ReplayResult } from '../../src/model/replayResult';
+import { ReplayOutcome } from '../../src/model/replayResult';
+
+const boot = [
+  '[    0.000000] Linux version 6.12.1 (x@y) #1',
+  '[    0.000000] Command line: console=ttyS0 swiotlb=512,4,force',
+  '[    0.000000] software IO TLB: area num 4.',
+  '[    0.888804] software IO TLB: mapped [mem 0x0000000010000000-0x0000000010100000] (1MB)',
+];
+const flags = 'fio-100     [003] d.h2.     1.000000: ';
+const bounced = (time: string, original: string, size: number) =>
+  `             fio-100     [003] d.h2.     ${time}: swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffff dev_addr=${original} size=${size} FORCE`;
+const mapped = (time: string, original: string, size: number, dma: string) =>
+  `             fio-100     [003] d.h2.     ${time}: dma_map_page: 0000:00:05.0 dir=TO_DEVICE dma_addr=${dma} size=${size} phys_addr=${original} attrs=`;
+const unmapped = (time: string, size: number, dma: string) =>
+  `             fio-100     [003] d.h2.     ${time}: dma_unmap_page: 0000:00:05.0 dir=TO_DEVICE dma_addr=${dma} size=${size} attrs=`;
+
+const trace = [
+  '# tracer: nop',
+  bounced('1.000000', '200000000', 4096),
+  mapped('1.000010', '200000000', 4096, '10040000'),
+  bounced('1.000020', '200002000', 262144),
+  mapped('1.000030', '200002000', 262144, 'ffffffffffffffff'),
+  unmapped('1.001204', 4096, '10040000'),
+  bounced('1.002000', '200002000', 262144),
+  mapped('1.002010', '200002000', 262144, '10080000'),
+  `             fio-100     [003] d.h2.     1.003000: dma_map_page: 0000:00:06.0 dir=FROM_DEVICE dma_addr=300000000 size=512 phys_addr=300000000 attrs=`,
+];
+
+function analysisOf(traceLines: readonly string[], logLines: readonly string[]) {
+  const builder = createAnalysis();
+  for (const [path, lines] of [
+    ['trace.txt', traceLines],
+    ['dmesg.txt', logLines],
+  ] as const) {
+    const source = builder.openSource({ path });
+    source.push(new TextEncoder().encode(`${lines.join('\n')}\n`));
+    source.end();
+  }
+  return builder.snapshot();
+}
+
+const analysis = analysisOf(trace, boot);
+
+/** Hovers over a word of a line; the text of the card, one line per block. */
+function check(
+  source: 0 | 1,
+  line: number,
+  word: string,
+  expected: readonly RegExp[],
+  replay?: ReplayResult,
+): HoverCard {
+  const lineText = (source === 0 ? trace : boot)[line - 1]!;
+  const character = lineText.indexOf(word) + Math.floor(word.length / 2);
+  const card = hoverAt(analysis, { source, line, lineText, character, ...(replay === undefined ? {} : { replay }) });
+  expect(card).not.toBeNull();
+  const text = [card!.verdict, ...card!.lines.map((part) => `${part.level}: ${part.text}`)].join('\n');
+  for (const pattern of expected) {
+    expect(text).toMatch(pattern);
+  }
+  return card!;
+}
+
+describe('hover on a mapping', () => {
+  it('says where it lies, whose it is, how long it lives', () => {
+    const card = check(0, 3, 'dma_map_page', [
+      /^Served · 2 slots \(4 KiB\) in boot pool, area 1, slots 128–129$/m,
+      /^recorded: 0000:00:05\.0.* · to device · CPU 3, hard irq · 4 KiB of 4 KiB used$/m,
+      /^recorded: Original address 0x200000000 · bounce address 0x10040000$/m,
+      /^recorded: Lives 1\.204 ms → unmapped at line 6$/m,
+    ]);
+    expect(card.badge).toBe('0x10040000');
+    expect(card.tone).toBe('served');
+    expect(card.lines.flatMap((line) => line.links)).toContainEqual({
+      label: 'unmapped at line 6',
+      file: 'trace.txt',
+      line: 6,
+    });
+  });
+
+  it('is the same mapping on its first line and on its unmap line', () => {
+    check(0, 2, 'swiotlb_bounced', [/^Served · 2 slots/m]);
+    check(0, 6, 'dma_unmap_page', [/^Released · 2 slots .* slots 128–129$/m, /Lived 1\.204 ms → mapped at line 3/]);
+  });
+
+  it('explains a failure, who holds the slots and the retry that succeeded', () => {
+    const card = check(0, 5, 'dma_map_page', [
+      /^Failed · Fragmented|^Failed · Cause unknown/m,
+      /^derived: Holders now: 0000:00:05\.0 100 %$/m,
+      /^derived: Retry at line 8 succeeded/m,
+    ]);
+    expect(card.tone).toBe('failed');
+  });
+
+  it('says that a mapping did not bounce', () => {
+    check(0, 9, 'dma_map_page', [
+      /^Direct · 512 bytes, not bounced/m,
+      /from device/,
+      /Still mapped when the trace ends/,
+    ]);
+  });
+
+  it('marks what a replay says as modelled', () => {
+    const rows = analysis.tables.requests.length;
+    const replay = {
+      policy: 'dynamic',
+      replayable: true,
+      pools: [{ id: 7, kind: 'transient', start: 0x20000000, slots: 2, areas: 1, addedAtNs: 0, removedAtNs: null }],
+      requests: {
+        outcome: new Uint8Array(rows).fill(ReplayOutcome.served),
+        cause: new Uint8Array(rows),
+        pool: new Int32Array(rows).fill(7),
+        slot: new Int32Array(rows),
+        bounceAddress: new Float64Array(rows).fill(0x20000000),
+      },
+    } as unknown as ReplayResult;
+    check(0, 3, 'dma_map_page', [/^modelled: dynamic: another place \(transient pool, slot 0, 0x20000000\)$/m], replay);
+    check(0, 5, 'dma_map_page', [/^modelled: dynamic: would have served it/m], replay);
+  });
+});
+
+describe('hover on a word', () => {
+  it('decodes the flags column', () => {
+    const card = check(0, 2, 'd.h2.', [
+      /^Context: atomic/m,
+      /d: interrupts off/,
+      /h: in a hard interrupt/,
+      /2: preemption disabled 2 deep/,
+    ]);
+    expect(trace[1]!.slice(card.range.startColumn, card.range.endColumn)).toBe('d.h2.');
+  });
+
+  it('explains masks, sizes and addresses', () => {
+    check(0, 2, 'dma_mask=ffffffff', [/^32-bit DMA mask: up to 4 GiB$/m]);
+    check(0, 2, 'size=4096', [/^Served/m, /4,096 bytes take 2 slots · 4 KiB/]);
+    check(0, 3, 'dma_addr=10040000', [/0x10040000: Slot 128 of the boot pool, area 1, segment 1/]);
+  });
+
+  it('explains a parameter on a command line', () => {
+    check(1, 2, 'swiotlb=512,4,force', [
+      /^Asks for 512 slots · 1 MiB$/m,
+      /4 areas/,
+      /force: every DMA mapping is bounced/,
+    ]);
+  });
+});
+
+describe('hover on a log', () => {
+  it('explains boot lines', () => {
+    check(1, 3, 'area num', [/^4 areas$/m]);
+    check(1, 4, 'mapped', [/^Boot pool: 512 slots · 1 MiB$/m, /From 0x10000000 up to, not including, 0x10100000/]);
+  });
+
+  it('explains a failure line alone', () => {
+    const line =
+      '[   46.291378] bcm2835-dma fe007000.dma-controller: swiotlb buffer is full (sz: 524276 bytes), total 32768 (slots), used 0 (slots)';
+    const alone = analysisOf([], [line]);
+    const card = hoverAt(alone, { source: 1, line: 1, lineText: line, character: 60 })!;
+    expect(card.verdict).toMatch(/^Failed · Over-size: 512 KiB, 524,276 bytes cannot be bounced/);
+    expect(line.slice(card.range.startColumn, card.range.endColumn)).toMatch(
+      /swiotlb buffer is full.*used 0 \(slots\)$/,
+    );
+    expect(card.lines.map((part) => part.text).join('\n')).toMatch(/No swiotlb= value helps/);
+  });
+
+  it('has nothing to say about other lines', () => {
+    expect(hoverAt(analysis, { source: 0, line: 1, lineText: trace[0]!, character: 3 })).toBeNull();
+    expect(hoverAt(analysis, { source: 1, line: 999, lineText: '', character: 0 })).toBeNull();
+    expect(hoverAt(analysis, { source: 7, line: 1, lineText: flags, character: 400 })).toBeNull();
+  });
+});
