@@ -2,7 +2,7 @@ import { low32 } from '../base/address';
 import { type Known, known } from '../model/evidence';
 import type { Geometry } from '../model/geometry';
 import { EvidenceBit, Pairing, type TraceTables } from '../model/tables';
-import { verify } from '../replay/verify/verify';
+import { type VerifyResult, verify } from '../replay/verify/verify';
 
 /** Bits 0 to 17: a mask of a segment and more would leave no slot to choose from. */
 const MASK_BITS = 18;
@@ -60,31 +60,45 @@ export function alignmentEvidence(tables: TraceTables): AlignmentEvidence[] {
   return found;
 }
 
-/** Masks (contiguous low bits, smallest first) that the recorded addresses leave possible. */
-export function candidateMasks(evidence: AlignmentEvidence): number[] {
+/** Masks that no recorded address tells apart: from the smallest to the largest; the model behaves the same for all. */
+export interface MaskRange {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Contiguous masks that the recorded addresses leave possible, smallest first. Masks inside a slot differ only in the
+ * bits they keep, which the addresses show or nobody needs: those from 1 to 0x7ff make one range.
+ */
+export function candidateMasks(evidence: AlignmentEvidence): MaskRange[] {
   const refuted = (bit: number): boolean => evidence.against[bit] * 1000 > evidence.agree[bit];
-  let required = 0;
-  for (let bit = 0; bit < SLOT_BITS; bit++) {
-    if (evidence.agree[bit] > 0 && !refuted(bit)) {
-      required = 2 ** (bit + 1) - 1;
+  let low = 0;
+  let high = 0;
+  for (let bit = 0; bit < SLOT_BITS && !refuted(bit); bit++) {
+    high = 2 ** (bit + 1) - 1;
+    if (evidence.agree[bit] > 0) {
+      low = high;
     }
   }
-  const masks: number[] = [];
-  for (let bits = 0; bits < MASK_BITS; bits++) {
-    if (bits > 0 && refuted(bits - 1)) {
-      break;
-    }
-    masks.push(2 ** bits - 1);
+  const found: MaskRange[] = low === 0 ? [{ low: 0, high: 0 }] : [];
+  if (high > 0) {
+    found.push({ low: Math.max(1, low), high });
   }
-  const left = masks.filter((mask) => mask >= required);
-  return left.length > 0 ? left : [masks[masks.length - 1]];
+  for (let bit = SLOT_BITS; bit < MASK_BITS && high >= 2 ** SLOT_BITS - 1 && !refuted(bit); bit++) {
+    found.push({ low: 2 ** (bit + 1) - 1, high: 2 ** (bit + 1) - 1 });
+  }
+  return found;
 }
 
 /** Devices whose masks are tried on the model: the busiest ones. */
 const MAX_TRIED_DEVICES = 12;
 /** Requests of the first trial; ties are tried on four times as many until all are in or the limit is reached. */
-const FIRST_TRIAL = 4096;
-const LAST_TRIAL = 65536;
+const FIRST_TRIAL = 1024;
+const LAST_TRIAL = 16384;
+/** A mask that gives so many wrong places more than the best one so far is out. */
+const HOPELESS = 20;
+/** A lead of so few places is no decision while more requests can be tried. */
+const CLOSE = 3;
 
 /**
  * Settles the masks that the bits leave open: the one under which the model places most requests exactly.
@@ -128,7 +142,7 @@ export function settleMasks(
 interface OpenDevice {
   readonly device: number;
   readonly name: string;
-  candidates: number[];
+  candidates: MaskRange[];
   readonly requests: number;
 }
 
@@ -140,60 +154,61 @@ function tryMasks(
   settled: Map<number, Known<number>>,
   rows: number,
 ): OpenDevice[] {
-  const score = (device: number, mask: number): number => {
+  const trial = (device: number, mask: number, stopAfterMismatches: number): VerifyResult => {
     const devices = geometry.devices.map((entry) => {
       const value = entry.device === device ? mask : (settled.get(entry.device)?.value ?? entry.minAlignMask.value);
       return { ...entry, minAlignMask: { ...entry.minAlignMask, value } };
     });
-    const result = verify(tables, { ...geometry, devices }, { maxRequests: rows });
-    return result.exact - result.mismatchedCount - 0.5 * result.learned;
+    return verify(tables, { ...geometry, devices }, { maxRequests: rows, stopAfterMismatches, maxConfigurations: 8 });
   };
+  const margin = rows < tables.requests.length && rows < LAST_TRIAL ? CLOSE : 0;
+  const contest = (entry: OpenDevice): MaskRange[] => {
+    const scores: number[] = [];
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const candidate of entry.candidates) {
+      const result = trial(entry.device, candidate.low, fewest + HOPELESS);
+      scores.push(result.exact - 0.5 * result.learned);
+      fewest = Math.min(fewest, result.mismatchedCount);
+    }
+    const best = Math.max(...scores);
+    return entry.candidates.filter((_, index) => scores[index] >= best - margin);
+  };
+  // Masks of other devices matter a little, as a wrong one moves the areas' indices: a second round settles that.
   const tied: OpenDevice[] = [];
-  // Masks of other devices matter a little: a wrong one moves the areas' indices. Two rounds settle that.
-  for (const round of [1, 2]) {
+  for (let round = open.length > 1 ? 0 : 1; round < 2; round++) {
     tied.length = 0;
     for (const entry of open) {
-      const scores = entry.candidates.map((mask) => score(entry.device, mask));
-      const best = Math.max(...scores);
-      const winners = entry.candidates.filter((_, index) => scores[index] === best);
-      const sole = winners.length === 1;
-      settled.set(entry.device, sole ? fromModel(winners[0], entry) : fromTie(winners));
-      if (round === 2 && !sole) {
-        entry.candidates = winners;
-        tied.push(entry);
+      const winners = contest(entry);
+      settled.set(entry.device, winners.length === 1 ? fromModel(winners[0], entry) : fromTie(winners));
+      if (winners.length > 1) {
+        tied.push({ ...entry, candidates: winners });
       }
-    }
-    if (open.length === 1 && round === 1) {
-      const only = open[0];
-      return settled.get(only.device)?.evidence.level === 'assumed' ? [only] : [];
     }
   }
   return tied;
 }
 
-function fromBits(candidates: readonly number[], requests: number): Known<number> {
-  if (candidates.length === 1) {
-    return known(
-      candidates[0],
-      'derived',
-      `The low bits of ${requests} bounce addresses allow only ${hex(candidates[0])}.`,
-    );
+function fromBits(candidates: readonly MaskRange[], requests: number): Known<number> {
+  const [only] = candidates;
+  if (candidates.length > 1 || only.low !== only.high) {
+    return fromTie(candidates);
   }
-  return fromTie(candidates);
+  return known(only.low, 'derived', `The low bits of ${requests} bounce addresses allow only ${hex(only.low)}.`);
 }
 
-function fromModel(mask: number, entry: OpenDevice): Known<number> {
-  const others = entry.candidates.filter((one) => one !== mask).map(hex);
+function fromModel(winner: MaskRange, entry: OpenDevice): Known<number> {
+  const others = entry.candidates.filter((one) => one !== winner).map((one) => hex(one.low));
+  const range = winner.low === winner.high ? hex(winner.low) : `${hex(winner.low)} … ${hex(winner.high)}`;
   return known(
-    mask,
+    winner.low,
     'derived',
-    `With ${hex(mask)} the model gives more of the recorded addresses than with ${others.join(', ')}.`,
+    `With ${range} the model gives more of the recorded addresses than with ${others.join(', ')}.`,
   );
 }
 
-function fromTie(masks: readonly number[]): Known<number> {
-  const range = `${hex(masks[0])} … ${hex(masks[masks.length - 1])}`;
-  return known(masks[0], 'assumed', `undetermined (${range}), no effect on this trace`);
+function fromTie(candidates: readonly MaskRange[]): Known<number> {
+  const range = `${hex(candidates[0].low)} … ${hex(candidates[candidates.length - 1].high)}`;
+  return known(candidates[0].low, 'assumed', `undetermined (${range}), no effect on this trace`);
 }
 
 function hex(mask: number): string {

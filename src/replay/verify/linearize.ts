@@ -37,7 +37,8 @@ export interface LinearizeOptions {
   readonly maxNodes: number;
   /** Keep the order found. */
   readonly certificate: boolean;
-  /** Pools in use from the first slot on are assumed pristine: areas start at index 0. */
+  /** Stop there; the rest stays without a verdict. */
+  readonly stopAfterMismatches: number;
   readonly onMismatch: (op: number, modelled: string, why: string) => void;
 }
 
@@ -51,8 +52,9 @@ interface Trail {
  * is in the slot states; a configuration holds what is its own.
  */
 interface Configuration {
-  /** area.index of every area of every pool. */
+  /** area.index of every area of every pool; shared between configurations until one changes it. */
   index: Int32Array;
+  ownsIndex: boolean;
   /** Incremental hash of `index`. */
   hash: number;
   /** Listed grown pools. */
@@ -102,6 +104,7 @@ export class Linearizer {
   private additionsBegun = 0;
   private additionsDone = 0;
   private incomplete = false;
+  private mismatches = 0;
   private nodes = 0;
   private order: Trail | null = null;
   /** Mappings seen only by their unmap, waiting for the end of the operation that was recorded in their slots. */
@@ -135,7 +138,9 @@ export class Linearizer {
     this.releaseOpen = new Uint8Array(count);
     this.releaseApplied = new Uint8Array(count);
     this.mapApplied = new Uint8Array(count);
-    this.configurations = [{ index: new Int32Array(areas), hash: 0, head: 0, progress: [], deltas: [], trail: null }];
+    this.configurations = [
+      { index: new Int32Array(areas), ownsIndex: true, hash: 0, head: 0, progress: [], deltas: [], trail: null },
+    ];
     this.addressLimit = addressLimits(tables, geometry);
     this.markUsedLater();
   }
@@ -150,6 +155,9 @@ export class Linearizer {
       }
     }
     for (const event of orderedEvents(this.operations)) {
+      if (this.mismatches >= this.options.stopAfterMismatches) {
+        return;
+      }
       const kind = event % EVENT_KINDS;
       const id = Math.floor(event / EVENT_KINDS);
       switch (kind) {
@@ -529,6 +537,10 @@ export class Linearizer {
 
   private moveIndex(configuration: Configuration, pool: number, area: number, index: number): void {
     const at = this.areaBase[pool] + area;
+    if (!configuration.ownsIndex) {
+      configuration.index = configuration.index.slice();
+      configuration.ownsIndex = true;
+    }
     const sum = configuration.hash - mix(at, configuration.index[at]) + mix(at, index);
     configuration.hash = sum < 0 ? sum + HASH_MODULUS : sum % HASH_MODULUS;
     configuration.index[at] = index;
@@ -865,6 +877,7 @@ export class Linearizer {
       this.verdicts[op] = Verdict.undecided;
     } else {
       this.verdicts[op] = Verdict.mismatched;
+      this.mismatches++;
       this.options.onMismatch(op, problem.modelled, problem.why);
     }
     if (only.progress[position] !== DONE) {
@@ -1156,7 +1169,16 @@ const PASS_OVER = -2;
 const SKIP_POOL = -3;
 
 function clone(at: Configuration): Configuration {
-  return { ...at, index: at.index.slice(), progress: at.progress.slice(), deltas: at.deltas.slice() };
+  at.ownsIndex = false;
+  return {
+    index: at.index,
+    ownsIndex: false,
+    hash: at.hash,
+    head: at.head,
+    progress: at.progress.slice(),
+    deltas: at.deltas.slice(),
+    trail: at.trail,
+  };
 }
 
 function emit(at: Configuration, found: Map<string, Configuration>): void {

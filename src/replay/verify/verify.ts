@@ -12,6 +12,12 @@ export interface VerifyOptions {
   readonly rules?: GenerationRules;
   /** Keep the order that was found. */
   readonly certificate?: boolean;
+  /** Orders of overlapping operations kept at most; default 1024. */
+  readonly maxConfigurations?: number;
+  /** Steps of one search at most; default 50000. */
+  readonly maxNodes?: number;
+  /** Give up after so many mismatches: the geometry tries several masks and only wants to know the best. */
+  readonly stopAfterMismatches?: number;
   /** Look at the first requests only; Infinity (the default) for all. */
   readonly maxRequests?: number;
 }
@@ -76,9 +82,10 @@ export function verify(tables: TraceTables, geometry: Geometry, options: VerifyO
     }
   };
   const linearizer = new Linearizer(tables, geometry, rules, operations, {
-    maxConfigurations: operations.bothProbes ? 64 : 256,
-    maxNodes: 20_000,
+    maxConfigurations: options.maxConfigurations ?? 1024,
+    maxNodes: options.maxNodes ?? 50_000,
     certificate: options.certificate ?? false,
+    stopAfterMismatches: options.stopAfterMismatches ?? Number.POSITIVE_INFINITY,
     onMismatch: note,
   });
   linearizer.run();
