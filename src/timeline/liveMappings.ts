@@ -12,6 +12,8 @@ export const LiveState = {
   late: 3,
   /** Was late; the next dma_unmap_page was taken for its unmap. */
   lateDone: 4,
+  /** Was lateDone, but that unmap belonged to a later mapping: takes an unmap only when nothing else can. */
+  overdue: 5,
 } as const;
 
 const NONE = -1;

@@ -17,7 +17,15 @@ export function markDirect(requests: RequestTable, pools: PoolTracker, devices: 
   for (let row = 0; row < requests.length; row++) {
     const bits = evidence[row];
     const address = recordedBounce[row];
-    if ((bits & saidToBounce) !== 0 || Number.isNaN(address)) {
+    if ((bits & saidToBounce) !== 0) {
+      // An unmap probe may say so after the map did not.
+      if ((bits & EvidenceBit.direct) !== 0) {
+        evidence[row] = bits & ~EvidenceBit.direct;
+        requests.version++;
+      }
+      continue;
+    }
+    if (Number.isNaN(address)) {
       continue;
     }
     // A device that is forced to bounce did so before the trace and where its swiotlb_bounced line is missing, too.

@@ -19,6 +19,8 @@ const MAX_PADDING = 0x20000;
 const LOWEST_ENCRYPTION_BIT = 2 ** 40;
 /** How many mappings of one address may wait for an unmap line that is printed late. */
 const MAX_LATE = 8;
+/** Bus offsets and encryption bits are multiples of this. */
+const SMALLEST_DMA_OFFSET = 0x100000;
 const MAX_FACTS = 1_000_000;
 
 /**
@@ -396,6 +398,10 @@ export class SourceTimeline {
     const total = Math.max(count, event.sgTotal);
     const rows = new Array<number>(count).fill(-1);
     const attempts = context.attempts;
+    const first = attempts.length - total;
+    if (first >= 0 && attempts[first].original !== event.sgOriginal[0]) {
+      this.learnOffset(context, device, event.sgOriginal[0], event.sgSizes[0], first);
+    }
     // Walk both backwards: elements that bounced have an attempt, in the same order.
     let last = attempts.length - 1;
     let tailStart = attempts.length;
@@ -496,7 +502,7 @@ export class SourceTimeline {
         (attempt.seen & EvidenceBit.dmaMap) === 0 &&
         !attempt.failed &&
         attempt.sizeBytes === event.sgSizes[i] &&
-        this.isSameBuffer(attempt, device, event.sgOriginal[i])
+        this.isSameBuffer(attempt, event.sgOriginal[i])
       )
         return at;
     }
@@ -519,6 +525,14 @@ export class SourceTimeline {
 
   /** The newest attempt of the context that this event can belong to: has all of `need`, none of `without`. */
   private findAttempt(context: Context, event: TraceEvent, device: number, need: number, without: number): number {
+    const at = this.searchAttempt(context, event, device, need, without);
+    const newest = context.attempts.length - 1;
+    return at < 0 && this.learnOffset(context, device, event.original, event.sizeBytes, newest)
+      ? this.searchAttempt(context, event, device, need, without)
+      : at;
+  }
+
+  private searchAttempt(context: Context, event: TraceEvent, device: number, need: number, without: number): number {
     const attempts = context.attempts;
     const end = Math.max(0, attempts.length - MAX_LOOK_BACK);
     for (let at = attempts.length - 1; at >= end; at--) {
@@ -528,7 +542,7 @@ export class SourceTimeline {
         (attempt.seen & without) === 0 &&
         (attempt.device === device || event.device === 0 || this.isUnnamed(attempt.device)) &&
         (attempt.sizeBytes === event.sizeBytes || event.sizeBytes < 0 || attempt.sizeBytes < 0) &&
-        this.isSameBuffer(attempt, attempt.device, event.original)
+        this.isSameBuffer(attempt, event.original)
       )
         return at;
     }
@@ -539,16 +553,35 @@ export class SourceTimeline {
    * Compares an attempt's original address with a physical address.
    * swiotlb_bounced prints phys_to_dma(original): with the encryption bit, or moved by the bus offset.
    */
-  private isSameBuffer(attempt: Attempt, device: number, original: number): boolean {
+  private isSameBuffer(attempt: Attempt, original: number): boolean {
     const difference = attempt.original - original;
     if (difference === 0 || Number.isNaN(difference)) {
       return true;
     }
-    if ((attempt.seen & (EvidenceBit.bounced | EvidenceBit.probeEnter)) !== EvidenceBit.bounced) {
+    return (
+      (attempt.seen & (EvidenceBit.bounced | EvidenceBit.probeEnter)) === EvidenceBit.bounced &&
+      this.shared.devices.dmaOffset[attempt.device] === difference
+    );
+  }
+
+  /** Learns a device's DMA offset from the newest attempt when nothing matches as it is. */
+  private learnOffset(context: Context, device: number, original: number, sizeBytes: number, at: number): boolean {
+    const attempt = context.attempts[at];
+    if (attempt === undefined || !Number.isNaN(this.shared.devices.dmaOffset[device])) {
       return false;
     }
-    const offset = this.shared.devices.dmaOffset[device];
-    return offset === difference || (Number.isNaN(offset) && difference % 4096 === 0);
+    const difference = attempt.original - original;
+    const isPlausible = difference !== 0 && difference % SMALLEST_DMA_OFFSET === 0;
+    if (
+      !isPlausible ||
+      attempt.device !== device ||
+      attempt.sizeBytes !== sizeBytes ||
+      (attempt.seen & (EvidenceBit.bounced | EvidenceBit.probeEnter)) !== EvidenceBit.bounced
+    ) {
+      return false;
+    }
+    this.shared.devices.dmaOffset[device] = difference;
+    return true;
   }
 
   private isUnnamed(device: number): boolean {
@@ -779,6 +812,7 @@ export class SourceTimeline {
           }
           break;
         case LiveState.late:
+        case LiveState.overdue:
           if (++late > MAX_LATE) {
             live.remove(address, entry);
           }
@@ -819,7 +853,7 @@ export class SourceTimeline {
       live.remove(address, entry);
       columns.evidence[first] &= ~EvidenceBit.dmaUnmap;
       this.setReused(first, live.by[lateDone]);
-      live.state[lateDone] = LiveState.late;
+      live.state[lateDone] = LiveState.overdue;
       return;
     }
     this.setReused(old, row);
@@ -853,26 +887,31 @@ export class SourceTimeline {
     this.shared.requests.version++;
   }
 
-  /** The mapping an unmap at this address ends: oldest first, same size before any size. */
+  /** The mapping an unmap at this address ends: oldest first, same size before any size, overdue ones last. */
   private findOpen(address: number, device: number, event: TraceEvent): number {
     const { live } = this;
     const columns = this.shared.requests.columns;
     let fallback = -1;
+    let overdue = -1;
     for (let entry = live.first(address); entry >= 0; entry = live.next[entry]) {
       const state = live.state[entry];
-      if (state !== LiveState.open && state !== LiveState.late) {
+      if (state !== LiveState.open && state !== LiveState.late && state !== LiveState.overdue) {
         continue;
       }
       const row = live.row[entry];
       if (columns.device[row] !== device && event.device !== 0 && !this.isUnnamed(columns.device[row])) {
         continue;
       }
-      if (columns.sizeBytes[row] === event.sizeBytes || event.sizeBytes < 0) {
+      const isSameSize = columns.sizeBytes[row] === event.sizeBytes || event.sizeBytes < 0;
+      if (state === LiveState.overdue) {
+        overdue = isSameSize && overdue < 0 ? entry : overdue;
+      } else if (isSameSize) {
         return entry;
+      } else if (state === LiveState.open && fallback < 0) {
+        fallback = entry;
       }
-      fallback = fallback < 0 ? entry : fallback;
     }
-    return fallback;
+    return overdue >= 0 ? overdue : fallback;
   }
 
   private findInState(address: number, device: number, state: number, context: number): number {
@@ -930,8 +969,7 @@ export class SourceTimeline {
     const { live } = this;
     const columns = this.shared.requests.columns;
     const row = live.row[entry];
-    // Reused without a late entry: another address got its slots (found between two snapshots).
-    const isLate = live.state[entry] === LiveState.late || columns.pairing[row] === Pairing.reused;
+    const isLate = columns.pairing[row] === Pairing.reused;
     if (columns.unmapLine[row] !== 0 && !isLate) {
       this.confirmRelease(row, event);
       live.remove(address, entry);
