@@ -616,13 +616,19 @@ export class Linearizer {
    * so ending here would only double a configuration.
    */
   private exploreFrom(at: Configuration, goal: Goal, redundant: boolean): void {
+    let needless = redundant;
     if (++this.nodes > this.options.maxNodes) {
       return;
     }
     const { target, position, visited, found } = goal;
     for (let other = 0; other < this.open.length; other++) {
-      if (at.progress[other] !== DONE && !(at.progress[other] === 0 && this.firstAttemptIsRecorded(this.open[other]))) {
+      const before = at.progress[other];
+      if (before !== DONE && !(before === 0 && this.firstAttemptIsRecorded(this.open[other]))) {
         this.walk(at, other);
+        if (at.progress[other] !== before) {
+          // The last step let another map pass an area: after the target it might not.
+          needless = false;
+        }
       }
     }
     const key = keyOf(at);
@@ -638,7 +644,7 @@ export class Linearizer {
       }
       const child = this.child(at, position);
       if (child !== null) {
-        if (!redundant) {
+        if (!needless) {
           emit(child, found);
         }
         for (let other = 0; other < this.open.length; other++) {
@@ -648,7 +654,7 @@ export class Linearizer {
         this.undoTo(child, at.deltas.length);
       }
     } else if (position === RELEASE_TARGET) {
-      if (!redundant) {
+      if (!needless) {
         emit(at, found);
       }
       this.commuteWithRelease(at, target, commutes);
