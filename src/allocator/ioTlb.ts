@@ -136,7 +136,13 @@ export class IoTlb {
   private readonly memory = new Map<number, PoolMemory>();
   private readonly waitingForRcu: Pool[] = [];
   private nextPoolId: number;
+  // The last operation's result, see lastPlacement and lastFailure.
   private foundPool: Pool | null = null;
+  private foundSlot = 0;
+  private foundPad = 0;
+  private printedBytes: Bytes = 0;
+  /** null: no slots were found, `transientCause` and the pools tell why. */
+  private failedWith: Cause | null = null;
   private transientCause: Cause | null = null;
   private readonly request: SearchRequest = {
     slots: 0,
@@ -203,12 +209,27 @@ export class IoTlb {
     checkCapable: boolean,
     allocSizeBytes?: Bytes,
   ): Placement | MapFailure {
-    const rules = this.rules;
+    const address = this.mapAddress(cpu, device, original, sizeBytes, allocAlignMask, checkCapable, allocSizeBytes);
+    return address >= 0 ? this.lastPlacement(address) : this.lastFailure();
+  }
+
+  /**
+   * As `map`, without making an object: the bounce address, or -1 when there are no slots.
+   * `lastPlacement` and `lastFailure` tell the rest, until the next operation.
+   */
+  mapAddress(
+    cpu: number,
+    device: TlbDevice,
+    original: Address,
+    sizeBytes: Bytes,
+    allocAlignMask: number,
+    checkCapable: boolean,
+    allocSizeBytes?: Bytes,
+  ): Address {
     const minAlignMask = this.deviceMask ? device.minAlignMask : 0;
     let offset: number;
     let paddedBytes: Bytes;
-    let printedBytes: Bytes;
-    if (rules.prePadding) {
+    if (this.rules.prePadding) {
       if (allocAlignMask >= this.spec.pageSize && this.totalSlots !== 0) {
         this.messages?.message('WARN', 'Alloc alignment may prevent fulfilling requests with max mapping_size');
       }
@@ -217,50 +238,44 @@ export class IoTlb {
       if (allocAlignMask !== 0) {
         paddedBytes = roundUp(paddedBytes, allocAlignMask + 1);
       }
-      printedBytes = paddedBytes;
+      this.printedBytes = paddedBytes;
     } else {
       offset = (original >>> 0) & minAlignMask & 0x7ff;
-      printedBytes = allocSizeBytes ?? roundUp(sizeBytes, allocAlignMask + 1);
-      paddedBytes = printedBytes + offset;
+      this.printedBytes = allocSizeBytes ?? roundUp(sizeBytes, allocAlignMask + 1);
+      paddedBytes = this.printedBytes + offset;
     }
+    this.failedWith = null;
     if (this.totalSlots === 0) {
+      this.failedWith = 'no-pool';
       this.messages?.message(
         'warn',
         "Can not allocate SWIOTLB buffer earlier and can't now provide you with the DMA bounce buffer",
       );
-      return { cause: 'no-pool', printedBytes, freeSlots: 0, largestHole: 0 };
+      return -1;
     }
-
     const first = this.findSlots(cpu, device, original, paddedBytes, allocAlignMask, minAlignMask);
-    const slots = this.request.slots;
     if (first < 0) {
-      if (first !== LOCKUP && this.messages !== undefined) {
-        this.messages.message('warn', this.fullMessage(printedBytes));
+      if (first === LOCKUP) {
+        this.failedWith = 'lockup';
+      } else {
+        this.messages?.message('warn', this.fullMessage());
       }
-      return this.failure(first === LOCKUP ? 'lockup' : null, printedBytes);
+      return -1;
     }
     const pool = this.foundPool as Pool;
     const pad = offset >>> SLOT_SHIFT;
+    this.foundPad = pad;
     if (pad !== 0) {
       pool.padSlots[first + pad] = pad;
     }
-    const slot = first + pad;
-    const address = pool.start + slot * SLOT_BYTES + (offset & 0x7ff);
-    const placement: Placement = {
-      pool: pool.id,
-      slot,
-      firstSlot: first,
-      slots,
-      address,
-      pad,
-      transient: pool.kind === 'transient',
-    };
+    const address = pool.start + (first + pad) * SLOT_BYTES + (offset & 0x7ff);
     if (checkCapable && address + sizeBytes - 1 > device.addressLimit) {
-      this.unmap(device, placement);
+      this.endMapping(device, pool, first, this.request.slots, pad);
       this.messages?.message('WARN', 'swiotlb addr overflow');
-      return { cause: 'address-limit', printedBytes, freeSlots: this.totalSlots - this.listedUsed(), largestHole: -1 };
+      this.failedWith = 'address-limit';
+      return -1;
     }
-    return placement;
+    return address;
   }
 
   /**
@@ -268,32 +283,65 @@ export class IoTlb {
    * Until 6.8 without alignment of its own; 6.9+ aligned to the size rounded up to a power of two of pages.
    */
   allocate(cpu: number, device: TlbDevice, sizeBytes: Bytes): Placement | MapFailure {
-    const alignMask = this.rules.prePadding
-      ? this.spec.pageSize * 2 ** pageOrder(sizeBytes, this.spec.pageSize) - 1
-      : 0;
-    const minAlignMask = this.deviceMask ? device.minAlignMask : 0;
-    const first =
-      this.totalSlots === 0 ? NOT_FOUND : this.findSlots(cpu, device, 0, sizeBytes, alignMask, minAlignMask);
+    const { pageSize } = this.spec;
+    const alignMask = this.rules.prePadding ? pageSize * 2 ** pageOrder(sizeBytes, pageSize) - 1 : 0;
+    this.printedBytes = sizeBytes;
+    this.failedWith = null;
+    if (this.totalSlots === 0) {
+      this.failedWith = 'no-pool';
+      return this.lastFailure();
+    }
+    const first = this.findSlots(cpu, device, 0, sizeBytes, alignMask, this.deviceMask ? device.minAlignMask : 0);
     if (first < 0) {
-      return this.failure(first === LOCKUP ? 'lockup' : null, sizeBytes);
+      this.failedWith = first === LOCKUP ? 'lockup' : null;
+      return this.lastFailure();
     }
     const pool = this.foundPool as Pool;
+    this.foundPad = 0;
     const address = pool.start + first * SLOT_BYTES;
-    const placement: Placement = {
+    if (this.rules.prePadding && address % pageSize !== 0) {
+      this.messages?.message('WARN', 'Cannot allocate pages from non page-aligned swiotlb addr');
+      this.endMapping(device, pool, first, this.request.slots, 0);
+      this.failedWith = 'alignment';
+      return this.lastFailure();
+    }
+    return this.lastPlacement(address);
+  }
+
+  /** The placement of the last operation, which gave the bounce address. */
+  lastPlacement(address: Address): Placement {
+    const pool = this.foundPool as Pool;
+    const firstSlot = this.foundSlot;
+    const pad = this.foundPad;
+    return {
       pool: pool.id,
-      slot: first,
-      firstSlot: first,
+      slot: firstSlot + pad,
+      firstSlot,
       slots: this.request.slots,
       address,
-      pad: 0,
+      pad,
       transient: pool.kind === 'transient',
     };
-    if (this.rules.prePadding && address % this.spec.pageSize !== 0) {
-      this.messages?.message('WARN', 'Cannot allocate pages from non page-aligned swiotlb addr');
-      this.unmap(device, placement);
-      return this.failure('alignment', sizeBytes);
+  }
+
+  /** Why the last operation failed. Looks for the largest hole, which costs more than the failure itself. */
+  lastFailure(): MapFailure {
+    const freeSlots = this.totalSlots - this.listedUsed();
+    const largestHole = this.largestFreeRun();
+    const count = this.request.slots;
+    let cause = this.failedWith;
+    if (cause === null) {
+      if (count > SEGMENT_SLOTS) {
+        cause = 'over-size';
+      } else if (this.transientCause !== null) {
+        cause = this.transientCause;
+      } else if (freeSlots < count) {
+        cause = 'pool-full';
+      } else {
+        cause = largestHole >= count ? 'alignment' : 'fragmented';
+      }
     }
-    return placement;
+    return { cause, printedBytes: this.printedBytes, freeSlots, largestHole };
   }
 
   /**
@@ -496,6 +544,7 @@ export class IoTlb {
       this.hiwater = this.totalUsed;
     }
     this.foundPool = pool;
+    this.foundSlot = slot;
     return slot;
   }
 
@@ -705,27 +754,8 @@ export class IoTlb {
     return used;
   }
 
-  private failure(known: Cause | null, printedBytes: Bytes): MapFailure {
-    const freeSlots = this.totalSlots - this.listedUsed();
-    const count = this.request.slots;
-    const largestHole = this.largestFreeRun();
-    let cause = known;
-    if (cause === null) {
-      if (count > SEGMENT_SLOTS) {
-        cause = 'over-size';
-      } else if (this.transientCause !== null) {
-        cause = this.transientCause;
-      } else if (freeSlots < count) {
-        cause = 'pool-full';
-      } else {
-        cause = largestHole >= count ? 'alignment' : 'fragmented';
-      }
-    }
-    return { cause, printedBytes, freeSlots, largestHole };
-  }
-
-  private fullMessage(printedBytes: Bytes): string {
-    const head = `swiotlb buffer is full (sz: ${printedBytes} bytes)`;
+  private fullMessage(): string {
+    const head = `swiotlb buffer is full (sz: ${this.printedBytes} bytes)`;
     return this.rules.singleArea ? head : `${head}, total ${this.totalSlots} (slots), used ${this.used} (slots)`;
   }
 }

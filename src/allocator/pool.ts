@@ -281,6 +281,11 @@ export class Pool {
     return -1;
   }
 
+  /** No free run inside one segment of the area is longer. */
+  runBound(area: number): Slots {
+    return this.areaRun[area];
+  }
+
   /** Lowers the bounds of an area to what its groups say; for callers whose search of the whole area found nothing. */
   tightenArea(area: number, count: Slots): void {
     if (this.areaRun[area] < count) {

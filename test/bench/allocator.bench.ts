@@ -5,7 +5,7 @@
  * ends; a map that fails counts as an operation.
  */
 
-import { createIoTlb, isFailure, TlbDevice } from '../../src/allocator/ioTlb';
+import { createIoTlb, TlbDevice } from '../../src/allocator/ioTlb';
 import type { AllocatorPort } from '../../src/allocator/types';
 import { createRandom } from '../../src/base/random';
 import { WalkPool, WalkTlb } from '../support/walk';
@@ -94,12 +94,19 @@ function indexed(workload: Workload, target: number): Machine {
       for (let i = 0; i < operations; i++) {
         const at = next++ & (REQUESTS - 1);
         if (tlb.totalUsed < limit) {
-          const result = tlb.map(workload.cpu[at], device, workload.original[at], workload.sizeBytes[at], 0, true);
-          if (isFailure(result)) {
+          const address = tlb.mapAddress(
+            workload.cpu[at],
+            device,
+            workload.original[at],
+            workload.sizeBytes[at],
+            0,
+            true,
+          );
+          if (address < 0) {
             failed++;
           } else {
-            live[liveCount++] = result.address;
-            sum = (sum * 31 + result.slot) | 0;
+            live[liveCount++] = address;
+            sum = (sum * 31 + (address - BASE) / 2048) | 0;
           }
         } else {
           const victim = Math.floor(workload.victim[at] * liveCount);

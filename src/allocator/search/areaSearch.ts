@@ -38,11 +38,15 @@ export class AreaSearch {
     if (plan.candidates !== null) {
       return this.findListed(pool, base, count, plan.candidates, plan.endless);
     }
+    if (count > SEGMENT_SLOTS || pool.runBound(area) < count) {
+      this.probes = progressionLength(plan);
+      return plan.endless ? LOCKUP : NOT_FOUND;
+    }
     const first = plan.first;
     const stepShift = 31 - Math.clz32(plan.step);
     if (first < plan.limit) {
       // Next fit: mostly the first candidate is free.
-      if (pool.boundarySlots === 0 && count <= SEGMENT_SLOTS && pool.fits(base + first, count)) {
+      if (pool.boundarySlots === 0 && pool.fits(base + first, count)) {
         this.probes = 1;
         return base + first;
       }
@@ -92,9 +96,6 @@ export class AreaSearch {
   }
 
   private findFrom(pool: Pool, area: number, first: number, limit: number, count: number): number {
-    if (count > SEGMENT_SLOTS) {
-      return NOT_FOUND;
-    }
     const step = this.plan.step;
     if (pool.boundarySlots === 0) {
       return pool.find(area, first, step, limit, count);
@@ -111,6 +112,17 @@ export class AreaSearch {
     }
     return endless ? LOCKUP : NOT_FOUND;
   }
+}
+
+/** Candidates in all. */
+function progressionLength(plan: SearchPlan): number {
+  const { first, limit, wrapFirst, step } = plan;
+  const stepShift = 31 - Math.clz32(step);
+  const wrapLimit = wrapLimitOf(plan);
+  return (
+    (first < limit ? ((limit - 1 - first) >> stepShift) + 1 : 0) +
+    (wrapFirst < wrapLimit ? ((wrapLimit - 1 - wrapFirst) >> stepShift) + 1 : 0)
+  );
 }
 
 /** iommu_is_span_boundary: would the run cross a multiple of the device's segment boundary? */

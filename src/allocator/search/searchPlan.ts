@@ -55,7 +55,17 @@ export type Planner = (
 ) => void;
 
 export function createSearchPlan(): SearchPlan {
-  return { step: 1, first: 0, limit: 0, wrapFirst: 0, wrapLimit: 0, index: 0, stride: 0, endless: false, candidates: null };
+  return {
+    step: 1,
+    first: 0,
+    limit: 0,
+    wrapFirst: 0,
+    wrapLimit: 0,
+    index: 0,
+    stride: 0,
+    endless: false,
+    candidates: null,
+  };
 }
 
 /** Is the mask of the form 2^k - 1? */
