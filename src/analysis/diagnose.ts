@@ -67,6 +67,7 @@ function collectFailures(analysis: Analysis, recorded: ReplayResult | null): Fou
   const joined = joinedMessages(analysis);
   const inTrace = traceFailures(analysis, recorded, joined);
   const failures = [...inTrace, ...attachWarnings(inTrace, logFailures(analysis)), ...lockups(analysis)];
+  attachSecondMessages(analysis, failures);
   return failures.sort((a, b) => a.source - b.source || a.line - b.line);
 }
 
@@ -131,18 +132,21 @@ const followUpNs = 50e6;
 /** Messages that no event explains: each is a failure, except second messages about the same one. */
 function logFailures(analysis: Analysis): FoundFailure[] {
   const failures: FoundFailure[] = [];
+  const places = new MessagePlaces();
   for (const failure of analysis.tables.logFailures) {
     if (failure.request >= 0) {
       continue;
     }
     const { record } = failure;
-    const first = findFirstMessage(failures, record);
+    const first = places.firstMessageOf(record);
     if (first !== null) {
       first.others.push(record);
       first.suppressed += failure.suppressed;
       continue;
     }
-    failures.push(foundFromRecord(analysis, record, failure.device, failure.suppressed));
+    const found = foundFromRecord(analysis, record, failure.device, failure.suppressed);
+    failures.push(found);
+    places.add(found);
   }
   return dropEchoes(analysis, failures);
 }
@@ -167,24 +171,50 @@ function foundFromRecord(analysis: Analysis, record: LogRecord, deviceRow: numbe
   };
 }
 
-function findFirstMessage(failures: readonly FoundFailure[], record: LogRecord): FoundFailure | null {
-  if (!followUps.has(record.kind)) {
+/** Failures by the place of their message. */
+class MessagePlaces {
+  private readonly byPlace = new Map<string, FoundFailure>();
+
+  add(failure: FoundFailure): void {
+    if (failure.record !== null) {
+      this.byPlace.set(`${failure.record.source}:${failure.record.line}`, failure);
+    }
+  }
+
+  /** The failure whose message this one repeats in other words; null when it stands for itself. */
+  firstMessageOf(record: LogRecord): FoundFailure | null {
+    if (!followUps.has(record.kind)) {
+      return null;
+    }
+    for (let line = record.line - 1; line >= record.line - followUpLines; line--) {
+      const earlier = this.byPlace.get(`${record.source}:${line}`);
+      const first = earlier?.record;
+      if (earlier === undefined || first === undefined || first === null || first.kind !== 'buffer-full') {
+        continue;
+      }
+      const sameDevice = record.device === '' || first.device === '' || record.device === first.device;
+      const near = !(Math.abs(record.timeNs - first.timeNs) > followUpNs);
+      const already = earlier.others.some((other) => other.kind === record.kind);
+      if (sameDevice && record.sizeBytes === first.sizeBytes && near && !already) {
+        return earlier;
+      }
+    }
     return null;
   }
-  for (let i = failures.length - 1; i >= 0 && i >= failures.length - followUpLines; i--) {
-    const earlier = failures[i];
-    const first = earlier.record;
-    if (first === null || first.source !== record.source || record.line - first.line > followUpLines) {
-      break;
-    }
-    const sameDevice = record.device === '' || first.device === '' || record.device === first.device;
-    const near = !(Math.abs(record.timeNs - first.timeNs) > followUpNs);
-    const already = earlier.others.some((other) => other.kind === record.kind);
-    if (first.kind === 'buffer-full' && sameDevice && record.sizeBytes === first.sizeBytes && near && !already) {
-      return earlier;
+}
+
+/** Second messages that the tables already left out belong to their failure as a place to look at. */
+function attachSecondMessages(analysis: Analysis, failures: readonly FoundFailure[]): void {
+  const places = new MessagePlaces();
+  for (const failure of failures) {
+    places.add(failure);
+  }
+  const known = new Set(analysis.tables.logFailures.map((failure) => failure.record));
+  for (const record of analysis.tables.logs) {
+    if (followUps.has(record.kind) && !known.has(record)) {
+      places.firstMessageOf(record)?.others.push(record);
     }
   }
-  return null;
 }
 
 /** A bundle has the same message twice: as a console event of the trace and as a line of the log. */

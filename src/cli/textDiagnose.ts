@@ -85,13 +85,13 @@ function episodeBlock(episode: EpisodeReport, first: FailureReport, advised: Set
   if (episode.message !== '') {
     lines.push(style.dim(wrap(printable(episode.message), width, '  ')));
   }
-  const key = first.advice.join('\n');
-  if (advised.has(key)) {
+  const fresh = first.advice.filter((advice) => !advised.has(advice));
+  if (fresh.length === 0) {
     lines.push(style.dim('  What helps: as above.'));
   } else {
-    advised.add(key);
-    lines.push('  What helps:');
-    for (const advice of first.advice) {
+    lines.push(fresh.length < first.advice.length ? '  What helps, besides the above:' : '  What helps:');
+    for (const advice of fresh) {
+      advised.add(advice);
       lines.push(wrap(advice, width, '    ', '  • '));
     }
   }

@@ -1,6 +1,7 @@
 import { ledgerLine } from '../analysis/ledger';
 import type { CompareReport, LedgerReport, ReplayReport } from '../analysis/reports';
 import { describeCauseCounts } from '../analysis/verdict';
+import { formatHex } from '../base/address';
 import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { ReplaySeries } from '../model/replayResult';
@@ -81,21 +82,39 @@ function stallText(report: ReplayReport): string {
     : `${formatCount(count)}, ${formatDuration(totalNs)} together, longest ${formatDuration(maxNs)}`;
 }
 
+/** Parameters that were given or found; the defaults are only named, they are in --json and `policies`. */
 function paramText(report: ReplayReport, terminal: Terminal): string {
+  const { style, width } = terminal;
   const entries = Object.entries(report.params);
-  if (entries.length === 0) {
-    return '';
+  const told = entries.filter(([, param]) => param.level !== 'default');
+  const defaults = entries.filter(([, param]) => param.level === 'default');
+  const blocks: string[] = [];
+  if (told.length > 0) {
+    const rows = told.map(([name, param]) => [name, paramValue(param), param.level, param.source]);
+    blocks.push(
+      table(['parameter', 'value', 'from', 'because'], rows, style)
+        .split('\n')
+        .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
+        .join('\n'),
+    );
   }
-  const rows = entries.map(([name, param]) => [
-    name,
-    `${typeof param.value === 'number' ? formatCount(param.value) : String(param.value)}${param.unit === '' ? '' : ` ${param.unit}`}`,
-    param.level,
-    param.source,
-  ]);
-  return table(['parameter', 'value', 'from', 'because'], rows, terminal.style)
-    .split('\n')
-    .map((line) => (line.length > terminal.width ? `${line.slice(0, terminal.width - 1)}…` : line))
-    .join('\n');
+  if (defaults.length > 0) {
+    const list = defaults.map(([name, param]) => `${name} ${paramValue(param)}`).join(', ');
+    blocks.push(style.dim(wrap(`By default: ${list}.`, width)));
+  }
+  return blocks.join('\n\n');
+}
+
+function paramValue(param: ReplayReport['params'][string]): string {
+  const { value, unit } = param;
+  if (typeof value !== 'number') {
+    return value === '' ? '–' : String(value);
+  }
+  if (unit === 'address') {
+    return formatHex(value);
+  }
+  const number = Number.isInteger(value) ? formatCount(value) : String(value);
+  return unit === '' ? number : `${number} ${unit}`;
 }
 
 /** What the numbers rest on, so that nobody takes an assumption for a fact. */

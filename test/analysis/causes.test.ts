@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { createAnalysis } from '../../src/analysis/createAnalysis';
+import { diagnose } from '../../src/analysis/diagnose';
+import { readFixtureText } from '../support/fixtures';
+
+interface PostedLine {
+  readonly id: string;
+  readonly kind: 'failure' | 'boot' | 'trace';
+  readonly text: string;
+  readonly causes?: readonly string[];
+}
+
+const posted = readFixtureText('logs/kernel-lines.jsonl')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as PostedLine);
+
+function diagnoseText(text: string) {
+  const builder = createAnalysis();
+  const source = builder.openSource({ path: 'dmesg.txt' });
+  source.push(new TextEncoder().encode(`${text}\n`));
+  source.end();
+  return diagnose(builder.snapshot());
+}
+
+describe('lines that people posted', () => {
+  it.each(posted.filter((line) => line.kind === 'failure'))('$id is one failure with a right cause', (line) => {
+    const report = diagnoseText(line.text);
+    expect(report.failures).toHaveLength(1);
+    const [failure] = report.failures;
+    expect(line.causes).toContain(failure!.cause);
+    expect(failure!.advice.length).toBeGreaterThan(0);
+    if (failure!.cause === 'over-size' || failure!.cause === 'address-limit') {
+      expect(failure!.advice.join(' ')).not.toMatch(/swiotlb=\d|Enlarge|larger pool/);
+    }
+    if (failure!.cause === 'unknown') {
+      expect(failure!.message).toMatch(/no counters/);
+    }
+  });
+
+  it.each(posted.filter((line) => line.kind === 'boot'))('$id is a fact about boot, not a failure', (line) => {
+    const report = diagnoseText(line.text);
+    expect(report.failures).toHaveLength(0);
+    expect(report.boot).toHaveLength(1);
+  });
+
+  it('all in one log are as many failures as there were, second messages joined to the first', () => {
+    const failures = posted.filter((line) => line.kind === 'failure');
+    const report = diagnoseText(failures.map((line) => line.text).join('\n'));
+    const lines = new Set(
+      report.failures.flatMap((found) => [found.line, ...found.related.map((place) => place.line)]),
+    );
+    expect(lines.size).toBe(failures.length);
+    const second = failures.filter((line) => /Out of SW-IOMMU|coherent allocation failed/.test(line.text));
+    expect(report.failures.length).toBeGreaterThanOrEqual(failures.length - second.length);
+    expect(report.failures.length).toBeLessThan(failures.length);
+  });
+
+  it('a flood of a whole boot is one episode, suppressed messages counted once', () => {
+    const report = diagnoseText(readFixtureText('logs/flood-console.txt'));
+    const printed = readFixtureText('logs/flood-console.txt').split('swiotlb buffer is full').length - 1;
+    expect(report.failures.length).toBe(printed);
+    expect(report.episodes.length).toBe(1);
+    const suppressed = [...readFixtureText('logs/flood-console.txt').matchAll(/single: (\d+) callbacks/g)];
+    expect(report.episodes[0]!.suppressed).toBe(suppressed.reduce((sum, match) => sum + Number(match[1]), 0));
+  });
+});
