@@ -24,9 +24,12 @@ type EventParser = (text: EventText, buffer: Uint8Array, start: number, end: num
 interface KnownName {
   readonly counter: NameCounter;
   readonly parser: EventParser | null;
+  /** Probe arguments (Seen) that lines of this name had so far, by event kind: a line with fewer is cut. */
+  readonly arguments: Int32Array;
 }
 
 const maxNames = 4096;
+const kindCount = Object.keys(EventKind).length;
 
 /**
  * Reads `NAME: FIELDS`, the part that every text format of ftrace, trace-cmd and perf shares.
@@ -43,7 +46,7 @@ export class EventText {
   constructor(context: ReaderContext, messages: KernelMessages) {
     this.context = context;
     this.messages = messages;
-    this.otherNames = { counter: context.name('(other names)'), parser: null };
+    this.otherNames = { counter: context.name('(other names)'), parser: null, arguments: new Int32Array(kindCount) };
   }
 
   /** Parses from the name on and delivers the event; the line's header is in the context. */
@@ -83,7 +86,7 @@ export class EventText {
       return Verdict.bad;
     }
     if (buffer[fields] === Byte.open) {
-      const verdict = this.parseProbe(buffer, nameStart, position, fields, end);
+      const verdict = this.parseProbe(name, buffer, nameStart, position, fields, end);
       if (verdict !== Verdict.notMine) {
         if (verdict === Verdict.understood) {
           name.counter.understood++;
@@ -129,13 +132,24 @@ export class EventText {
     }
     if (index === before) {
       const text = decodeUtf8(buffer, start, end);
-      this.known.push({ counter: this.context.name(text), parser: parsers.get(text) ?? null });
+      this.known.push({
+        counter: this.context.name(text),
+        parser: parsers.get(text) ?? null,
+        arguments: new Int32Array(kindCount),
+      });
     }
     return this.known[index];
   }
 
   /** `(symbol+0x4/0x440) args` or `(caller+0x5c/0x230 <- symbol) args`: the symbol says what it is, not the event's name. */
-  private parseProbe(buffer: Uint8Array, nameStart: number, nameEnd: number, start: number, end: number): VerdictCode {
+  private parseProbe(
+    name: KnownName,
+    buffer: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    start: number,
+    end: number,
+  ): VerdictCode {
     let close = start + 1;
     let arrow = -1;
     while (close < end && buffer[close] !== Byte.close) {
@@ -173,13 +187,32 @@ export class EventText {
     const event = this.context.beginEvent(kind, buffer);
     event.symbol = symbol.name;
     const seen = readFields(this.context, event, buffer, close + 1, end);
-    if ((seen & Seen.torn) !== 0 || !completeProbe(event, kind, seen)) {
+    const missing = name.arguments[kind] & ~seen & probeArguments;
+    const cut =
+      (missing !== 0 && (seen & Seen.fault) === 0) || (!this.context.terminated && name.arguments[kind] === 0);
+    if (cut || (seen & Seen.torn) !== 0 || !completeProbe(event, kind, seen)) {
       return Verdict.bad;
     }
+    name.arguments[kind] |= seen & probeArguments;
     this.context.emit(event);
     return Verdict.understood;
   }
 }
+
+const probeArguments =
+  Seen.device |
+  Seen.direction |
+  Seen.dma |
+  Seen.size |
+  Seen.original |
+  Seen.attributes |
+  Seen.allocSize |
+  Seen.alignMask |
+  Seen.poolStart |
+  Seen.poolEnd |
+  Seen.poolSlots |
+  Seen.poolAreas |
+  Seen.transient;
 
 /** Entry probes report up to this offset: endbr64, BTI, the ftrace call site. */
 const maxEntryOffset = 16;
@@ -388,11 +421,14 @@ function syncSgParser(toDevice: boolean): EventParser {
 
 /** A kernel message inside the trace: handed to the log parser with the event's CPU, task and time. */
 function parseConsole(text: EventText, buffer: Uint8Array, start: number, end: number): boolean {
-  text.messages.parseConsole(buffer, start, end);
-  return true;
+  return text.messages.parseConsole(buffer, start, end);
 }
 
 function parseMarker(text: EventText, buffer: Uint8Array, start: number, end: number): boolean {
+  if (!text.context.terminated) {
+    // Free text: nobody can tell where a cut was.
+    return false;
+  }
   const event = text.context.beginEvent(EventKind.marker, buffer);
   event.text = decodeUtf8(buffer, start, Math.min(end, start + 4096));
   text.context.sink.event(event);

@@ -143,6 +143,7 @@ const wordNoForce = asciiBytes('NO_FORCE');
 const wordForceOff = asciiBytes('FORCEOFF');
 const wordTruncated = asciiBytes('[TRUNCATED]');
 const wordDevName = asciiBytes('dev_name:');
+const wordFailedToParse = asciiBytes('[FAILED TO PARSE]');
 const wordArray = asciiBytes('ARRAY[');
 const wordFault = asciiBytes('(fault)');
 
@@ -221,6 +222,10 @@ export function readFields(
   clearList(event.sgSizes);
   clearList(event.sgOriginal);
   const lastByteAmbiguous = !context.terminated;
+  if (startsWithAt(buffer, position, end, wordFailedToParse)) {
+    // trace-cmd could not format the event and lists its raw fields.
+    position += wordFailedToParse.length;
+  }
 
   while (position < end) {
     if (isBlank(buffer[position])) {
@@ -268,6 +273,11 @@ export function readFields(
     position++;
     const valueStart = position;
     if (key < 0) {
+      // `FORCE=20`: quoted-printable glued to the last word.
+      if (isForceWord(buffer, start, position - 1)) {
+        seen |= Seen.forceWord;
+        event.forced = startsWithAt(buffer, start, position, wordForce);
+      }
       position = skipValue(buffer, position, end);
       continue;
     }
@@ -279,6 +289,7 @@ export function readFields(
         isNumber = false;
         event.direction = readDirection(buffer, position, end);
         position = skipValue(buffer, position, end);
+        seen |= lastByteAmbiguous && position === end ? Seen.torn : 0;
         break;
       case Meaning.dma:
         bit = Seen.dma;
@@ -323,6 +334,7 @@ export function readFields(
         isNumber = false;
         position = readAttributes(event, buffer, position, end);
         if (position < 0) {
+          // An unknown name or a number: whole only when something follows.
           position = skipValue(buffer, valueStart, end);
           seen |= lastByteAmbiguous && position === end ? Seen.torn : 0;
         }
@@ -492,6 +504,14 @@ export function readFields(
   return seen;
 }
 
+function isForceWord(buffer: Uint8Array, start: number, end: number): boolean {
+  return (
+    startsWithAt(buffer, start, end, wordForce) ||
+    startsWithAt(buffer, start, end, wordNormal) ||
+    startsWithAt(buffer, start, end, wordNoForce)
+  );
+}
+
 /** Setting a length costs even when nothing changes. */
 function clearList(list: number[]): void {
   if (list.length > 0) {
@@ -586,7 +606,7 @@ function readDirection(buffer: Uint8Array, position: number, end: number): Direc
   }
 }
 
-/** Names joined by `|`, or a number. Returns the end, or -1 when a name is unknown. */
+/** Names joined by `|`, or a number. Returns the end, or -1 when a part may lack its end: a number or an unknown name. */
 function readAttributes(event: TraceEvent, buffer: Uint8Array, position: number, end: number): number {
   let known = true;
   while (position < end && !isBlank(buffer[position])) {
@@ -595,6 +615,7 @@ function readAttributes(event: TraceEvent, buffer: Uint8Array, position: number,
       readHex(buffer, position, end);
       event.attributes |= number.value & 0xffff;
       position = number.end;
+      known = false;
     } else {
       while (position < end && isWord(buffer[position])) {
         position++;

@@ -2,6 +2,7 @@ import { ContextBit } from '../model/events';
 import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, skipBlanks, startsWithAt } from './bytes';
 import { type ReaderContext, Verdict, type VerdictCode } from './context';
 import type { EventText } from './eventText';
+import { stripPrefix } from './logPrefix';
 
 /** How far into a line the `[cpu]` column may start: 16 columns of name, pid, TGID and a pasted prefix. */
 const anchorReach = 200;
@@ -133,6 +134,9 @@ export class FtraceText {
     }
     header.commStart = skipDecoration(buffer, start, commEnd);
     header.commEnd = commEnd;
+    if (commEnd - header.commStart > maxCommBytes) {
+      header.commStart = skipPastedPrefix(buffer, header.commStart, commEnd);
+    }
     return text;
   }
 
@@ -196,6 +200,20 @@ export class FtraceText {
     this.context.header.timeNs = this.context.relativeNs(seconds, nanoseconds, 'boot');
     return position + 1;
   }
+}
+
+/** TASK_COMM_LEN without its NUL: a longer name has something pasted before it. */
+const maxCommBytes = 15;
+
+/** Removes a log prefix (a trace dumped into the kernel log) or grep's `FILE:` before a task name. */
+function skipPastedPrefix(buffer: Uint8Array, start: number, end: number): number {
+  const text = decodeUtf8(buffer, start, end);
+  let cursor = stripPrefix(text).cursor;
+  while (text.length - cursor > maxCommBytes && text.includes(':', cursor)) {
+    cursor = text.indexOf(':', cursor) + 1;
+  }
+  // Bytes and characters agree where the prefix is ASCII; otherwise the whole name stays.
+  return text.length === end - start ? skipBlanks(buffer, start + cursor, end) : start;
 }
 
 const powersOfTen = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];

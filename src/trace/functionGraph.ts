@@ -169,6 +169,9 @@ export class FunctionGraph {
       let symbol = stack.pop() ?? 0;
       const comment = skipBlanks(buffer, start + 1, end);
       if (startsWithAt(buffer, comment, end, commentOpen)) {
+        if (!context.terminated && buffer[end - 1] !== Byte.slash) {
+          return Verdict.bad;
+        }
         const name = this.name(buffer, comment + commentOpen.length, end);
         symbol = name === 0 ? symbol : name;
       }

@@ -86,7 +86,7 @@ export class KernelMessages {
     }
     const found = this.find(clean.text, prefix);
     const lone = prefix.stamped ? Verdict.counted : Verdict.text;
-    this.followLockup(clean, prefix, timeNs, 0);
+    this.followLockup(clean, prefix, timeNs, context.skippedNuls);
     if (found === null) {
       if (context.terminated && mayContinue(clean.text, prefix.cursor)) {
         this.hold(clean, prefix, null, lone, timeNs);
@@ -99,7 +99,7 @@ export class KernelMessages {
     }
     if (found.facts.kind === 'buffer-full' && completeness(found) < 3) {
       const rest = clean.text.slice(found.endIndex).trim();
-      if (!context.terminated && (/^(?:,\s|\(sz)/.test(rest) || this.cutOff(rest))) {
+      if (this.cutOff(found, rest)) {
         return Verdict.bad;
       }
       // A break where the rest of the message is still to come; old kernels print no more than the size.
@@ -108,7 +108,7 @@ export class KernelMessages {
         return Verdict.held;
       }
     }
-    this.deliver(this.record(clean, 0, prefix, found, timeNs));
+    this.deliver(this.record(clean, context.skippedNuls, prefix, found, timeNs));
     return Verdict.understood;
   }
 
@@ -157,21 +157,26 @@ export class KernelMessages {
     this.context.count(held.verdict, held.line, () => held.clean.text);
   }
 
-  /** The text of a printk:console event; header and line are in the context. */
-  parseConsole(buffer: Uint8Array, start: number, end: number): void {
+  /** The text of a printk:console event; header and line are in the context. False when the message is cut off. */
+  parseConsole(buffer: Uint8Array, start: number, end: number): boolean {
     const context = this.context;
     if (end - start > maxLogLine || (!hasTrigger(buffer, start, end) && this.lockup === null)) {
-      return;
+      return true;
     }
-    const before = decodeUtf8(buffer, context.lineStart, start).length;
+    const before = context.skippedNuls + decodeUtf8(buffer, context.lineStart, start).length;
     const clean = cleanLine(decodeUtf8(buffer, start, end));
     const prefix = stripPrefix(clean.text);
     const { cpu, pid, timeNs } = context.header;
     this.followLockup(clean, prefix, timeNs, before, { cpu, pid });
     const found = this.find(clean.text, prefix);
     if (found !== null) {
+      const partial = found.facts.kind === 'buffer-full' && completeness(found) < 3;
+      if (partial && this.cutOff(found, clean.text.slice(found.endIndex).trim())) {
+        return false;
+      }
       this.deliver({ ...this.record(clean, before, prefix, found, timeNs), viaTrace: true, cpu, pid });
     }
+    return true;
   }
 
   private find(text: string, prefix: LogPrefix): FoundMessage | null {
@@ -199,9 +204,14 @@ export class KernelMessages {
     this.held = { line, byteOffset, clean, baseColumn: skippedNuls, prefix, found, verdict, timeNs };
   }
 
-  /** The last line of a file that ends without a line end, in a log whose other lines all have the counters. */
-  private cutOff(rest: string): boolean {
-    return rest === '' && this.fullWithTotals > 0 && this.fullWithoutTotals === 0 && this.context.line > 1;
+  /** The last line of a file that ends within a message: a part is not a failure of its own. */
+  private cutOff(found: FoundMessage, rest: string): boolean {
+    if (this.context.terminated) {
+      return false;
+    }
+    // Where all other lines have the counters, a line that stops before them was cut and is not of an old kernel.
+    const othersHaveTotals = this.fullWithTotals > 0 && this.fullWithoutTotals === 0;
+    return (found.facts.sizeBytes ?? -1) < 0 || /^(?:,|\(sz)/.test(rest) || (rest === '' && othersHaveTotals);
   }
 
   private timeOf(prefix: LogPrefix): number {
@@ -221,7 +231,6 @@ export class KernelMessages {
     timeNs: number,
   ): LogRecord {
     const { context } = this;
-    const base = baseColumn === 0 ? context.skippedNuls : baseColumn;
     const named = found.deviceMessage ? deviceBefore(clean.text, prefix, found.index) : null;
     const startIndex = named?.start ?? found.index;
     return {
@@ -230,8 +239,8 @@ export class KernelMessages {
       source: context.source,
       line: context.line,
       byteOffset: context.byteOffset,
-      startColumn: base + clean.column(startIndex),
-      endColumn: base + clean.column(found.endIndex - 1) + 1,
+      startColumn: baseColumn + clean.column(startIndex),
+      endColumn: baseColumn + clean.column(found.endIndex - 1) + 1,
       timeNs,
       device: found.facts.device ?? named?.device ?? '',
       driver: named?.driver ?? '',
@@ -270,7 +279,6 @@ export class KernelMessages {
     const header = lockupHeader.exec(clean.text);
     if (header !== null) {
       const text = header[0].replace(/["'`\s,]+$/, '');
-      const base = baseColumn === 0 ? context.skippedNuls : baseColumn;
       const start = Math.max(header.index, prefix.cursor);
       this.lockup = {
         lastLine: context.line + lockupReach,
@@ -280,8 +288,8 @@ export class KernelMessages {
           source: context.source,
           line: context.line,
           byteOffset: context.byteOffset,
-          startColumn: base + clean.column(start),
-          endColumn: base + clean.column(header.index + text.length - 1) + 1,
+          startColumn: baseColumn + clean.column(start),
+          endColumn: baseColumn + clean.column(header.index + text.length - 1) + 1,
           timeNs,
           text,
           ...(via === undefined ? {} : { viaTrace: true, cpu: via.cpu, pid: via.pid }),

@@ -34,7 +34,7 @@ export function collect(
   let last = 0;
   for (const cut of [...(options.cuts ?? []), bytes.length]) {
     // A copy: the reader must not keep a view of the caller's buffer.
-    const chunk = bytes.slice(last, cut);
+    const chunk = Uint8Array.from(bytes.subarray(last, cut));
     reader.push(chunk);
     chunk.fill(0x58);
     last = cut;
