@@ -14,6 +14,7 @@ export function guidanceFor(analysis: Analysis): Guidance | null {
   const { tables } = analysis;
   if (isEmpty(analysis)) {
     return withCommands(analysis, {
+      kind: 'empty',
       title: 'Nothing to read',
       found: 'The input is empty.',
       next: 'Save the log again (dmesg > dmesg.txt), or record a trace with these commands as root:',
@@ -21,6 +22,7 @@ export function guidanceFor(analysis: Analysis): Guidance | null {
   }
   if (!isRecognised(analysis)) {
     return withCommands(analysis, {
+      kind: 'not-a-trace',
       title: 'Not a swiotlb trace',
       found: describeUnrecognised(analysis),
       next: 'Open an ftrace text, a kernel log or debugfs samples. These commands, run as root, record a trace:',
@@ -28,6 +30,7 @@ export function guidanceFor(analysis: Analysis): Guidance | null {
   }
   if (tables.requests.length === 0 && hasFailureLines(analysis)) {
     return withCommands(analysis, {
+      kind: 'log-with-failures',
       title: 'A log without a trace',
       found: `This is a kernel log with ${plural(tables.logFailures.length, 'failure line')}. It proves the causes shown, but not who held the slots.`,
       next: 'To replay this load under other policies, record a trace while it runs, with these commands as root:',
@@ -59,14 +62,13 @@ function hasProblem(analysis: Analysis, source: number, codes: readonly ProblemC
 
 function isEmpty(analysis: Analysis): boolean {
   const { sources } = analysis.tables;
-  return (
-    sources.length === 0 ||
-    sources.every(
-      (source) =>
-        hasProblem(analysis, source.id, ['empty-input']) ||
-        analysis.sourceLedgers.find((ledger) => ledger.source === source.id)?.lines === 0,
-    )
-  );
+  return sources.every((source) => {
+    if (hasProblem(analysis, source.id, ['binary-input', 'not-a-trace'])) {
+      return false;
+    }
+    const ledger = analysis.sourceLedgers.find((candidate) => candidate.source === source.id);
+    return ledger === undefined || ledger.lines === 0;
+  });
 }
 
 function hasFailureLines(analysis: Analysis): boolean {
@@ -83,6 +85,7 @@ function withoutRequests(analysis: Analysis): Guidance {
   const poolText = poolKnown ? ` The pool has ${formatCount(pool.slots.value)} slots.` : '';
   if (isTrace(analysis)) {
     return withCommands(analysis, {
+      kind: 'trace-of-something-else',
       title: 'A trace without swiotlb events',
       found: `This is a trace of ${countedEvents(analysis)}, but none of swiotlb or dma.${poolText}`,
       next: 'Enable those events and record again, with these commands as root:',
@@ -90,6 +93,7 @@ function withoutRequests(analysis: Analysis): Guidance {
   }
   if (tables.logs.length > 0) {
     return withCommands(analysis, {
+      kind: 'log-without-failures',
       title: 'No failure in this log',
       found: `This kernel log has ${plural(tables.logs.length, 'line')} about bounce buffers or the kernel, and no failed mapping.${poolText}`,
       next: 'To see how full the pool gets and who uses it, record a trace with these commands as root:',
@@ -97,12 +101,14 @@ function withoutRequests(analysis: Analysis): Guidance {
   }
   if (tables.samples.length > 0) {
     return withCommands(analysis, {
+      kind: 'samples',
       title: 'Samples without a trace',
       found: `This has ${plural(tables.samples.length, 'sample')} of the pool's counters and no mapping.${poolText}`,
       next: 'To see who holds the slots, record a trace beside the samples, with these commands as root:',
     });
   }
   return withCommands(analysis, {
+    kind: 'log-without-failures',
     title: 'No swiotlb line in this log',
     found: 'This is a kernel log, but no line of it is about bounce buffers.',
     next: 'Save the whole log from boot (dmesg > dmesg.txt), or record a trace with these commands as root:',

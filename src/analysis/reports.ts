@@ -32,7 +32,12 @@ export interface InfoReport {
   readonly lastTimeNs: number | null;
   readonly geometry: GeometryReport;
   readonly ledger: LedgerReport;
-  readonly sources: readonly { readonly file: string; readonly format: string; readonly lines: number; readonly clock: string }[];
+  readonly sources: readonly {
+    readonly file: string;
+    readonly format: string;
+    readonly lines: number;
+    readonly clock: string;
+  }[];
   /** Set when nothing of the field was found: what the file is, and the commands that would record a trace. */
   readonly guidance: Guidance | null;
   readonly problems: readonly Problem[];
@@ -41,9 +46,19 @@ export interface InfoReport {
 export interface GeometryReport {
   readonly kernel: string | null;
   readonly dynamic: boolean | null;
-  readonly pools: readonly { readonly start: string | null; readonly slots: number | null; readonly areas: number | null; readonly kind: string }[];
+  readonly pools: readonly {
+    readonly start: string | null;
+    readonly slots: number | null;
+    readonly areas: number | null;
+    readonly kind: string;
+  }[];
   readonly cpus: number | null;
-  readonly evidence: Readonly<Record<string, { readonly level: EvidenceLevel; readonly text: string; readonly line?: number; readonly file?: string }>>;
+  readonly evidence: Readonly<
+    Record<
+      string,
+      { readonly level: EvidenceLevel; readonly text: string; readonly line?: number; readonly file?: string }
+    >
+  >;
   readonly devices: readonly {
     readonly name: string;
     readonly dmaMaskBits: number | null;
@@ -54,6 +69,14 @@ export interface GeometryReport {
 
 /** A page instead of an empty chart: what was found and what to do next. */
 export interface Guidance {
+  /** What kind of input it is; `empty` and `not-a-trace` mean that nothing could be read at all. */
+  readonly kind:
+    | 'empty'
+    | 'not-a-trace'
+    | 'log-with-failures'
+    | 'log-without-failures'
+    | 'trace-of-something-else'
+    | 'samples';
   readonly title: string;
   readonly found: string;
   readonly next: string;
@@ -147,7 +170,12 @@ export interface VerifyReport {
   readonly givenBase: number;
   readonly undecided: number;
   /** First 100. */
-  readonly mismatched: readonly { readonly line: number; readonly recorded: string; readonly modelled: string; readonly why: string }[];
+  readonly mismatched: readonly {
+    readonly line: number;
+    readonly recorded: string;
+    readonly modelled: string;
+    readonly why: string;
+  }[];
   readonly mismatchedCount: number;
   readonly skipped: Readonly<Record<string, number>>;
 }
@@ -156,7 +184,17 @@ export interface ReplayReport {
   readonly file: string;
   readonly policy: string;
   readonly title: string;
-  readonly params: Readonly<Record<string, { readonly value: number | string | boolean; readonly unit: string; readonly level: EvidenceLevel; readonly source: string }>>;
+  readonly params: Readonly<
+    Record<
+      string,
+      {
+        readonly value: number | string | boolean;
+        readonly unit: string;
+        readonly level: EvidenceLevel;
+        readonly source: string;
+      }
+    >
+  >;
   readonly replayable: boolean;
   readonly missing: readonly string[];
   readonly requests: number;
@@ -175,7 +213,11 @@ export interface ReplayReport {
     readonly addedAtNs: number | null;
     readonly removedAtNs: number | null;
   }[];
-  readonly memory: { readonly peakBytes: number; readonly byteSeconds: number | null; readonly roundingWasteBytes: number };
+  readonly memory: {
+    readonly peakBytes: number;
+    readonly byteSeconds: number | null;
+    readonly roundingWasteBytes: number;
+  };
   readonly copiedBytes: number;
   readonly stalls: { readonly count: number; readonly totalNs: number; readonly maxNs: number };
   readonly workerRuns: number;
@@ -189,7 +231,12 @@ export interface ReplayReport {
     readonly conversions: number;
     readonly estimatedNs: number | null;
   };
-  readonly assumed: { readonly lifetimes: number; readonly retriesDropped: number; readonly contexts: number; readonly counterfactual: number };
+  readonly assumed: {
+    readonly lifetimes: number;
+    readonly retriesDropped: number;
+    readonly contexts: number;
+    readonly counterfactual: number;
+  };
   readonly ledger: LedgerReport;
 }
 

@@ -26,8 +26,15 @@ export async function loadAnalysis(file: string, overrides: GeometryOverrides, t
     for (const part of parts) {
       const source = builder.openSource({ path: part.name });
       try {
+        const zeros = new ZeroRun();
         for await (const chunk of part.chunks((read) => showProgress(part, read, terminal))) {
           source.push(chunk);
+          if (zeros.isHopeless(chunk)) {
+            notes.push(
+              `${part.name}: nothing but zero bytes in the first ${formatBytes(zeros.bytes)}; stopped reading`,
+            );
+            break;
+          }
         }
       } catch (error) {
         if (!(error instanceof InputError)) {
@@ -46,6 +53,18 @@ export async function loadAnalysis(file: string, overrides: GeometryOverrides, t
       return { ok: false, error: error.message };
     }
     throw error;
+  }
+}
+
+/** A sparse or erased file has gigabytes of zeros: it is not read to its end. */
+class ZeroRun {
+  bytes = 0;
+  private onlyZeros = true;
+
+  isHopeless(chunk: Uint8Array): boolean {
+    this.onlyZeros &&= chunk.every((byte) => byte === 0);
+    this.bytes += chunk.length;
+    return this.onlyZeros && this.bytes >= 64 * 2 ** 20;
   }
 }
 

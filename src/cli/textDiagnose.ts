@@ -46,7 +46,7 @@ function headline(report: DiagnoseReport, terminal: Terminal): string {
   const { style } = terminal;
   const file = report.file === '-' ? 'standard input' : printable(report.file);
   if (report.failures.length === 0) {
-    const unread = report.guidance !== null && report.ledger.understood + report.ledger.counted === 0;
+    const unread = report.guidance?.kind === 'empty' || report.guidance?.kind === 'not-a-trace';
     return unread ? `${style.bold(file)}: nothing to diagnose.` : `${style.good('No mapping failed')} in ${file}.`;
   }
   const counts = new Map<Cause, number>();
