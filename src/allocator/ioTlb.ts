@@ -364,7 +364,7 @@ export class IoTlb {
       return false;
     }
     const offset = this.deviceMask ? (address >>> 0) & device.minAlignMask & 0x7ff : 0;
-    const slot = Math.floor((address - offset - pool.start) / SLOT_BYTES);
+    const slot = ((address - offset - pool.start) / SLOT_BYTES) | 0;
     const pad = pool.padSlots[slot];
     const slots = pool.runSlots[slot - pad];
     if (slots === 0) {
@@ -422,6 +422,19 @@ export class IoTlb {
     return true;
   }
 
+  /**
+   * Unlists an empty grown pool; its memory waits for `freeNextTransient`.
+   * No kernel does this: it serves replays of proposed policies that shrink.
+   */
+  removePool(pool: Pool): void {
+    const at = this.listed.indexOf(pool);
+    assert(at >= 0 && pool.kind === 'grown' && pool.usedSlots() === 0, 'only empty grown pools can be removed');
+    this.listed.splice(at, 1);
+    this.totalSlots -= pool.slots;
+    this.byId[pool.id - this.firstPoolId] = undefined;
+    this.waitingForRcu.push(pool);
+  }
+
   /** Writing 0 to io_tlb_used_hiwater: it restarts from 0, not from the current use. */
   hiwaterReset(): void {
     this.hiwater = 0;
@@ -457,7 +470,7 @@ export class IoTlb {
     minAlignMask: number,
   ): number {
     const request = this.request;
-    request.slots = Math.max(1, Math.ceil(sizeBytes / SLOT_BYTES));
+    request.slots = slotsFor(sizeBytes);
     request.sizeBytes = sizeBytes;
     request.original = original;
     request.minAlignMask = minAlignMask;
@@ -718,9 +731,10 @@ export class IoTlb {
   }
 
   private poolAt(device: TlbDevice, address: Address): Pool | null {
-    for (const pool of this.listed) {
-      if (pool.contains(address)) {
-        return pool;
+    const listed = this.listed;
+    for (let at = 0; at < listed.length; at++) {
+      if (listed[at].contains(address)) {
+        return listed[at];
       }
     }
     for (const pool of device.transientPools) {
@@ -758,6 +772,13 @@ export class IoTlb {
     const head = `swiotlb buffer is full (sz: ${this.printedBytes} bytes)`;
     return this.rules.singleArea ? head : `${head}, total ${this.totalSlots} (slots), used ${this.used} (slots)`;
   }
+}
+
+/** nr_slots, at least 1; integers below 2^30 take the short way. */
+function slotsFor(sizeBytes: Bytes): Slots {
+  const slots =
+    sizeBytes < 0x40000000 ? (sizeBytes + SLOT_BYTES - 1) >>> SLOT_SHIFT : Math.ceil(sizeBytes / SLOT_BYTES);
+  return slots === 0 ? 1 : slots;
 }
 
 function roundUp(bytes: Bytes, multiple: Bytes): Bytes {

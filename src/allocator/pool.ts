@@ -34,6 +34,8 @@ export class Pool {
   readonly kind: PoolSpec['kind'];
   /** Physical and DMA address of slot 0. */
   readonly start: Address;
+  /** Exclusive end of the pool's addresses. */
+  readonly end: Address;
   /** nslabs. */
   readonly slots: Slots;
   /** nareas. */
@@ -88,6 +90,7 @@ export class Pool {
     this.id = id;
     this.kind = spec.kind;
     this.start = spec.start;
+    this.end = spec.start + spec.slots * SLOT_BYTES;
     this.slots = spec.slots;
     this.areas = spec.areas;
     this.areaSlots = areaSlots;
@@ -115,13 +118,8 @@ export class Pool {
     }
   }
 
-  /** Exclusive end of the pool's addresses. */
-  get end(): Address {
-    return this.start + this.slots * SLOT_BYTES;
-  }
-
   contains(address: Address): boolean {
-    return address >= this.start && address < this.start + this.slots * SLOT_BYTES;
+    return address >= this.start && address < this.end;
   }
 
   areaOf(slot: number): number {
