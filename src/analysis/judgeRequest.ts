@@ -142,7 +142,8 @@ function judgeByState(
   joined: LogRecord | null,
 ): Cause {
   if (analysis.geometry.dynamic.value && numbers.totalSlots > 0) {
-    return transientPoolCannotMatch(analysis, row) ? 'alignment' : 'allocation-failed';
+    // Every pool was searched in vain and a pool of just that size cannot serve it: only an earlier growth could have.
+    return transientPoolCannotMatch(analysis, row) ? 'growth-too-late' : 'allocation-failed';
   }
   if (numbers.totalSlots === 0) {
     return 'no-pool';

@@ -122,14 +122,13 @@ function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null
     case 'fragmented':
       return explainFragmented(numbers);
     case 'alignment':
-      if (numbers.transientTried === true) {
-        return `needs ${need(numbers)}; the pools had no place, and a transient pool of just that size can never match the buffer's offset (min_align_mask).`;
-      }
       return `needs ${need(numbers)} at an aligned start; ${freeOf(numbers)}${holeText(numbers)}, but no run starts where the device's alignment allows.`;
     case 'address-limit':
       return explainAddressLimit(numbers, record);
     case 'growth-too-late':
-      return `needs ${need(numbers)}; the pool had no place and the new pool was still being allocated.`;
+      return numbers.transientTried === true
+        ? `needs ${need(numbers)}; the pools had no place, a transient pool of just that size can never match the buffer's offset (min_align_mask), and the pool grows only after a miss.`
+        : `needs ${need(numbers)}; the pool had no place and the new pool was still being allocated.`;
     case 'allocation-failed':
       return `needs ${need(numbers)}; the pool had no place and the kernel could not allocate memory for another one without waiting.`;
     case 'atomic-pool-empty':
