@@ -56,12 +56,12 @@ export function toWarning(warning: LineRange & { readonly code: string; readonly
 
 /** Recorded facts stand plain; everything else says what it is. */
 const levelPrefix: Readonly<Record<EvidenceLevel, string>> = {
-  user: 'set: ',
+  user: 'set',
   recorded: '',
   derived: '',
-  modelled: 'modelled: ',
-  default: 'default: ',
-  assumed: 'assumed: ',
+  modelled: 'modelled',
+  default: 'default',
+  assumed: 'assumed',
 };
 
 /** A card as Markdown: verdict in bold, the address at its right, then a line per fact. */
@@ -69,8 +69,8 @@ export function toHover(card: HoverCard, linkFor: (file: string, line: number) =
   const badge = card.badge === null ? '' : ` · \`${card.badge.replaceAll('`', '')}\``;
   const lines = card.lines.map((line) => {
     const prefix = levelPrefix[line.level];
-    const isSaid = prefix === '' || line.text.toLowerCase().startsWith(prefix.trim());
-    return `${isSaid ? '' : `_${prefix.trim()}_ `}${withLinks(line, linkFor)}`;
+    const isSaid = prefix === '' || line.text.toLowerCase().startsWith(prefix);
+    return `${isSaid ? '' : `_${prefix}:_ `}${withLinks(line, linkFor)}`;
   });
   return {
     contents: {

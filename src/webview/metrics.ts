@@ -11,7 +11,7 @@ export interface Metric {
   /** Null when the run cannot know it. */
   readonly value: (run: RunView) => number | null;
   readonly format: (value: number) => string;
-  readonly better: 'less' | 'more' | 'neither';
+  readonly better: 'less' | 'neither';
   readonly hint: string;
 }
 
@@ -19,7 +19,14 @@ const count = formatCount;
 
 export const metrics: readonly Metric[] = [
   metric('failed', 'Failed mappings', (run) => run.failed, count, 'less', 'requests that got no slots'),
-  metric('served', 'Served mappings', (run) => run.served, count, 'more', 'requests that got slots'),
+  metric(
+    'served',
+    'Served mappings',
+    (run) => run.served,
+    count,
+    'neither',
+    'requests that got slots; retries of a request that is served are not asked again',
+  ),
   ...causes.map((cause) =>
     metric(
       `failed.${cause}`,
@@ -183,7 +190,7 @@ function bestColumns(values: readonly (number | null)[], better: Metric['better'
   if (better === 'neither' || numbers.length < 2) {
     return [];
   }
-  const best = better === 'less' ? Math.min(...numbers) : Math.max(...numbers);
+  const best = Math.min(...numbers);
   const columns = values.flatMap((value, column) => (value === best ? [column] : []));
   // A mark that most columns carry says nothing.
   return columns.length * 2 <= values.length ? columns : [];

@@ -103,9 +103,16 @@ export class Timeline {
     this.draw();
   }
 
-  setCursor(timeNs: number | null): void {
-    this.cursorNs = timeNs;
-    this.drawOverlays();
+  /** Where the time cursor is; null when it is nowhere. */
+  cursor(): number | null {
+    return this.cursorNs;
+  }
+
+  /** The canvases go away. */
+  destroy(): void {
+    for (const { chart } of this.figures) {
+      chart.destroy();
+    }
   }
 
   /** Where the editor's cursor is; null when it is elsewhere. */

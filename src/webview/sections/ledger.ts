@@ -1,4 +1,5 @@
 import { formatCount, plural } from '../../base/format';
+import type { EvidenceLevel } from '../../model/evidence';
 import type { EvidenceView, RunView, TraceView, VerifyView } from '../../protocol/views';
 import { h } from '../dom';
 import { levelWords } from '../words';
@@ -85,38 +86,44 @@ function ledgerCount(level: string, count: number, hint: string): HTMLElement {
   );
 }
 
+/** What the replays assume on top; the same note of several replays is one line. */
 function assumptions(runs: readonly RunView[]): HTMLElement | null {
-  const lines: HTMLElement[] = [];
+  const lines = new Map<string, { level: EvidenceLevel | 'lost'; text: string; titles: string[] }>();
+  const add = (level: EvidenceLevel | 'lost', text: string, title: string) => {
+    const known = lines.get(level + text);
+    if (known === undefined) {
+      lines.set(level + text, { level, text, titles: [title] });
+    } else {
+      known.titles.push(title);
+    }
+  };
   for (const run of runs) {
+    const title = run.basis === 'recorded' ? 'Recorded' : run.title;
     for (const note of run.notes) {
-      const count = note.count === 0 ? '' : ` (${formatCount(note.count)})`;
-      lines.push(
-        h(
-          'li',
-          null,
-          h('span', { class: `level level-${note.level}` }, levelWords[note.level]),
-          h('span', null, `${run.title}: ${note.text}${count}`),
-        ),
-      );
+      add(note.level, note.count === 0 ? note.text : `${formatCount(note.count)} ${note.text}`, title);
     }
     for (const [name, param] of Object.entries(run.params)) {
-      if (param.level === 'assumed' || param.level === 'user') {
-        lines.push(
-          h(
-            'li',
-            null,
-            h('span', { class: `level level-${param.level}` }, levelWords[param.level]),
-            h(
-              'span',
-              null,
-              `${run.title}: ${name} = ${String(param.value)}${param.unit === '' ? '' : ` ${param.unit}`}. ${param.source}`,
-            ),
-          ),
-        );
+      if (run.basis === 'modelled' && (param.level === 'assumed' || param.level === 'user')) {
+        const unit = param.unit === '' ? '' : ` ${param.unit}`;
+        add(param.level, `${name} = ${String(param.value)}${unit}. ${param.source}`, title);
       }
     }
   }
-  return lines.length === 0 ? null : h('ul', { class: 'notes', 'aria-label': 'Assumptions of the replays' }, lines);
+  if (lines.size === 0) {
+    return null;
+  }
+  return h(
+    'ul',
+    { class: 'notes', 'aria-label': 'Assumptions of the replays' },
+    [...lines.values()].map(({ level, text, titles }) =>
+      h(
+        'li',
+        null,
+        h('span', { class: `level level-${level}` }, levelWords[level]),
+        h('span', null, `${titles.join(', ')}: ${text}`),
+      ),
+    ),
+  );
 }
 
 function evidenceTable(trace: TraceView, reveal: Reveal): HTMLElement {

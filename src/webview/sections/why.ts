@@ -2,13 +2,64 @@ import { formatCount, formatPercent, plural } from '../../base/format';
 import type { EpisodeView, LineRef, RunView, TraceView } from '../../protocol/views';
 import { h } from '../dom';
 import type { TimeFormat } from '../format';
-import { sortedCauses } from '../verdict';
+import { sortedCauses, subjectOf } from '../verdict';
 import { causeWords } from '../words';
 
 export type Reveal = (place: LineRef) => void;
 
+/** Why the recorded mappings failed, why the policy in front would still fail, and what else is odd. Empty when nothing is. */
+export function whySection(view: {
+  readonly trace: TraceView;
+  readonly recorded: RunView | null;
+  readonly front: RunView | null;
+  readonly time: TimeFormat;
+  readonly wholeNs: number;
+  readonly reveal: Reveal;
+}): HTMLElement[] {
+  const { trace, recorded, front, time, wholeNs, reveal } = view;
+  const parts: HTMLElement[] = [];
+  if (0 < trace.episodes.length) {
+    parts.push(h('h2', null, 'Why it failed'), episodeList(trace, reveal));
+  }
+  if (recorded !== null && 0 < recorded.failed) {
+    parts.push(allFailures('Every failing mapping as recorded', recorded, time, wholeNs, reveal));
+  }
+  if (front !== null && front !== recorded && 0 < front.failed) {
+    const policy = subjectOf(front);
+    parts.push(
+      h('h2', null, `Why ${policy.charAt(0).toLowerCase()}${policy.slice(1)} would still fail`),
+      causeBars(front.failuresByCause),
+      allFailures(`Every failing mapping: ${front.title}`, front, time, wholeNs, reveal),
+    );
+  }
+  if (0 < trace.warnings.length) {
+    parts.push(h('h2', null, 'Worth a look'), warningList(trace, reveal));
+  }
+  return parts;
+}
+
+function allFailures(title: string, run: RunView, time: TimeFormat, wholeNs: number, reveal: Reveal): HTMLElement {
+  return h(
+    'details',
+    { class: 'all-failures' },
+    h('summary', null, `${title} (${formatCount(run.failed)})`),
+    failureTable(run, time, wholeNs, reveal),
+  );
+}
+
+function warningList(trace: TraceView, reveal: Reveal): HTMLElement {
+  return h(
+    'ul',
+    { class: 'plain warnings' },
+    trace.warnings.slice(0, 30).map((warning) => {
+      const go = { class: 'link', type: 'button', click: () => reveal(warning) };
+      return h('li', null, h('button', go, `line ${formatCount(warning.line)}`), ' ', warning.message);
+    }),
+  );
+}
+
 /** Causes with their shares; what a screen reader reads is the text beside the bar. */
-export function causeBars(counts: Readonly<Partial<Record<string, number>>>): HTMLElement {
+function causeBars(counts: Readonly<Partial<Record<string, number>>>): HTMLElement {
   const sorted = sortedCauses(counts);
   const total = sorted.reduce((sum, [, count]) => sum + count, 0);
   return h(
@@ -39,11 +90,20 @@ export function causeBars(counts: Readonly<Partial<Record<string, number>>>): HT
 }
 
 /** The recorded failures as episodes, with what would help. */
-export function episodeList(trace: TraceView, reveal: Reveal): HTMLElement {
+function episodeList(trace: TraceView, reveal: Reveal): HTMLElement {
+  /** General hints are said once, with the first episode they belong to. */
+  const said = new Set<string>();
+  const unsaid = (episode: EpisodeView) => {
+    const fresh = episode.advice.filter((advice) => !said.has(advice));
+    for (const advice of fresh) {
+      said.add(advice);
+    }
+    return fresh;
+  };
   return h(
     'ol',
     { class: 'episodes' },
-    trace.episodes.slice(0, 50).map((episode) => episodeItem(episode, reveal)),
+    trace.episodes.slice(0, 50).map((episode) => episodeItem(episode, unsaid(episode), reveal)),
     trace.episodes.length <= 50
       ? null
       : h(
@@ -54,7 +114,7 @@ export function episodeList(trace: TraceView, reveal: Reveal): HTMLElement {
   );
 }
 
-function episodeItem(episode: EpisodeView, reveal: Reveal): HTMLElement {
+function episodeItem(episode: EpisodeView, advice: readonly string[], reveal: Reveal): HTMLElement {
   const count = episode.count + episode.suppressed;
   return h(
     'li',
@@ -70,7 +130,7 @@ function episodeItem(episode: EpisodeView, reveal: Reveal): HTMLElement {
       lineButton(episode, episode.firstLine, episode.lastLine, reveal),
     ),
     h('p', null, episode.message),
-    episode.advice.length === 0
+    advice.length === 0
       ? null
       : h(
           'div',
@@ -79,7 +139,7 @@ function episodeItem(episode: EpisodeView, reveal: Reveal): HTMLElement {
           h(
             'ul',
             null,
-            episode.advice.map((advice) => h('li', null, advice)),
+            advice.map((line) => h('li', null, line)),
           ),
         ),
   );
@@ -103,7 +163,7 @@ function lineButton(episode: EpisodeView, first: number, last: number, reveal: R
 const listedFailures = 200;
 
 /** The failing requests of one replay: each goes to its line. */
-export function failureTable(run: RunView, time: TimeFormat, spanNs: number, reveal: Reveal): HTMLElement {
+function failureTable(run: RunView, time: TimeFormat, spanNs: number, reveal: Reveal): HTMLElement {
   return h(
     'div',
     { class: 'scroll' },

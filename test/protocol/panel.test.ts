@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { hostMethods, panelMethods } from '../../src/protocol/panel';
+import { settings, ValidationError } from '../../src/protocol/validate';
+import { runId } from '../../src/protocol/views';
+
+function check(validate: (value: unknown) => unknown, good: readonly unknown[], bad: readonly unknown[]): void {
+  for (const value of good) {
+    expect(validate(value)).toEqual(value);
+  }
+  for (const value of bad) {
+    expect(() => validate(value), JSON.stringify(value)).toThrow(ValidationError);
+  }
+}
+
+const run = { policy: 'fixed', set: { poolSlots: 32768 } };
+
+describe('messages of the panel', () => {
+  it('takes only lines and files that could be real', () => {
+    check(
+      hostMethods.reveal.params,
+      [{ file: 'trace.txt', line: 1 }],
+      [{ file: 'trace.txt', line: 0 }, { file: 'trace.txt', line: 1.5 }, { file: 1, line: 1 }, { line: 1 }, []],
+    );
+  });
+
+  it('takes runs and ranges with finite numbers', () => {
+    check(
+      hostMethods.series.params,
+      [{ run, fromNs: 0, toNs: 1e9, buckets: 800 }],
+      [
+        { run, fromNs: Number.NaN, toNs: 1, buckets: 800 },
+        { run, fromNs: 0, toNs: 1, buckets: 0 },
+        { run, fromNs: 0, toNs: 1, buckets: 1e9 },
+        { run: { policy: 'fixed', set: { poolSlots: {} } }, fromNs: 0, toNs: 1, buckets: 1 },
+        { run: { policy: 'x'.repeat(65), set: {} }, fromNs: 0, toNs: 1, buckets: 1 },
+      ],
+    );
+  });
+
+  it('knows only its own commands', () => {
+    check(hostMethods.command.params, [{ command: 'addPolicy' }], [{ command: 'workbench.action.quit' }, {}]);
+  });
+
+  it('validates the other direction too', () => {
+    check(panelMethods.show.params, [{ runs: [run] }], [{ runs: [{ policy: 'fixed' }] }, { runs: 'fixed' }]);
+    check(
+      panelMethods.cursor.params,
+      [
+        { line: 4, at: { timeNs: 1, usedSlots: 2, capacitySlots: 3 } },
+        { line: null, at: null },
+      ],
+      [
+        { line: -1, at: null },
+        { line: 1, at: { timeNs: 'now' } },
+      ],
+    );
+  });
+
+  it('does not take settings that are not plain', () => {
+    check(settings, [{}, { a: 1, b: 'x', c: true }], [null, [], { a: null }, { a: Number.POSITIVE_INFINITY }]);
+    expect(Object.getPrototypeOf(settings(JSON.parse('{"__proto__": 1}')))).toBe(Object.prototype);
+  });
+});
+
+describe('runId', () => {
+  it('is the same for the same settings in any order, and differs for others', () => {
+    const a = runId({ policy: 'fixed', set: { poolSlots: 1, areas: 2 } });
+    expect(a).toBe(runId({ policy: 'fixed', set: { areas: 2, poolSlots: 1 } }));
+    expect(a).not.toBe(runId({ policy: 'fixed', set: { areas: 2 } }));
+    expect(runId({ policy: 'dynamic', set: {} })).toBe('dynamic');
+  });
+});
