@@ -1,0 +1,117 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { compressionOf } from './decompress';
+import { openPart } from './input';
+
+const blockBytes = 1 << 16;
+/** No more than this of one line is returned. */
+export const maxShownBytes = 1 << 16;
+
+/** One line as an editor shows it. */
+export interface FileLine {
+  /** Offset of its first byte in the uncompressed file. */
+  readonly byteOffset: number;
+  readonly text: string;
+}
+
+/**
+ * Reads `count` lines of a file: skips `skip` lines from `byteOffset` on (the start of a line, see
+ * ReaderSummary.lineOffsets). Packed files are unpacked up to there. Missing lines are left out;
+ * a file that cannot be read gives none.
+ */
+export async function readLines(file: string, byteOffset: number, skip: number, count: number): Promise<FileLine[]> {
+  const collector = new LineCollector(byteOffset, skip, count);
+  let handle: FileHandle | null = null;
+  try {
+    handle = await open(file, 'r');
+    const head = new Uint8Array(4);
+    await handle.read(head, 0, 4, 0);
+    if (compressionOf(head) === 'none') {
+      const block = new Uint8Array(blockBytes);
+      for (let position = byteOffset; !collector.done; ) {
+        const { bytesRead } = await handle.read(block, 0, blockBytes, position);
+        if (bytesRead === 0) {
+          break;
+        }
+        collector.push(block.subarray(0, bytesRead));
+        position += bytesRead;
+      }
+    } else {
+      let position = 0;
+      for await (const chunk of openPart(file, 0).chunks) {
+        const start = Math.max(0, byteOffset - position);
+        if (start < chunk.length) {
+          collector.push(chunk.subarray(start));
+        }
+        position += chunk.length;
+        if (collector.done) {
+          break;
+        }
+      }
+    }
+  } catch {
+    // The file went away or changed: the lines read so far are all there is to show.
+  } finally {
+    await handle?.close();
+  }
+  return collector.finish();
+}
+
+class LineCollector {
+  private readonly lines: FileLine[] = [];
+  private position: number;
+  private lineStart: number;
+  private skip: number;
+  private readonly count: number;
+  private parts: Uint8Array[] = [];
+  private partBytes = 0;
+
+  constructor(byteOffset: number, skip: number, count: number) {
+    this.position = byteOffset;
+    this.lineStart = byteOffset;
+    this.skip = skip;
+    this.count = count;
+  }
+
+  get done(): boolean {
+    return this.lines.length >= this.count;
+  }
+
+  push(chunk: Uint8Array): void {
+    let start = 0;
+    while (start < chunk.length && !this.done) {
+      const newline = chunk.indexOf(10, start);
+      const end = newline < 0 ? chunk.length : newline;
+      if (this.skip === 0 && this.partBytes < maxShownBytes) {
+        const part = chunk.slice(start, Math.min(end, start + maxShownBytes - this.partBytes));
+        this.parts.push(part);
+        this.partBytes += part.length;
+      }
+      this.position += end - start;
+      if (newline < 0) {
+        return;
+      }
+      this.position++;
+      this.closeLine();
+      start = newline + 1;
+    }
+  }
+
+  finish(): FileLine[] {
+    if (!this.done && this.skip === 0 && this.partBytes > 0) {
+      this.closeLine();
+    }
+    return this.lines;
+  }
+
+  private closeLine(): void {
+    if (this.skip > 0) {
+      this.skip--;
+    } else {
+      const text = Buffer.concat(this.parts).toString('utf8').replace(/\r$/, '');
+      this.lines.push({ byteOffset: this.lineStart, text });
+    }
+    this.parts = [];
+    this.partBytes = 0;
+    this.lineStart = this.position;
+  }
+}
