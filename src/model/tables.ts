@@ -76,7 +76,10 @@ export const requestColumns = {
   allocAlignBits: 'u8',
   /** NaN unknown. */
   original: 'f64',
-  /** NaN when failed or unknown. For direct mappings the plain dma address. */
+  /**
+   * NaN when failed or unknown. For direct mappings the plain dma address.
+   * Failed with an address: slots were found, dma_capable refused the address, and the call gave them back.
+   */
   recordedBounce: 'f64',
   outcome: 'u8',
   /** First evidence of the attempt. */
@@ -103,7 +106,7 @@ export const requestColumns = {
   consoleLine: 'u32',
   evidence: 'u16',
   pairing: 'u8',
-  /** Earlier failed request that this one repeats, -1 none. */
+  /** The attempt before, failed or rolled back, that this one repeats; -1 none. Several retries form a chain. */
   retryOf: 'i32',
   /** CPU and context level of the unmap event, see `packUnmapWhere`; 0 unknown. */
   unmapWhere: 'u16',
@@ -260,6 +263,8 @@ export interface LogFailure {
   readonly device: number;
   /** Callbacks suppressed that the kernel reported for the episode after this line. */
   suppressed: number;
+  /** Index in `logFailures` of the entry that tells the same failure (a log beside console events); -1 or absent: none. */
+  readonly duplicateOf?: number;
 }
 
 /** Per-input ledger: understood + counted + notUnderstood = lines. */

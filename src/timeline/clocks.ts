@@ -19,6 +19,8 @@ export interface ClockOffset {
   readonly offsetNs: number;
   /** NaN: a guess from the clocks' origins only. */
   readonly offsetErrorNs: number;
+  /** False: not even a guess, the clocks cannot be compared. */
+  readonly isComparable: boolean;
 }
 
 /** Lines of one message and its event lie this close once the offset is right; the narrowest that fits is taken. */
@@ -52,17 +54,21 @@ export function joinClocks(
   devices: DeviceTable,
 ): ClockOffset {
   if (source.id === reference.id) {
-    return { offsetNs: 0, offsetErrorNs: 0 };
+    return { offsetNs: 0, offsetErrorNs: 0, isComparable: true };
   }
   const guess = originDifference(source, reference);
   if (source.meta.timeUnit !== 'ns' || reference.meta.timeUnit !== 'ns') {
-    return { offsetNs: 0, offsetErrorNs: Number.NaN };
+    return { offsetNs: 0, offsetErrorNs: Number.NaN, isComparable: false };
   }
   return (
     byMarkers(source, reference) ??
     bySameLines(source, reference) ??
     byFailures(source, reference, requests, devices) ??
-    bySameClock(source, reference, guess) ?? { offsetNs: Number.isNaN(guess) ? 0 : guess, offsetErrorNs: Number.NaN }
+    bySameClock(source, reference, guess) ?? {
+      offsetNs: Number.isNaN(guess) ? 0 : guess,
+      offsetErrorNs: Number.NaN,
+      isComparable: !Number.isNaN(guess),
+    }
   );
 }
 
@@ -70,7 +76,9 @@ export function joinClocks(
 function originDifference(source: ClockEvidence, reference: ClockEvidence): number {
   const a = source.meta.origin;
   const b = reference.meta.origin;
-  if (a === null || b === null) {
+  // The latency format counts from the start of the buffer.
+  const isRelative = source.meta.format === 'ftrace-latency' || reference.meta.format === 'ftrace-latency';
+  if (a === null || b === null || isRelative) {
     return Number.NaN;
   }
   const difference = (a.seconds - b.seconds) * 1e9 + (a.nanoseconds - b.nanoseconds);
@@ -79,7 +87,9 @@ function originDifference(source: ClockEvidence, reference: ClockEvidence): numb
 
 function bySameClock(source: ClockEvidence, reference: ClockEvidence, guess: number): ClockOffset | undefined {
   const isSame = source.meta.clock !== '' && source.meta.clock === reference.meta.clock;
-  return isSame && !Number.isNaN(guess) ? { offsetNs: guess, offsetErrorNs: RESOLUTION_NS } : undefined;
+  return isSame && !Number.isNaN(guess)
+    ? { offsetNs: guess, offsetErrorNs: RESOLUTION_NS, isComparable: true }
+    : undefined;
 }
 
 /** Samples carry CLOCK_MONOTONIC (or CLOCK_BOOTTIME); the trace has lines that name both clocks of one moment. */
@@ -102,7 +112,11 @@ function byMarkers(source: ClockEvidence, reference: ClockEvidence): ClockOffset
   }
   // The clock is read before the line is written: the smallest difference is the nearest to the truth.
   const smallest = Math.min(...deltas);
-  return { offsetNs: smallest, offsetErrorNs: Math.max(RESOLUTION_NS, Math.max(...deltas) - smallest) };
+  return {
+    offsetNs: smallest,
+    offsetErrorNs: Math.max(RESOLUTION_NS, Math.max(...deltas) - smallest),
+    isComparable: true,
+  };
 }
 
 /** The same messages in the log and as console events. */
@@ -210,5 +224,5 @@ function offsetOf(cluster: Cluster, needed: number): ClockOffset | undefined {
   const { deltas } = cluster;
   const offsetNs = deltas[deltas.length >>> 1];
   const spread = Math.max(offsetNs - deltas[0], deltas[deltas.length - 1] - offsetNs);
-  return { offsetNs, offsetErrorNs: Math.max(RESOLUTION_NS, spread) };
+  return { offsetNs, offsetErrorNs: Math.max(RESOLUTION_NS, spread), isComparable: true };
 }

@@ -73,8 +73,14 @@ export class FailureLog {
     this.joinDuplicates(reference, offsets);
     const byTime = new CandidateIndex(requests, reference);
     for (const failure of open) {
-      if (failure.request < 0 && failure.duplicateOf < 0 && failure.record.source !== reference) {
-        this.joinByTime(requests, byTime, failure, offsets[failure.record.source]);
+      const offset = offsets[failure.record.source];
+      if (
+        failure.request < 0 &&
+        failure.duplicateOf < 0 &&
+        failure.record.source !== reference &&
+        offset.isComparable
+      ) {
+        this.joinByTime(requests, byTime, failure, offset);
       }
     }
   }
@@ -138,7 +144,7 @@ export class FailureLog {
       const windowNs = windowOf(offset);
       const same = (byText.get(record.text) ?? []).find((index) => {
         const difference = Math.abs(this.failures[index].record.timeNs - timeNs);
-        return !taken.has(index) && (difference <= windowNs || Number.isNaN(difference));
+        return !taken.has(index) && (difference <= windowNs || !offset.isComparable);
       });
       if (same !== undefined) {
         taken.add(same);

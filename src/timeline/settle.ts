@@ -48,18 +48,16 @@ export function markDirect(requests: RequestTable, pools: PoolTracker, devices: 
  * The same address is seen when it is mapped; this finds other addresses in the same slots.
  */
 export function closeOverlapped(requests: RequestTable): void {
-  const { evidence, recordedBounce, sizeBytes, pairing, outcome, enterLine, enterNs, source, mapLine } =
-    requests.columns;
-  const { unmapEnterNs, unmapDurationNs, unmapLine, unmapExitLine } = requests.columns;
+  const { evidence, recordedBounce, sizeBytes, pairing, outcome, source, mapLine } = requests.columns;
   /** Slot number to the open row that holds it. */
   const holders = new Map<number, number>();
   for (let row = 0; row < requests.length; row++) {
-    if (outcome[row] !== Outcome.served || (evidence[row] & EvidenceBit.direct) !== 0) {
+    const address = recordedBounce[row];
+    const isOpen = pairing[row] === Pairing.open && outcome[row] === Outcome.served;
+    if (Number.isNaN(address) || (holders.size === 0 && !isOpen)) {
       continue;
     }
-    const address = recordedBounce[row];
-    const isOpen = pairing[row] === Pairing.open;
-    if (Number.isNaN(address) || pairing[row] === Pairing.unseenMap || (holders.size === 0 && !isOpen)) {
+    if (pairing[row] === Pairing.unseenMap || (evidence[row] & EvidenceBit.direct) !== 0) {
       continue;
     }
     const first = Math.floor(address / SLOT_BYTES);
@@ -70,15 +68,9 @@ export function closeOverlapped(requests: RequestTable): void {
         holder !== undefined &&
         pairing[holder] === Pairing.open &&
         source[holder] === source[row] &&
-        enterLine[row] > mapLine[holder]
+        mapLine[row] > mapLine[holder]
       ) {
-        pairing[holder] = Pairing.reused;
-        evidence[holder] |= EvidenceBit.inferredUnmap;
-        unmapEnterNs[holder] = enterNs[row];
-        unmapDurationNs[holder] = 0;
-        unmapLine[holder] = enterLine[row];
-        unmapExitLine[holder] = enterLine[row];
-        requests.version++;
+        endAtReuse(requests, holder, row);
         holders.delete(slot);
       }
       if (isOpen) {
@@ -86,6 +78,20 @@ export function closeOverlapped(requests: RequestTable): void {
       }
     }
   }
+}
+
+/** The mapping of `row` ended when `by` got its slots: after its own map had returned, before that of `by` did. */
+export function endAtReuse(requests: RequestTable, row: number, by: number): void {
+  const columns = requests.columns;
+  const line = Math.max(columns.mapLine[row], columns.enterLine[by]);
+  columns.pairing[row] = Pairing.reused;
+  columns.evidence[row] |= EvidenceBit.inferredUnmap;
+  columns.unmapEnterNs[row] = Math.max(columns.enterNs[row] + columns.mapDurationNs[row], columns.enterNs[by]);
+  columns.unmapDurationNs[row] = Number.isNaN(columns.unmapEnterNs[row]) ? Number.NaN : 0;
+  columns.unmapLine[row] = line;
+  columns.unmapExitLine[row] = line;
+  columns.unmapWhere[row] = 0;
+  requests.version++;
 }
 
 /**

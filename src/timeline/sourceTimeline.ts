@@ -4,6 +4,7 @@ import { CallKind, EvidenceBit, FactKind, Outcome, Pairing, packUnmapWhere } fro
 import { type Attempt, type Context, Contexts } from './contexts';
 import { LiveMappings, LiveState } from './liveMappings';
 import { MappedLists } from './scatterlists';
+import { endAtReuse } from './settle';
 import type { SharedTables } from './shared';
 
 /** A context keeps at most so many unfinished attempts; without any dma event to finish them, far fewer. */
@@ -870,11 +871,9 @@ export class SourceTimeline {
     }
   }
 
+  /** The mapping of `row` ended when `by` took its address: after its own map had returned, before that of `by` did. */
   private setReused(row: number, by: number): void {
-    const columns = this.shared.requests.columns;
-    columns.pairing[row] = Pairing.reused;
-    columns.evidence[row] |= EvidenceBit.inferredUnmap;
-    this.setReleased(row, columns.enterNs[by], columns.enterLine[by], 0);
+    endAtReuse(this.shared.requests, row, by);
   }
 
   private setReleased(row: number, timeNs: number, line: number, where: number): void {
@@ -983,10 +982,11 @@ export class SourceTimeline {
       live.remove(address, entry);
       return;
     }
-    // Released before the address was mapped again, printed after: keep the moment, take the line.
-    const releasedNs = columns.unmapEnterNs[row] - 1;
-    this.setReleased(row, releasedNs, event.line, where);
-    columns.unmapDurationNs[row] = event.timeNs - releasedNs;
+    // Released before the address was mapped again (where `setReused` put it), printed after.
+    columns.unmapDurationNs[row] = event.timeNs - columns.unmapEnterNs[row];
+    columns.unmapExitLine[row] = event.line;
+    columns.unmapWhere[row] = where;
+    this.shared.requests.version++;
     columns.evidence[row] &= ~EvidenceBit.inferredUnmap;
     live.state[entry] = LiveState.lateDone;
     live.timeNs[entry] = event.timeNs;

@@ -157,7 +157,13 @@ export function createTimeline(strings: StringTable): Timeline {
       const span = timeSpan(sources, offsets, reference);
       return {
         strings,
-        sources: sources.map((entry, id) => ({ id, path: entry.path, ...entry.meta, ...offsets[id] })),
+        sources: sources.map((entry, id) => ({
+          id,
+          path: entry.path,
+          ...entry.meta,
+          offsetNs: offsets[id].offsetNs,
+          offsetErrorNs: offsets[id].offsetErrorNs,
+        })),
         devices: shared.devices.rows.map((device) => ({ ...device })),
         requests: requests.view(),
         pools: shared.pools.table.view(),
