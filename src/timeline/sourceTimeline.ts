@@ -289,6 +289,9 @@ export class SourceTimeline {
       }
     }
     this.setResult(row, event);
+    if (event.allocAlignMask >= 0) {
+      this.shared.requests.columns.allocAlignBits[row] = maskBits(event.allocAlignMask);
+    }
     if (event.failed) {
       this.setOutcome(row, Outcome.failed);
       return;
