@@ -35,6 +35,12 @@ export async function goToLine(page, line) {
   const input = page.locator('.quick-input-widget .quick-input-box input');
   await input.waitFor();
   await input.fill(`:${line}`);
+  // Enter counts once the picker has understood the number.
+  await page
+    .locator('.quick-input-list .monaco-list-row')
+    .filter({ hasText: `line ${line}` })
+    .first()
+    .waitFor();
   await page.keyboard.press('Enter');
   await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
 }
@@ -49,9 +55,10 @@ export async function cursorLine(page) {
   return found ? Number(found[1].replaceAll(',', '')) : null;
 }
 
-/** Moves the mouse to a word of the active text editor and returns the hover's text. */
-export async function hoverText(page, word, expected) {
-  const target = page.locator(`${activeEditor} .view-line span`).getByText(word).last();
+/** Moves the mouse to a word of a visible line of the active text editor and returns the hover's text. */
+export async function hoverText(page, lineText, word, expected) {
+  const line = page.locator(`${activeEditor} .view-line`).filter({ hasText: lineText }).first();
+  const target = line.locator('span > span').filter({ hasText: word }).last();
   const hover = page
     .locator('.monaco-editor .monaco-hover:not(.hidden), .monaco-resizable-hover .monaco-hover')
     .filter({ hasText: expected });

@@ -68,7 +68,7 @@ test('text pasted into an empty tab becomes a trace', { timeout: 90_000 }, async
   await untilLanguage('SWIOTLB trace');
   await page.locator('.editor-group-container.active').locator('.squiggly-error, .squiggly-warning').first().waitFor();
   await session.shot('pasted');
-  await runCommand(page, 'File: Revert and Close Editor');
+  await runCommand(page, 'View: Revert and Close Editor');
 });
 
 test('the sample is one command away', { timeout: 90_000 }, async () => {

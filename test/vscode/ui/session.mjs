@@ -14,7 +14,7 @@ export async function openSession() {
   if (!process.env.VSIX) throw new Error('VSIX names no package: run these tests through npm run test:vscode');
   fs.mkdirSync(artifacts, { recursive: true });
   const workspace = makeWorkspace(fs.mkdtempSync(path.join(os.tmpdir(), 'ws-')));
-  const settings = { 'editor.hover.delay': 100, 'files.simpleDialog.enable': true };
+  const settings = { 'editor.hover.delay': 100, 'workbench.colorTheme': 'Default Light Modern' };
   let vscode;
   let browser;
   const close = async () => {
