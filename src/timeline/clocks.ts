@@ -1,7 +1,7 @@
 import type { LogRecord } from '../model/log';
 import { Outcome, type RequestTable, type Source } from '../model/tables';
 import type { DeviceTable } from './devices';
-import { fitsPaddedSize } from './sourceTimeline';
+import { fitsPaddedSize } from './paddedSize';
 
 /** What a source offers for joining its clock with another one. */
 export interface ClockEvidence {

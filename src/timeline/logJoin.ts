@@ -3,7 +3,7 @@ import type { LogRecord } from '../model/log';
 import { EvidenceBit, type LogFailure, Outcome, type RequestTable } from '../model/tables';
 import type { ClockOffset } from './clocks';
 import type { DeviceTable } from './devices';
-import { fitsPaddedSize } from './sourceTimeline';
+import { fitsPaddedSize } from './paddedSize';
 
 /** Width of the search around a line when the clocks are joined: the line is printed inside the attempt. */
 const JOINED_WINDOW_NS = 5_000_000;

@@ -164,7 +164,7 @@ function isSameDirection(a: number, b: number): boolean {
 
 export interface SourceFacts {
   readonly hasUnmaps: boolean;
-  readonly lossLine: number;
+  readonly lastLossLine: number;
   readonly unpairedUnmaps: number;
 }
 
@@ -195,13 +195,13 @@ export function countRequests(
           break;
         }
         open++;
-        const { hasUnmaps, lossLine } = sources[source[row]];
+        const { hasUnmaps, lastLossLine } = sources[source[row]];
         const wanted = hasUnmaps ? Pairing.open : Pairing.assumed;
         if (pairing[row] !== wanted) {
           pairing[row] = wanted;
           requests.version++;
         }
-        if (lossLine > enterLine[row] && (bits & EvidenceBit.nearLoss) === 0) {
+        if (lastLossLine > enterLine[row] && (bits & EvidenceBit.nearLoss) === 0) {
           evidence[row] |= EvidenceBit.nearLoss;
           requests.version++;
         }

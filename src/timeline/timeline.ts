@@ -71,7 +71,7 @@ export function createTimeline(strings: StringTable): Timeline {
     return sources.map((entry) => ({
       id: entry.id,
       meta: entry.meta,
-      requests: entry.pairing.requests,
+      requests: entry.pairing.state.requests,
       samples: entry.samples,
       failures: failureLog.ofSource(entry.id),
       markers: entry.pairing.markers,
@@ -151,7 +151,7 @@ export function createTimeline(strings: StringTable): Timeline {
       const retries = markRetries(requests);
       const counts = countRequests(
         requests,
-        sources.map(({ pairing }) => pairing),
+        sources.map(({ pairing }) => pairing.state),
         retries,
       );
       const span = timeSpan(sources, offsets, reference);
