@@ -7,6 +7,8 @@ export interface SourceInput {
   readonly id: number;
   /** Uncompressed bytes, split anywhere. */
   push(chunk: Uint8Array): void;
+  /** False once it is sure that nothing will be recognised (binary data): the caller may stop reading. */
+  wantsMore(): boolean;
   end(): void;
 }
 

@@ -23,6 +23,7 @@ export function createAnalysis(): AnalysisBuilder {
       return {
         id,
         push: (chunk) => reader.push(chunk),
+        wantsMore: () => reader.wantsMore(),
         end: () => {
           reader.end();
           timeline.closeSource(id, toMeta(reader.summary()));

@@ -1,8 +1,8 @@
 import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from 'vscode-languageserver/node';
 import type { FailureReport, LineRange } from '../analysis/reports';
 import type { LogRecord } from '../model/log';
-import type { Documents } from './documents';
-import { lineIn, readLine } from './lineOffsets';
+import { type Documents, lineOf } from './documents';
+import { readLine } from './lineOffsets';
 import { toDiagnostic, toRange, toWarning } from './toLsp';
 import type { Member, Trace } from './trace';
 
@@ -119,14 +119,12 @@ export function messageColumn(text: string): number {
   return event === null ? (/\S/.exec(text)?.index ?? 0) : event[0].length;
 }
 
-/** Reads lines of a member, keeping the stretch of lines it read last. */
 function lineReader(member: Member, documents: Documents): (line: number) => Promise<string> {
   const text = documents.get(member.uri)?.text;
   if (text) {
-    return async (line) =>
-      lineIn(text.getText({ start: { line: line - 1, character: 0 }, end: { line, character: 0 } }), 0);
+    return async (line) => lineOf(text, line);
   }
-  return async (line) => (member.isPlainFile ? readLine(member.path, member.lineOffsets, line) : '');
+  return async (line) => (member.isFile ? readLine(member.path, member.lineOffsets, line) : '');
 }
 
 function atLeastOneColumn<T extends LineRange>(range: T): T {

@@ -1,5 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { failureOf } from '../node/decompress';
+import { openPart } from '../node/input';
 
 /** Bytes to analyse, or the sentence that says why there are none. */
 export type ByteSource =
@@ -8,31 +9,42 @@ export type ByteSource =
       /** As the analysis names the source. */
       readonly path: string;
       /** Lines can be read back from the file at `path`. */
-      readonly isPlainFile: boolean;
+      readonly isFile: boolean;
+      readonly stamp: string;
+      /** Never throws: damaged or vanishing input ends early, see `failure`. */
       readonly chunks: AsyncIterable<Uint8Array>;
       /** Share of the input that was read, 0 to 1. */
       readonly done: () => number;
+      /** After the chunks: why they ended early, else null. */
+      readonly failure: () => string | null;
     }
   | { readonly ok: false; readonly message: string };
 
+/** A file of this machine, unpacked on the way. */
 export async function openFile(path: string): Promise<ByteSource> {
   try {
-    const { size } = await stat(path);
-    let read = 0;
-    const stream = createReadStream(path, { highWaterMark: 1 << 20 });
+    const { size, mtimeMs } = await stat(path);
+    const part = openPart(path, size);
     return {
       ok: true,
       path,
-      isPlainFile: true,
-      chunks: (async function* () {
-        for await (const chunk of stream as AsyncIterable<Buffer>) {
-          read += chunk.length;
-          yield chunk;
-        }
-      })(),
-      done: () => (size === 0 ? 1 : read / size),
+      isFile: true,
+      stamp: stampOf(size, mtimeMs),
+      chunks: part.chunks,
+      done: () => (size === 0 ? 1 : Math.min(1, part.bytesRead() / size)),
+      failure: () => part.failure()?.message ?? null,
     };
   } catch (error) {
-    return { ok: false, message: error instanceof Error ? error.message : String(error) };
+    return { ok: false, message: `${path}: ${failureOf(error).message}` };
   }
+}
+
+/** Differs when the file was written since; '' when it is gone. */
+export async function fileStamp(path: string): Promise<string> {
+  const found = await stat(path).catch(() => null);
+  return found === null ? '' : stampOf(found.size, found.mtimeMs);
+}
+
+function stampOf(size: number, mtimeMs: number): string {
+  return `${size} ${mtimeMs}`;
 }

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { readLines } from '../node/readLines';
 
 /** Lines per entry of the index. */
 const stride = 256;
@@ -21,42 +21,15 @@ export class LineOffsets {
     this.length += chunk.length;
   }
 
-  /** The bytes that hold a one-based line, and how many lines to skip in them. */
-  place(line: number): { readonly start: number; readonly end: number; readonly skip: number } {
-    const entry = Math.floor((line - 1) / stride);
-    return {
-      start: this.offsets[entry] ?? this.length,
-      end: this.offsets[entry + 1] ?? this.length,
-      skip: (line - 1) % stride,
-    };
+  /** Where to begin reading for a one-based line, and how many lines to skip from there. */
+  place(line: number): { readonly start: number; readonly skip: number } {
+    return { start: this.offsets[Math.floor((line - 1) / stride)] ?? this.length, skip: (line - 1) % stride };
   }
 }
 
-/** Text of a line in a stretch of bytes that begins at a line. */
-export function lineIn(text: string, skip: number): string {
-  let start = 0;
-  for (let i = 0; i < skip; i++) {
-    const end = text.indexOf('\n', start);
-    if (end === -1) {
-      return '';
-    }
-    start = end + 1;
-  }
-  const end = text.indexOf('\n', start);
-  return text.slice(start, end === -1 ? undefined : end).replace(/\r$/, '');
-}
-
-/** No line worth a hover is longer. */
-const maxStretch = 4 * 1024 * 1024;
-
+/** A one-based line of a file; empty when the file is gone or shorter now. */
 export async function readLine(path: string, offsets: LineOffsets, line: number): Promise<string> {
-  const { start, end, skip } = offsets.place(line);
-  const length = Math.min(end - start, maxStretch);
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start);
-    return lineIn(buffer.toString('utf8', 0, bytesRead), skip);
-  } finally {
-    await file.close();
-  }
+  const { start, skip } = offsets.place(line);
+  const [found] = await readLines(path, start, skip, 1);
+  return found?.text ?? '';
 }

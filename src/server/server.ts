@@ -9,8 +9,8 @@ import { hoverAt } from '../analysis/hover';
 import { type AnalysedParams, analysedNotification, textOnDiskNotification } from '../protocol/lsp';
 import { FailureError, type Result } from '../protocol/result';
 import { diagnosticsOf } from './diagnostics';
-import { Documents } from './documents';
-import { lineIn, readLine } from './lineOffsets';
+import { Documents, lineOf } from './documents';
+import { readLine } from './lineOffsets';
 import { Progress } from './progress';
 import { registerRequests } from './requests';
 import { toHover } from './toLsp';
@@ -58,11 +58,17 @@ connection.onNotification(textOnDiskNotification.method, ({ uri }: { uri: string
   }
 });
 
-connection.onDidOpenTextDocument(({ textDocument: { uri, languageId, version, text } }) => {
+connection.onDidOpenTextDocument(async ({ textDocument: { uri, languageId, version, text } }) => {
   documents.open(uri, languageId, version, text);
-  // Its folder may hold new companions, and its text may differ from the file that was analysed.
-  store.invalidate(uri);
-  schedule(uri, 0);
+  if (documents.get(uri)?.text) {
+    store.invalidate(uri);
+  } else {
+    // The capture may have been analysed already, for another of its files.
+    await store.refresh(uri);
+  }
+  if (documents.get(uri) !== undefined) {
+    schedule(uri, 0);
+  }
 });
 
 connection.onDidChangeTextDocument(({ textDocument: { uri, version }, contentChanges }) => {
@@ -157,10 +163,10 @@ async function publish(uri: string): Promise<void> {
 async function textOfLine(trace: Trace, uri: string, line: number): Promise<string> {
   const text = documents.get(uri)?.text;
   if (text) {
-    return lineIn(text.getText({ start: { line: line - 1, character: 0 }, end: { line, character: 0 } }), 0);
+    return lineOf(text, line);
   }
   const member = trace.members[trace.sourceOf(uri)];
-  return member?.isPlainFile === true ? readLine(member.path, member.lineOffsets, line) : '';
+  return member?.isFile === true ? readLine(member.path, member.lineOffsets, line) : '';
 }
 
 /** A link that opens a line: only files can be addressed like that. */

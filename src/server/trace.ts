@@ -15,8 +15,12 @@ export interface Member {
   /** As the analysis names it. */
   readonly path: string;
   readonly lineOffsets: LineOffsets;
-  /** The bytes came from this file as they are: lines can be read from it. */
-  readonly isPlainFile: boolean;
+  /** The bytes came from the file at `path`: lines can be read from it. */
+  readonly isFile: boolean;
+  /** Size and modification time of the file when it was read; '' for texts. */
+  readonly stamp: string;
+  /** Why the file could not be read to its end, else null. */
+  readonly failure: string | null;
 }
 
 /** At most so many replays of a trace are kept; each holds a few columns per request. */

@@ -5,7 +5,7 @@ import { createAnalysis } from '../analysis/createAnalysis';
 import { FailureError } from '../protocol/result';
 import { captureMembers } from './captureFolder';
 import type { Documents } from './documents';
-import { type ByteSource, openFile } from './files';
+import { type ByteSource, fileStamp, openFile } from './files';
 import { LineOffsets } from './lineOffsets';
 import { type Member, Trace } from './trace';
 
@@ -20,6 +20,7 @@ export interface TraceStoreOptions {
 interface Entry {
   readonly members: ReadonlySet<string>;
   readonly trace: Promise<Trace>;
+  /** A newer version of a member exists; nobody gets this one any more. */
   isStale: boolean;
 }
 
@@ -61,6 +62,17 @@ export class TraceStore {
       }
     }
     return concerned;
+  }
+
+  /** Like `invalidate`, but keeps an analysis whose files are as they were read. */
+  async refresh(uri: string): Promise<ReadonlySet<string>> {
+    const entry = this.entries.get(uri) ?? [...this.entries.values()].find((other) => other.members.has(uri));
+    const trace = await entry?.trace.catch(() => undefined);
+    const isFresh =
+      trace !== undefined &&
+      sameSet(entry!.members, new Set(await this.membersOf(uri))) &&
+      (await Promise.all(trace.members.map((member) => isUnchanged(member)))).every(Boolean);
+    return isFresh ? new Set() : this.invalidate(uri);
   }
 
   private start(uri: string): Promise<Entry> {
@@ -121,7 +133,6 @@ export class TraceStore {
       }
       const source = builder.openSource({ path: opened.path });
       const lineOffsets = new LineOffsets();
-      members.push({ uri: memberUri, path: opened.path, lineOffsets, isPlainFile: opened.isPlainFile });
       for await (const chunk of opened.chunks) {
         if (isStale()) {
           throw new SupersededError();
@@ -129,8 +140,23 @@ export class TraceStore {
         source.push(chunk);
         lineOffsets.push(chunk);
         this.options.onProgress(uri, opened.done());
+        if (!source.wantsMore()) {
+          break;
+        }
       }
       source.end();
+      const failure = opened.failure();
+      if (failure !== null && index === 0 && opened.done() === 0) {
+        throw new FailureError({ kind: 'unavailable', message: `${opened.path}: ${failure}` });
+      }
+      members.push({
+        uri: memberUri,
+        path: opened.path,
+        lineOffsets,
+        isFile: opened.isFile,
+        stamp: opened.stamp,
+        failure,
+      });
     }
     return new Trace(builder.snapshot(), members);
   }
@@ -147,6 +173,14 @@ export class TraceStore {
   }
 }
 
+function sameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((member) => b.has(member));
+}
+
+async function isUnchanged(member: Member): Promise<boolean> {
+  return member.isFile && (await fileStamp(member.path)) === member.stamp;
+}
+
 /** A newer version of the document is being read. */
 class SupersededError extends Error {
   override readonly name = 'SupersededError';
@@ -157,10 +191,12 @@ function textSource(uri: string, text: string): ByteSource {
   return {
     ok: true,
     path: uri.startsWith('file:') ? fileURLToPath(uri) : decodeURIComponent(uri.replace(/^[^:]*:(?:\/\/[^/]*)?/, '')),
-    isPlainFile: false,
+    isFile: false,
+    stamp: '',
     chunks: (async function* () {
       yield new TextEncoder().encode(text);
     })(),
     done: () => 1,
+    failure: () => null,
   };
 }

@@ -58,10 +58,13 @@ export function traceView(trace: Trace, uri: string): TraceView {
       params: policy.params.map((param) => ({ ...param, min: null, max: null })),
     })),
     samples: samplesView(trace),
-    problems: info.problems.map(({ code, message, count }) => {
-      const help = problemCatalogue[code].help;
-      return `${message}${message.endsWith('.') ? '' : '.'} ${help}${count < 2 ? '' : ` (${count} times)`}`;
-    }),
+    problems: [
+      ...trace.members.flatMap((member) => (member.failure === null ? [] : [`${member.path}: ${member.failure}`])),
+      ...info.problems.map(({ code, message, count }) => {
+        const help = problemCatalogue[code].help;
+        return `${message}${message.endsWith('.') ? '' : '.'} ${help}${count < 2 ? '' : ` (${count} times)`}`;
+      }),
+    ],
   };
 }
 

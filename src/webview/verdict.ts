@@ -19,7 +19,17 @@ export function verdict(trace: TraceView, recorded: RunView | null, front: RunVi
   if (recorded === null || !recorded.replayable) {
     return withoutReplay(trace);
   }
-  return front === null || front === recorded ? ofRecording(trace, recorded) : ofPolicy(recorded, front);
+  const words = front === null || front === recorded ? ofRecording(trace, recorded) : ofPolicy(recorded, front);
+  return { ...words, detail: [words.detail, basisOf(trace, recorded)].filter((part) => part !== '').join(' ') };
+}
+
+/** What a reader must know before believing the curves: the recorded one is a model too when the trace has no ends. */
+function basisOf(trace: TraceView, recorded: RunView): string {
+  if (recorded.basis === 'recorded' || recorded.assumed.lifetimes === 0) {
+    return '';
+  }
+  const source = trace.samples === null ? '' : ', fitted to the debugfs samples';
+  return `Lifetimes are assumed${source}: this trace has no unmap events.`;
 }
 
 function withoutReplay(trace: TraceView): Verdict {

@@ -115,7 +115,6 @@ function episodeList(trace: TraceView, reveal: Reveal): HTMLElement {
 }
 
 function episodeItem(episode: EpisodeView, advice: readonly string[], reveal: Reveal): HTMLElement {
-  const count = episode.count + episode.suppressed;
   return h(
     'li',
     null,
@@ -126,7 +125,12 @@ function episodeItem(episode: EpisodeView, advice: readonly string[], reveal: Re
       episode.marks.map((mark) => h('span', { class: 'pill mark' }, mark)),
       episode.device === null ? null : h('span', { class: 'device' }, episode.device),
       h('span', { class: 'spacer' }),
-      h('span', { class: 'muted' }, plural(count, 'failure')),
+      h(
+        'span',
+        { class: 'muted' },
+        plural(episode.count, 'failure'),
+        episode.suppressed === 0 ? null : ` and ${plural(episode.suppressed, 'suppressed message')}`,
+      ),
       lineButton(episode, episode.firstLine, episode.lastLine, reveal),
     ),
     h('p', null, episode.message),

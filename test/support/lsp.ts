@@ -1,0 +1,136 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import {
+  createProtocolConnection,
+  type Diagnostic,
+  type Hover,
+  type InitializeResult,
+  IPCMessageReader,
+  IPCMessageWriter,
+  type ProtocolConnection,
+} from 'vscode-languageserver/node';
+import { type RequestName, textOnDiskNotification } from '../../src/protocol/lsp';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The bundled language server in a process of its own, spoken to as an editor does. */
+export class LspServer {
+  readonly capabilities: InitializeResult['capabilities'];
+  /** Everything the server logged as an error. */
+  readonly errors: string[] = [];
+  private readonly child: ChildProcess;
+  private readonly connection: ProtocolConnection;
+  private readonly folder: string;
+  private readonly diagnostics = new Map<string, Diagnostic[]>();
+  private readonly waiting: { uri: string; accept: (found: Diagnostic[]) => boolean; resolve: () => void }[] = [];
+
+  private constructor(
+    child: ChildProcess,
+    connection: ProtocolConnection,
+    folder: string,
+    capabilities: InitializeResult['capabilities'],
+  ) {
+    this.child = child;
+    this.connection = connection;
+    this.folder = folder;
+    this.capabilities = capabilities;
+    connection.onNotification('textDocument/publishDiagnostics', ({ uri, diagnostics }) => {
+      this.diagnostics.set(uri, diagnostics);
+      for (const waiter of [...this.waiting]) {
+        if (waiter.uri === uri && waiter.accept(diagnostics)) {
+          this.waiting.splice(this.waiting.indexOf(waiter), 1);
+          waiter.resolve();
+        }
+      }
+    });
+    connection.onNotification('window/logMessage', ({ type, message }) => {
+      if (type === 1) {
+        this.errors.push(message);
+      }
+    });
+  }
+
+  static async start(): Promise<LspServer> {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lsp-'));
+    const bundle = path.join(folder, 'server.js');
+    await build({
+      absWorkingDir: root,
+      entryPoints: ['src/server/server.ts'],
+      outfile: bundle,
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      target: 'node20',
+      logLevel: 'silent',
+    });
+    const child = fork(bundle, ['--node-ipc'], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const connection = createProtocolConnection(new IPCMessageReader(child), new IPCMessageWriter(child));
+    connection.listen();
+    const { capabilities } = await connection.sendRequest<InitializeResult>('initialize', {
+      processId: process.pid,
+      rootUri: null,
+      capabilities: {},
+    });
+    await connection.sendNotification('initialized', {});
+    return new LspServer(child, connection, folder, capabilities);
+  }
+
+  async openFromDisk(uri: string): Promise<void> {
+    await this.connection.sendNotification(textOnDiskNotification.method, { uri });
+    await this.open(uri, '');
+  }
+
+  open(uri: string, text: string): Promise<void> {
+    return this.connection.sendNotification('textDocument/didOpen', {
+      textDocument: { uri, languageId: 'swiotlb-trace', version: 1, text },
+    });
+  }
+
+  change(uri: string, version: number, text: string): Promise<void> {
+    return this.connection.sendNotification('textDocument/didChange', {
+      textDocument: { uri, version },
+      contentChanges: [{ text }],
+    });
+  }
+
+  close(uri: string): Promise<void> {
+    return this.connection.sendNotification('textDocument/didClose', { textDocument: { uri } });
+  }
+
+  hover(uri: string, line: number, character: number): Promise<Hover | null> {
+    return this.connection.sendRequest('textDocument/hover', {
+      textDocument: { uri },
+      position: { line: line - 1, character },
+    });
+  }
+
+  ask<P, R>(name: RequestName<P, R>, params: P): Promise<R> {
+    return this.connection.sendRequest<R>(name.method, params);
+  }
+
+  /** The next diagnostics of a document that are as wanted; those already there count. */
+  async diagnosticsOf(uri: string, accept: (found: Diagnostic[]) => boolean = () => true): Promise<Diagnostic[]> {
+    const known = this.diagnostics.get(uri);
+    if (known === undefined || !accept(known)) {
+      await new Promise<void>((resolve) => this.waiting.push({ uri, accept, resolve }));
+    }
+    return this.diagnostics.get(uri)!;
+  }
+
+  isAlive(): boolean {
+    return this.child.exitCode === null && !this.child.killed;
+  }
+
+  async stop(): Promise<void> {
+    await this.connection.sendRequest('shutdown');
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    await this.connection.sendNotification('exit');
+    await gone;
+    this.connection.dispose();
+    rmSync(this.folder, { recursive: true });
+  }
+}
