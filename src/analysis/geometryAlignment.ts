@@ -2,7 +2,7 @@ import { low32 } from '../base/address';
 import { type Known, known } from '../model/evidence';
 import type { Geometry } from '../model/geometry';
 import { EvidenceBit, Pairing, type TraceTables } from '../model/tables';
-import { type VerifyResult, verify } from '../replay/verify/verify';
+import { verify } from '../replay/verify/verify';
 
 /** Bits 0 to 17: a mask of a segment and more would leave no slot to choose from. */
 const MASK_BITS = 18;
@@ -92,13 +92,14 @@ export function candidateMasks(evidence: AlignmentEvidence): MaskRange[] {
 
 /** Devices whose masks are tried on the model: the busiest ones. */
 const MAX_TRIED_DEVICES = 12;
-/** Requests of the first trial; ties are tried on four times as many until all are in or the limit is reached. */
-const FIRST_TRIAL = 1024;
-const LAST_TRIAL = 16384;
+/** Requests of one trial, around requests that tell the masks apart. */
+const WINDOW_ROWS = 1024;
 /** A mask that gives so many wrong places more than the best one so far is out. */
 const HOPELESS = 20;
-/** A lead of so few places is no decision while more requests can be tried. */
+/** A lead of so few places is no decision while another window can be tried. */
 const CLOSE = 3;
+/** Windows tried per device and round: at the first, the last and further telling requests. */
+const MAX_WINDOWS = 4;
 
 /**
  * Settles the masks that the bits leave open: the one under which the model places most requests exactly.
@@ -119,7 +120,7 @@ export function settleMasks(
     const candidates = candidateMasks(entry);
     settled.set(device.device, fromBits(candidates, entry.requests));
     if (candidates.length > 1) {
-      open.push({ device: device.device, name: device.name, candidates, requests: entry.requests });
+      open.push({ device: device.device, candidates, requests: entry.requests });
     }
   }
   if (geometry.pools.length === 0) {
@@ -127,65 +128,118 @@ export function settleMasks(
   }
   open.sort((a, b) => b.requests - a.requests);
   open.length = Math.min(open.length, MAX_TRIED_DEVICES);
-  let rows = FIRST_TRIAL;
-  let left = open;
-  while (left.length > 0) {
-    left = tryMasks(tables, geometry, left, settled, rows);
-    if (rows >= tables.requests.length || rows >= LAST_TRIAL) {
-      break;
+  // Masks of other devices matter a little, as a wrong one moves the areas' indices: a second round settles that.
+  for (let round = open.length > 1 ? 0 : 1; round < 2; round++) {
+    for (const entry of open) {
+      const winners = contest(tables, geometry, entry, settled);
+      settled.set(entry.device, winners.length === 1 ? fromModel(winners[0], entry) : fromTie(winners));
     }
-    rows *= 4;
   }
   return settled;
 }
 
 interface OpenDevice {
   readonly device: number;
-  readonly name: string;
-  candidates: MaskRange[];
+  readonly candidates: readonly MaskRange[];
   readonly requests: number;
 }
 
-/** Tries every candidate of every open device on the first rows; returns the devices whose masks still tie. */
-function tryMasks(
+/** Tries the candidates of one device on windows of the trace; several are left when nothing tells them apart. */
+function contest(
   tables: TraceTables,
   geometry: Geometry,
-  open: readonly OpenDevice[],
-  settled: Map<number, Known<number>>,
-  rows: number,
-): OpenDevice[] {
-  const trial = (device: number, mask: number, stopAfterMismatches: number): VerifyResult => {
-    const devices = geometry.devices.map((entry) => {
-      const value = entry.device === device ? mask : (settled.get(entry.device)?.value ?? entry.minAlignMask.value);
-      return { ...entry, minAlignMask: { ...entry.minAlignMask, value } };
-    });
-    return verify(tables, { ...geometry, devices }, { maxRequests: rows, stopAfterMismatches, maxConfigurations: 8 });
-  };
-  const margin = rows < tables.requests.length && rows < LAST_TRIAL ? CLOSE : 0;
-  const contest = (entry: OpenDevice): MaskRange[] => {
-    const scores: number[] = [];
-    let fewest = Number.POSITIVE_INFINITY;
-    for (const candidate of entry.candidates) {
-      const result = trial(entry.device, candidate.low, fewest + HOPELESS);
-      scores.push(result.exact - 0.5 * result.learned);
-      fewest = Math.min(fewest, result.mismatchedCount);
+  entry: OpenDevice,
+  settled: ReadonlyMap<number, Known<number>>,
+): MaskRange[] {
+  let left = [...entry.candidates];
+  const scores = new Map(left.map((candidate) => [candidate, 0]));
+  for (let window = 0; window < MAX_WINDOWS && left.length > 1; window++) {
+    const row = tellingRow(tables, geometry, entry.device, left, window);
+    if (row < 0) {
+      break;
     }
-    const best = Math.max(...scores);
-    return entry.candidates.filter((_, index) => scores[index] >= best - margin);
-  };
-  // Masks of other devices matter a little, as a wrong one moves the areas' indices: a second round settles that.
-  const tied: OpenDevice[] = [];
-  for (let round = open.length > 1 ? 0 : 1; round < 2; round++) {
-    tied.length = 0;
-    for (const entry of open) {
-      const winners = contest(entry);
-      settled.set(entry.device, winners.length === 1 ? fromModel(winners[0], entry) : fromTie(winners));
-      if (winners.length > 1) {
-        tied.push({ ...entry, candidates: winners });
+    const from = Math.max(0, row - WINDOW_ROWS / 4);
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const candidate of left) {
+      const devices = geometry.devices.map((other) => {
+        const value =
+          other.device === entry.device
+            ? candidate.low
+            : (settled.get(other.device)?.value ?? other.minAlignMask.value);
+        return { ...other, minAlignMask: { ...other.minAlignMask, value } };
+      });
+      const result = verify(
+        tables,
+        { ...geometry, devices },
+        {
+          rows: { from, to: from + WINDOW_ROWS },
+          stopAfterMismatches: fewest + HOPELESS,
+          maxConfigurations: 8,
+          maxNodes: 500,
+        },
+      );
+      fewest = Math.min(fewest, result.mismatchedCount);
+      scores.set(candidate, (scores.get(candidate) ?? 0) + result.exact - result.learned / 2);
+    }
+    const best = Math.max(...left.map((candidate) => scores.get(candidate) ?? 0));
+    left = left.filter((candidate) => (scores.get(candidate) ?? 0) >= best - CLOSE);
+  }
+  const best = Math.max(...left.map((candidate) => scores.get(candidate) ?? 0));
+  return left.filter((candidate) => (scores.get(candidate) ?? 0) === best);
+}
+
+/**
+ * A request that the candidate masks treat differently: for window 0 the first, for window 1 the last, then ones in
+ * between; -1 when there is none (or no further one).
+ */
+function tellingRow(
+  tables: TraceTables,
+  geometry: Geometry,
+  device: number,
+  candidates: readonly MaskRange[],
+  window: number,
+): number {
+  const columns = tables.requests.columns;
+  const pageSize = geometry.pageSize.value;
+  const rows = tables.requests.length;
+  const tells = (row: number): boolean => {
+    if (
+      columns.device[row] !== device ||
+      (columns.evidence[row] & EvidenceBit.direct) !== 0 ||
+      Number.isNaN(columns.recordedBounce[row])
+    ) {
+      return false;
+    }
+    const first = ruleOf(candidates[0].low, columns.original[row], columns.sizeBytes[row], pageSize);
+    for (let at = 1; at < candidates.length; at++) {
+      if (ruleOf(candidates[at].low, columns.original[row], columns.sizeBytes[row], pageSize) !== first) {
+        return true;
       }
     }
+    return false;
+  };
+  if (window === 1) {
+    for (let row = rows - 1; row >= 0; row--) {
+      if (tells(row)) {
+        return row;
+      }
+    }
+    return -1;
   }
-  return tied;
+  for (let row = Math.floor((rows * Math.max(0, window - 1)) / MAX_WINDOWS); row < rows; row++) {
+    if (tells(row)) {
+      return row;
+    }
+  }
+  return -1;
+}
+
+/** Which slots a search would accept, as one number: the bits it compares and what they must be. */
+function ruleOf(mask: number, original: number, sizeBytes: number, pageSize: number): number {
+  const page = mask === 0 && sizeBytes >= pageSize ? pageSize - 1 : 0;
+  const tested = (page | mask) >>> SLOT_BITS;
+  const wanted = page > 0 ? 0 : (low32(original) & mask) >>> SLOT_BITS;
+  return tested * 2 ** 21 + wanted;
 }
 
 function fromBits(candidates: readonly MaskRange[], requests: number): Known<number> {

@@ -4,70 +4,68 @@ import { contextLevel, type RequestTable, unmapCpuOf, unmapLevelOf } from '../..
 /** Task of an event whose task is not recorded. */
 const ANY_TASK = -1;
 
-interface CpuEvents {
-  readonly lines: Float64Array;
-  readonly levels: Uint8Array;
-  readonly tasks: Int32Array;
-}
+const TASK_UNIT = 2 ** 22;
+const LEVEL_UNIT = 4;
+const LINE_UNIT = TASK_UNIT * LEVEL_UNIT;
 
 /**
  * The lines of the requests by CPU. Where a probe on the entry or the return is missing, a call began after the last
  * event, and ended before the next event, that this CPU printed from a context the call cannot have interrupted.
  */
 export class CpuOrder {
-  private readonly cpus = new Map<number, CpuEvents>();
+  /** Per CPU, sorted: line, context level and task packed into one number. */
+  private readonly cpus: Float64Array[] = [];
 
-  constructor(requests: RequestTable, source: number) {
+  constructor(requests: RequestTable, source: number, from: number, to: number) {
     const columns = requests.columns;
-    const events = new Map<number, { line: number; level: number; task: number }[]>();
-    const add = (cpu: number, line: number, level: number, task: number): void => {
-      if (cpu < 0 || line === 0) {
-        return;
-      }
-      const list = events.get(cpu);
-      const event = { line, level, task };
-      if (list === undefined) {
-        events.set(cpu, [event]);
-      } else {
-        list.push(event);
+    const counts: number[] = [];
+    const each = (visit: (cpu: number, line: number, level: number, task: number) => void): void => {
+      for (let row = from; row < to; row++) {
+        if (columns.source[row] !== source) {
+          continue;
+        }
+        const cpu = columns.cpu[row];
+        if (cpu >= 0) {
+          const level = contextLevel(columns.context[row]);
+          const task = columns.pid[row];
+          visit(cpu, columns.enterLine[row], level, task);
+          visit(cpu, columns.mapLine[row], level, task);
+        }
+        const where = columns.unmapWhere[row];
+        if (where !== 0) {
+          const level = unmapLevelOf(where);
+          visit(unmapCpuOf(where), columns.unmapLine[row], level, ANY_TASK);
+          visit(unmapCpuOf(where), columns.unmapExitLine[row], level, ANY_TASK);
+        }
       }
     };
-    for (let row = 0; row < requests.length; row++) {
-      if (columns.source[row] !== source) {
-        continue;
-      }
-      const level = contextLevel(columns.context[row]);
-      const cpu = columns.cpu[row];
-      add(cpu, columns.enterLine[row], level, columns.pid[row]);
-      if (columns.mapLine[row] !== columns.enterLine[row]) {
-        add(cpu, columns.mapLine[row], level, columns.pid[row]);
-      }
-      const where = columns.unmapWhere[row];
-      const unmapCpu = unmapCpuOf(where);
-      add(unmapCpu, columns.unmapLine[row], unmapLevelOf(where), ANY_TASK);
-      if (columns.unmapExitLine[row] !== columns.unmapLine[row]) {
-        add(unmapCpu, columns.unmapExitLine[row], unmapLevelOf(where), ANY_TASK);
-      }
+    each((cpu, line) => {
+      counts[cpu] = (counts[cpu] ?? 0) + (line > 0 ? 1 : 0);
+    });
+    for (const [cpu, count] of counts.entries()) {
+      this.cpus[cpu] = new Float64Array(count ?? 0);
+      counts[cpu] = 0;
     }
-    for (const [cpu, list] of events) {
-      list.sort((a, b) => a.line - b.line);
-      this.cpus.set(cpu, {
-        lines: Float64Array.from(list, (event) => event.line),
-        levels: Uint8Array.from(list, (event) => event.level),
-        tasks: Int32Array.from(list, (event) => event.task),
-      });
+    each((cpu, line, level, task) => {
+      if (line > 0) {
+        this.cpus[cpu][counts[cpu]++] =
+          line * LINE_UNIT + level * TASK_UNIT + (task < 0 ? TASK_UNIT - 1 : task % (TASK_UNIT - 1));
+      }
+    });
+    for (const events of this.cpus) {
+      events.sort();
     }
   }
 
   /** Line of the last event before `line` that the call did not interrupt; 0 when there is none. */
   before(cpu: number, line: number, level: number, task: number): number {
-    const events = this.cpus.get(cpu);
+    const events = this.cpus[cpu];
     if (events === undefined) {
       return 0;
     }
-    for (let at = lowerBound(events.lines, line) - 1; at >= 0; at--) {
-      if (bounds(events, at, level, task)) {
-        return events.lines[at];
+    for (let at = lowerBound(events, line * LINE_UNIT) - 1; at >= 0; at--) {
+      if (bounds(events[at], level, task)) {
+        return Math.floor(events[at] / LINE_UNIT);
       }
     }
     return 0;
@@ -75,13 +73,13 @@ export class CpuOrder {
 
   /** Line of the next event after `line` that cannot have interrupted the call; Infinity when there is none. */
   after(cpu: number, line: number, level: number, task: number): number {
-    const events = this.cpus.get(cpu);
+    const events = this.cpus[cpu];
     if (events === undefined) {
       return Number.POSITIVE_INFINITY;
     }
-    for (let at = lowerBound(events.lines, line + 1); at < events.lines.length; at++) {
-      if (bounds(events, at, level, task)) {
-        return events.lines[at];
+    for (let at = lowerBound(events, (line + 1) * LINE_UNIT); at < events.length; at++) {
+      if (bounds(events[at], level, task)) {
+        return Math.floor(events[at] / LINE_UNIT);
       }
     }
     return Number.POSITIVE_INFINITY;
@@ -89,10 +87,12 @@ export class CpuOrder {
 }
 
 /** A lower context, or the same one; at process level the same task, as tasks may preempt one another. */
-function bounds(events: CpuEvents, at: number, level: number, task: number): boolean {
-  const other = events.levels[at];
+function bounds(event: number, level: number, task: number): boolean {
+  const inLine = event % LINE_UNIT;
+  const other = Math.floor(inLine / TASK_UNIT);
   if (other !== level) {
     return other < level;
   }
-  return level !== 0 || events.tasks[at] === task || events.tasks[at] === ANY_TASK || task === ANY_TASK;
+  const otherTask = inLine % TASK_UNIT;
+  return level !== 0 || task < 0 || otherTask === TASK_UNIT - 1 || otherTask === task % (TASK_UNIT - 1);
 }

@@ -96,6 +96,12 @@ export interface Operations {
   pad(row: number): PaddedRequest;
 }
 
+/** Rows of the request table that are checked; mappings of earlier rows only hold their slots. */
+export interface RowRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 interface Transient {
   readonly start: Address;
   readonly end: Address;
@@ -107,15 +113,17 @@ export function buildOperations(
   tables: TraceTables,
   geometry: Geometry,
   rules: GenerationRules,
-  maxRequests: number,
+  range: RowRange,
 ): Operations {
   const requests = tables.requests;
   const columns = requests.columns;
   const source = mainSource(tables);
-  const cpuOrder = new CpuOrder(requests, source);
+  const first = Math.min(range.from, requests.length);
+  const rows = Math.min(range.to, requests.length);
+  const cpuOrder = new CpuOrder(requests, source, first, rows);
   const memory = collectPools(tables, geometry, source);
   const masks = new Map(geometry.devices.map((device) => [device.device, device]));
-  const table: OpTable = new GrowableTable(opColumns, Math.max(16, requests.length));
+  const table: OpTable = new GrowableTable(opColumns, Math.max(16, rows - first));
   const leftOut = new Int32Array(skipTexts.length);
   const restrictedOf = new Map<number, number>();
   const padded = createPaddedRequest();
@@ -135,13 +143,16 @@ export function buildOperations(
   };
   const pad = (row: number): PaddedRequest => padRequest(padded, rules, argumentsOf(row));
 
-  const rows = Math.min(requests.length, maxRequests);
+  const startLine = first < rows ? columns.enterLine[first] : 0;
   for (let row = 0; row < rows; row++) {
     const evidence = columns.evidence[row];
-    if ((evidence & EvidenceBit.direct) !== 0) {
+    if (
+      (evidence & EvidenceBit.direct) !== 0 ||
+      (row < first && columns.unmapLine[row] > 0 && columns.unmapLine[row] <= startLine)
+    ) {
       continue;
     }
-    const older = columns.pairing[row] === Pairing.unseenMap;
+    const older = row < first || columns.pairing[row] === Pairing.unseenMap;
     total += older ? 0 : 1;
     if (columns.source[row] !== source) {
       leftOut[SkipReason.otherSource] += older ? 0 : 1;
@@ -165,7 +176,7 @@ export function buildOperations(
       kind = OpKind.unplaced;
       skip = outcome === Outcome.rolledBack ? SkipReason.rolledBack : SkipReason.noAddress;
     } else if (!failed) {
-      pool = memory.find(address, older ? columns.unmapLine[row] : columns.mapLine[row]);
+      pool = memory.find(address, older ? columns.unmapLine[row] || Number.POSITIVE_INFINITY : columns.mapLine[row]);
       if (pool < 0 && (older || !geometry.dynamic.value)) {
         leftOut[SkipReason.noPool] += older ? 0 : 1;
         continue;

@@ -5,21 +5,29 @@ import type { Geometry } from '../../model/geometry';
 import { Outcome, type TraceTables } from '../../model/tables';
 import { type LineNumber, SEGMENT_SLOTS, SLOT_BYTES } from '../../model/units';
 import { addressLimits, Linearizer, type OrderStep, Verdict } from './linearize';
-import { buildOperations, type Operations, OpKind, SkipReason, skipTexts, transientPools } from './operations';
+import {
+  buildOperations,
+  type Operations,
+  OpKind,
+  type RowRange,
+  SkipReason,
+  skipTexts,
+  transientPools,
+} from './operations';
 
 export interface VerifyOptions {
   /** Rules other than those of the geometry's generation: mutated models must be rejected (tests). */
   readonly rules?: GenerationRules;
   /** Keep the order that was found. */
   readonly certificate?: boolean;
-  /** Orders of overlapping operations kept at most; default 1024. */
+  /** Orders of overlapping operations kept at most; default 1024 with both probes, else 256. */
   readonly maxConfigurations?: number;
   /** Steps of one search at most; default 50000. */
   readonly maxNodes?: number;
   /** Give up after so many mismatches: the geometry tries several masks and only wants to know the best. */
   readonly stopAfterMismatches?: number;
-  /** Look at the first requests only; Infinity (the default) for all. */
-  readonly maxRequests?: number;
+  /** Check a part of the request table only; all by default. */
+  readonly rows?: RowRange;
 }
 
 export interface Mismatch {
@@ -74,7 +82,12 @@ const MISMATCHES_KEPT = 100;
  */
 export function verify(tables: TraceTables, geometry: Geometry, options: VerifyOptions = {}): VerifyResult {
   const rules = options.rules ?? generationRules[geometry.generation.value];
-  const operations = buildOperations(tables, geometry, rules, options.maxRequests ?? Number.POSITIVE_INFINITY);
+  const operations = buildOperations(
+    tables,
+    geometry,
+    rules,
+    options.rows ?? { from: 0, to: Number.POSITIVE_INFINITY },
+  );
   const mismatched: Mismatch[] = [];
   const note = (op: number, modelled: string, why: string): void => {
     if (mismatched.length < MISMATCHES_KEPT) {
@@ -82,7 +95,7 @@ export function verify(tables: TraceTables, geometry: Geometry, options: VerifyO
     }
   };
   const linearizer = new Linearizer(tables, geometry, rules, operations, {
-    maxConfigurations: options.maxConfigurations ?? 1024,
+    maxConfigurations: options.maxConfigurations ?? (operations.bothProbes ? 1024 : 256),
     maxNodes: options.maxNodes ?? 50_000,
     certificate: options.certificate ?? false,
     stopAfterMismatches: options.stopAfterMismatches ?? Number.POSITIVE_INFINITY,
