@@ -46,13 +46,15 @@ export function isWord(byte: number): boolean {
 
 /** Value of a hex digit, -1 for any other byte. */
 export function hexDigit(byte: number): number {
-  if (byte >= 48 && byte <= 57) {
-    return byte - 48;
-  }
-  if (byte >= 97 && byte <= 102) {
-    return byte - 87;
-  }
-  return byte >= 65 && byte <= 70 ? byte - 55 : -1;
+  return hexDigits[byte];
+}
+
+/** The same as a table, for the hot loops. */
+export const hexDigits = new Int8Array(256).fill(-1);
+for (let digit = 0; digit < 16; digit++) {
+  const character = digit.toString(16);
+  hexDigits[character.charCodeAt(0)] = digit;
+  hexDigits[character.toUpperCase().charCodeAt(0)] = digit;
 }
 
 export function skipBlanks(buffer: Uint8Array, position: number, end: number): number {

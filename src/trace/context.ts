@@ -7,7 +7,7 @@ import {
   type TraceSink,
 } from '../model/events';
 import { type Problem, type ProblemCode, problemCatalogue } from '../model/problem';
-import { ByteMap, decodeUtf8 } from './bytes';
+import { ByteMap, decodeUtf8, startsWithAt } from './bytes';
 
 /**
  * What a line turned out to be.
@@ -32,6 +32,9 @@ const clockToleranceNs = { trace: 1e6, log: 1e8 } as const;
 /** Absolute stamps of two families that cannot be subtracted from each other. */
 export type ClockFamily = 'boot' | 'wall';
 
+/** So many keys of an event's text are predicted from the line of that name before. */
+export const maxPredictedKeys = 16;
+
 /** Everything the format parsers of one source share: the current line, the reused event, time, names, problems. */
 export class ReaderContext {
   readonly source: number;
@@ -45,6 +48,9 @@ export class ReaderContext {
   terminated = true;
   /** NUL bytes dropped before the line's first byte (they still count as columns). */
   skippedNuls = 0;
+
+  /** Keys (by index) in the order of the last line of the same event: fields.ts tries them first. */
+  keyOrder: Uint8Array = new Uint8Array(maxPredictedKeys);
 
   /** Header of the event line being parsed. */
   readonly header = {
@@ -90,6 +96,8 @@ export class ReaderContext {
   private readonly commStrings: number[] = [];
   private readonly devices = new ByteMap();
   private readonly deviceStrings: number[] = [];
+  private lastDevice: Uint8Array | null = null;
+  private lastDeviceString = 0;
 
   constructor(source: number, strings: StringTable, sink: TraceSink) {
     this.source = source;
@@ -177,7 +185,14 @@ export class ReaderContext {
   }
 
   internDevice(buffer: Uint8Array, start: number, end: number): number {
-    return internInto(this.devices, this.deviceStrings, this.strings, buffer, start, end);
+    // Most events name the device of the event before.
+    const last = this.lastDevice;
+    if (last !== null && last.length === end - start && startsWithAt(buffer, start, end, last)) {
+      return this.lastDeviceString;
+    }
+    this.lastDeviceString = internInto(this.devices, this.deviceStrings, this.strings, buffer, start, end);
+    this.lastDevice = buffer.slice(start, end);
+    return this.lastDeviceString;
   }
 
   internComm(buffer: Uint8Array, start: number, end: number): number {

@@ -14,7 +14,7 @@ import {
   startsWithAt,
   wordBytes,
 } from './bytes';
-import { type NameCounter, type ReaderContext, Verdict, type VerdictCode } from './context';
+import { maxPredictedKeys, type NameCounter, type ReaderContext, Verdict, type VerdictCode } from './context';
 import { readFields, Seen } from './fields';
 import type { KernelMessages } from './kernelLog';
 
@@ -26,6 +26,12 @@ interface KnownName {
   readonly parser: EventParser | null;
   /** Probe arguments (Seen) that lines of this name had so far, by event kind: a line with fewer is cut. */
   readonly arguments: Int32Array;
+  /** Keys in the order of the last line of this name. */
+  readonly keyOrder: Uint8Array;
+}
+
+function knownName(counter: NameCounter, parser: EventParser | null): KnownName {
+  return { counter, parser, arguments: new Int32Array(kindCount), keyOrder: new Uint8Array(maxPredictedKeys) };
 }
 
 const maxNames = 4096;
@@ -46,7 +52,7 @@ export class EventText {
   constructor(context: ReaderContext, messages: KernelMessages) {
     this.context = context;
     this.messages = messages;
-    this.otherNames = { counter: context.name('(other names)'), parser: null, arguments: new Int32Array(kindCount) };
+    this.otherNames = knownName(context.name('(other names)'), null);
   }
 
   /** Parses from the name on and delivers the event; the line's header is in the context. */
@@ -78,6 +84,7 @@ export class EventText {
     }
     const name = this.lookUp(buffer, nameStart, position, hashEnd(hash));
     const fields = skipBlanks(buffer, position + 1, end);
+    this.context.keyOrder = name.keyOrder;
     if (name.parser !== null) {
       if (name.parser(this, buffer, fields, end)) {
         name.counter.understood++;
@@ -132,11 +139,7 @@ export class EventText {
     }
     if (index === before) {
       const text = decodeUtf8(buffer, start, end);
-      this.known.push({
-        counter: this.context.name(text),
-        parser: parsers.get(text) ?? null,
-        arguments: new Int32Array(kindCount),
-      });
+      this.known.push(knownName(this.context.name(text), parsers.get(text) ?? null));
     }
     return this.known[index];
   }

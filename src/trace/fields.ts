@@ -6,14 +6,14 @@ import {
   hashEnd,
   hashStart,
   hashStep,
-  hexDigit,
+  hexDigits,
   isBlank,
   isDigit,
   isWord,
   startsWithAt,
   wordBytes,
 } from './bytes';
-import type { ReaderContext } from './context';
+import { maxPredictedKeys, type ReaderContext } from './context';
 
 /** Which fields of an event's text were there and whole. */
 export const Seen = {
@@ -118,6 +118,32 @@ const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly strin
 const keys = ByteMap.of(keyMeanings.flatMap(([, names]) => names));
 const meaningOfKey = Uint8Array.from(keyMeanings.flatMap(([meaning, names]) => names.map(() => Meaning[meaning])));
 
+/** All keys with their `=`, one after the other, to compare a predicted key without hashing. */
+const keyOffsets = new Int32Array(keyMeanings.reduce((sum, [, names]) => sum + names.length, 1));
+const keyText = asciiBytes(
+  keyMeanings
+    .flatMap(([, names]) => names)
+    .map((name, index) => {
+      keyOffsets[index + 1] = keyOffsets[index] + name.length + 1;
+      return `${name}=`;
+    })
+    .join(''),
+);
+
+function startsWithKey(key: number, buffer: Uint8Array, position: number, end: number): boolean {
+  const first = keyOffsets[key];
+  const length = keyOffsets[key + 1] - first;
+  if (position + length > end) {
+    return false;
+  }
+  for (let i = 0; i < length; i++) {
+    if (buffer[position + i] !== keyText[first + i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
 const attributeNames: readonly (readonly [string, number])[] = [
   ['WEAK_ORDERING', DmaAttribute.weakOrdering],
   ['WRITE_COMBINE', DmaAttribute.writeCombine],
@@ -163,7 +189,7 @@ function readHex(buffer: Uint8Array, position: number, end: number): void {
   let digits = 0;
   let allOnes = true;
   while (position < end) {
-    const digit = hexDigit(buffer[position]);
+    const digit = hexDigits[buffer[position]];
     if (digit < 0) {
       break;
     }
@@ -222,6 +248,8 @@ export function readFields(
   clearList(event.sgSizes);
   clearList(event.sgOriginal);
   const lastByteAmbiguous = !context.terminated;
+  const order = context.keyOrder;
+  let ordinal = 0;
   if (startsWithAt(buffer, position, end, wordFailedToParse)) {
     // trace-cmd could not format the event and lists its raw fields.
     position += wordFailedToParse.length;
@@ -234,8 +262,15 @@ export function readFields(
     }
     // The key, or a bare word.
     const start = position;
+    let key = order[ordinal];
+    if (!startsWithKey(key, buffer, start, end)) {
+      key = -1;
+    }
+    if (key >= 0) {
+      position += keyOffsets[key + 1] - keyOffsets[key] - 1;
+    }
     let hash = hashStart;
-    while (position < end && wordBytes[buffer[position]] === 1) {
+    while (key < 0 && position < end && wordBytes[buffer[position]] === 1) {
       hash = hashStep(hash, buffer[position]);
       position++;
     }
@@ -269,7 +304,13 @@ export function readFields(
       continue;
     }
 
-    const key = keys.findHashed(buffer, start, position, hashEnd(hash));
+    if (key < 0) {
+      key = keys.findHashed(buffer, start, position, hashEnd(hash));
+      order[ordinal] = Math.max(key, 0);
+    }
+    if (ordinal < maxPredictedKeys - 1) {
+      ordinal++;
+    }
     position++;
     const valueStart = position;
     if (key < 0) {
