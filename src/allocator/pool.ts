@@ -3,9 +3,11 @@ import { type Address, SEGMENT_SLOTS, SLOT_BYTES, type Slots } from '../model/un
 import type { PoolSpec } from './types';
 
 /** Segments summarised by one entry of the middle level of the index. */
-const GROUP_SHIFT = 4;
+const GROUP_SHIFT = 3;
 const GROUP_MASK = (1 << GROUP_SHIFT) - 1;
 const WORDS_PER_SEGMENT = SEGMENT_SLOTS / 32;
+/** Every 2^i-th bit of a word, for i to 5. */
+const EVERY = [-1, 0x55555555, 0x11111111, 0x01010101, 0x00010001, 1] as const;
 
 export interface PoolOptions {
   /** Slots per page: 2 for 4 KiB pages, 8 for 16 KiB, 32 for 64 KiB. */
@@ -24,7 +26,7 @@ export interface PoolOptions {
  * The kernel keeps `list`, the count of free slots up to the end of the run or segment, for every slot.
  * That is a function of which slots are free, so only a bitmap is kept and `list` is derived.
  *
- * Over the bitmap lies an index of free runs: for each segment, for each group of 16 segments and for each area an
+ * Over the bitmap lies an index of free runs: for each segment, for each group of 8 segments and for each area an
  * upper bound of the longest free run, and of the longest part of a run that starts on a page.
  * A release raises bounds at once; taking slots leaves them too high, and the next search that is misled
  * tightens them, at most once per taken run, so a search does not pay for the slots in use.
@@ -240,6 +242,9 @@ export class Pool {
     const groupBase = area * this.areaGroups;
     const segmentEnd = (limit + SEGMENT_SLOTS - 1) >> 7;
     const stepMask = step - 1;
+    // When no candidate run crosses a word of the bitmap, all candidates of a word are tested at once.
+    const phase = first & stepMask;
+    const inWord = phase + count <= step && step <= 32 ? EVERY[31 - Math.clz32(step)] << phase : 0;
     let segment = first >> 7;
     let bit = first & (SEGMENT_SLOTS - 1);
     let group = segment >> GROUP_SHIFT;
@@ -252,7 +257,10 @@ export class Pool {
           const at = segmentBase + segment;
           let bound = segmentBound[at];
           if (bound >= count) {
-            const hit = this.findInSegment(at, bit, (first - (segment << 7)) & stepMask, stepMask, count);
+            const hit =
+              inWord !== 0
+                ? this.findInWords(at, bit, inWord, count)
+                : this.findInSegment(at, bit, (first - (segment << 7)) & stepMask, stepMask, count);
             if (hit >= 0) {
               const slot = (segment << 7) + hit;
               return slot < limit ? slot : -1;
@@ -391,6 +399,28 @@ export class Pool {
       bit = end;
     }
     return -1;
+  }
+
+  /** As `findInSegment`; `candidates`: the bits of every word that are. */
+  private findInWords(segment: number, from: number, candidates: number, count: Slots): number {
+    const free = this.free;
+    const base = segment * WORDS_PER_SEGMENT;
+    let index = from >> 5;
+    let word = candidates & (-1 << (from & 31));
+    for (;;) {
+      let runs = free[base + index];
+      for (let length = 1; length < count; length *= 2) {
+        runs &= runs >>> Math.min(length, count - length);
+      }
+      word &= runs;
+      if (word !== 0) {
+        return (index << 5) + 31 - Math.clz32(word & -word);
+      }
+      if (++index === WORDS_PER_SEGMENT) {
+        return -1;
+      }
+      word = candidates;
+    }
   }
 
   /** Makes the bounds of a segment exact. */
