@@ -21,15 +21,23 @@ export class LineOffsets {
     this.length += chunk.length;
   }
 
-  /** Where to begin reading for a one-based line, and how many lines to skip from there. */
-  place(line: number): { readonly start: number; readonly skip: number } {
-    return { start: this.offsets[Math.floor((line - 1) / stride)] ?? this.length, skip: (line - 1) % stride };
+  /** Where to begin reading for a one-based line, how many lines to skip from there, and how far the stretch goes. */
+  place(line: number): { readonly start: number; readonly skip: number; readonly length: number } {
+    const entry = Math.floor((line - 1) / stride);
+    const start = this.offsets[entry] ?? this.length;
+    return { start, skip: (line - 1) % stride, length: (this.offsets[entry + 1] ?? this.length) - start };
   }
 }
 
+/** Lines that are longer on average are not text anybody points at. */
+const maxStretchBytes = stride * 65536;
+
 /** A one-based line of a file; empty when the file is gone or shorter now. */
 export async function readLine(path: string, offsets: LineOffsets, line: number): Promise<string> {
-  const { start, skip } = offsets.place(line);
+  const { start, skip, length } = offsets.place(line);
+  if (maxStretchBytes < length) {
+    return '';
+  }
   const [found] = await readLines(path, start, skip, 1);
   return found?.text ?? '';
 }
