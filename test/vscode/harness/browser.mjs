@@ -23,6 +23,7 @@ export async function startBrowser() {
       '--disable-sync',
     ],
   });
+  context.setDefaultTimeout(60_000); // Generous: a slow machine is no failure.
   const page = context.pages()[0] ?? (await context.newPage());
   return {
     page,

@@ -1,5 +1,5 @@
 /** Polls until `check` gives something truthy; failures inside `check` count as "not yet". */
-export async function expectEventually(check, what, ms = 30_000) {
+export async function expectEventually(check, what, ms = 60_000) {
   const end = Date.now() + ms;
   let last;
   for (;;) {

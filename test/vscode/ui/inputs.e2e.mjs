@@ -13,7 +13,7 @@ before(
     session = await openSession();
     page = session.page;
   },
-  { timeout: 120_000 },
+  { timeout: 180_000 },
 );
 after(() => session?.close());
 
@@ -25,7 +25,7 @@ function closeEditors() {
   return runCommand(page, 'View: Close All Editors');
 }
 
-test('a log alone shows what it proves and how to record more, and no empty chart', { timeout: 90_000 }, async () => {
+test('a log alone shows what it proves and how to record more, and no empty chart', { timeout: 180_000 }, async () => {
   await openFile(page, 'console-log-only.txt');
   await untilLanguage('SWIOTLB trace');
   await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
@@ -38,7 +38,7 @@ test('a log alone shows what it proves and how to record more, and no empty char
   await closeEditors();
 });
 
-test('a hostile device name is shown as text', { timeout: 90_000 }, async () => {
+test('a hostile device name is shown as text', { timeout: 180_000 }, async () => {
   await openFile(page, 'hostile.txt');
   await untilLanguage('SWIOTLB trace');
   await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
@@ -53,7 +53,7 @@ test('a hostile device name is shown as text', { timeout: 90_000 }, async () => 
   await closeEditors();
 });
 
-test('text pasted into an empty tab becomes a trace', { timeout: 90_000 }, async () => {
+test('text pasted into an empty tab becomes a trace', { timeout: 180_000 }, async () => {
   await runCommand(page, 'Create: New File...');
   await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'Text File' }).first().click();
   const editor = page.locator('.editor-group-container.active .monaco-editor').first();
@@ -71,7 +71,7 @@ test('text pasted into an empty tab becomes a trace', { timeout: 90_000 }, async
   await runCommand(page, 'View: Revert and Close Editor');
 });
 
-test('the sample is one command away', { timeout: 90_000 }, async () => {
+test('the sample is one command away', { timeout: 180_000 }, async () => {
   await runCommand(page, 'SWIOTLB Lens: Open sample trace');
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().waitFor();
   await untilLanguage('SWIOTLB trace');

@@ -5,7 +5,7 @@ import { webviewFrame } from '../harness/workbench.mjs';
 /** The panel's frame, once it has drawn. */
 export async function panelReady(page) {
   const frame = await webviewFrame(page, '#verdict');
-  await frame.locator('#status[data-state="ready"]').waitFor({ state: 'attached', timeout: 30_000 });
+  await frame.locator('#status[data-state="ready"]').waitFor({ state: 'attached' });
   return frame;
 }
 

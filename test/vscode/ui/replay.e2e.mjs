@@ -24,7 +24,7 @@ before(
     await page.locator('.explorer-folders-view').getByText('capture', { exact: true }).click();
     await openFile(page, 'trace.txt');
   },
-  { timeout: 120_000 },
+  { timeout: 180_000 },
 );
 after(() => session?.close());
 
@@ -43,7 +43,7 @@ async function showTrace() {
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
 }
 
-test('the failing line has a squiggle and the Problems view names the cause', { timeout: 90_000 }, async () => {
+test('the failing line has a squiggle and the Problems view names the cause', { timeout: 180_000 }, async () => {
   await goToLine(page, failingLine);
   const squiggle = '.squiggly-error, .squiggly-warning';
   await page.locator('.editor-group-container.active').locator(squiggle).first().waitFor();
@@ -56,17 +56,18 @@ test('the failing line has a squiggle and the Problems view names the cause', { 
   await session.shot('problems');
 });
 
-test('the hover says why it failed and what would have served it', { timeout: 60_000 }, async () => {
+test('the hover says why it failed and what would have served it', { timeout: 180_000 }, async () => {
   await showTrace();
   await goToLine(page, failingLine);
   const text = await hoverText(page, 'dma_addr=ffffffffffffffff', '126976', 'Failed');
-  assert.match(text, /Failed: (fragmented|pool full|alignment)/i);
-  assert.match(text, /62 slots|124 KiB/);
+  assert.match(text, /Failed · Fragmented: needs 62 slots \(124 KiB\) in a row/);
+  assert.match(text, /0000:00:05\.0 nvme · to device/);
+  assert.match(text, /Retry at line 35,094 succeeded/);
   await session.shot('hover-failure');
   await page.keyboard.press('Escape');
 });
 
-test('the palette command opens the panel with ink on its charts', { timeout: 90_000 }, async () => {
+test('the palette command opens the panel with ink on its charts', { timeout: 180_000 }, async () => {
   await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
   const frame = await panelReady(page);
   assert.match(await frame.locator('#verdict').innerText(), /Dynamic pools/i);
@@ -77,7 +78,7 @@ test('the palette command opens the panel with ink on its charts', { timeout: 90
   await session.shot('panel');
 });
 
-test('the summary has the numbers of the command line', { timeout: 90_000 }, async () => {
+test('the summary has the numbers of the command line', { timeout: 180_000 }, async () => {
   const frame = await panelReady(page);
   const report = replayByCommandLine('dynamic');
   assert.ok(report.replayable && report.requests > 1000, JSON.stringify(report).slice(0, 500));
@@ -99,7 +100,7 @@ test('the summary has the numbers of the command line', { timeout: 90_000 }, asy
   }
 });
 
-test('a failure in the list leads to its line', { timeout: 60_000 }, async () => {
+test('a failure in the list leads to its line', { timeout: 180_000 }, async () => {
   const frame = await panelReady(page);
   const button = frame.locator('#why button[data-failure-line]').first();
   const line = Number(await button.getAttribute('data-failure-line'));
@@ -107,7 +108,7 @@ test('a failure in the list leads to its line', { timeout: 60_000 }, async () =>
   await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
 });
 
-test('a failure mark in the chart leads to its line, by mouse and by keyboard', { timeout: 60_000 }, async () => {
+test('a failure mark in the chart leads to its line, by mouse and by keyboard', { timeout: 180_000 }, async () => {
   const frame = await panelReady(page);
   const lines = await frame
     .locator('#why button[data-failure-line]')
@@ -142,7 +143,7 @@ function findMark(canvas) {
   });
 }
 
-test('the recorded policy and the replay differ on the chart', { timeout: 60_000 }, async () => {
+test('the recorded policy and the replay differ on the chart', { timeout: 180_000 }, async () => {
   const frame = await panelReady(page);
   const canvas = frame.locator('#chart-slots');
   const before = await inkOf(canvas);
@@ -152,7 +153,7 @@ test('the recorded policy and the replay differ on the chart', { timeout: 60_000
   await expectEventually(async () => (await inkOf(canvas)).ink !== before.ink, 'another line on the chart');
 });
 
-test('it looks right in every theme and width', { timeout: 120_000 }, async () => {
+test('it looks right in every theme and width', { timeout: 180_000 }, async () => {
   const frame = await panelReady(page);
   await frame.locator('body').evaluate(() => window.scrollTo(0, 0));
   const backgrounds = new Set();

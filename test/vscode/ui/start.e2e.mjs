@@ -58,7 +58,7 @@ test('without desktop VS Code it prints an address where the sample is open and 
       .locator('.tabs-container .tab')
       .filter({ hasText: 'trace.txt' })
       .first()
-      .waitFor({ timeout: 60_000 });
+      .waitFor({ timeout: 180_000 });
     const frame = await panelReady(browser.page);
     assert.match(await frame.locator('#verdict').innerText(), /Dynamic pools/i);
   } finally {
@@ -68,7 +68,7 @@ test('without desktop VS Code it prints an address where the sample is open and 
   }
 });
 
-test('with desktop VS Code it installs the package and opens the sample there', { timeout: 60_000 }, async () => {
+test('with desktop VS Code it installs the package and opens the sample there', { timeout: 180_000 }, async () => {
   const log = path.join(scratch, 'calls.txt');
   const bin = fakeCode('working', `echo "demo=$SWIOTLB_LENS_DEMO $*" >> '${log}'`);
   const { ended, output } = start(bin, { VSCODE_IPC_HOOK_CLI: '' });
