@@ -221,11 +221,32 @@ function optionsFrom(settings: ParamSettings, request: ReplayRequest): ReplayOpt
   };
 }
 
+/**
+ * The replayed kernel: what the user gives, else what was recorded.
+ * Devices stay those of the recording: their masks show in the recorded addresses, not in the pool to be tried.
+ */
 function geometryFor(analysis: Analysis, overrides: GeometryOverrides | undefined): Geometry {
   if (overrides === undefined || Object.keys(overrides).length === 0) {
     return analysis.geometry;
   }
-  return inferGeometry(analysis.tables, { ...analysis.overrides, ...overrides });
+  const recorded = analysis.geometry.devices;
+  const givenMasks = overrides.minAlign ?? {};
+  const masks = Object.fromEntries(recorded.map((device) => [device.name, device.minAlignMask.value]));
+  const geometry = inferGeometry(analysis.tables, {
+    ...analysis.overrides,
+    ...overrides,
+    // Masks that are given are not inferred again, which is the costly part.
+    minAlign: { ...masks, ...givenMasks },
+  });
+  return {
+    ...geometry,
+    devices: geometry.devices.map((device) => {
+      const known = recorded.find((candidate) => candidate.device === device.device);
+      return known === undefined || device.name in givenMasks
+        ? device
+        : { ...device, minAlignMask: known.minAlignMask };
+    }),
+  };
 }
 
 /** The machine of the replay: calibrated from the trace's facts, else the seeded model. */

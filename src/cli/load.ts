@@ -1,11 +1,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { Analysis } from '../analysis/analysis';
+import type { Analysis, AnalysisBuilder } from '../analysis/analysis';
 import { createAnalysis } from '../analysis/createAnalysis';
 import { formatBytes, formatPercent } from '../base/format';
 import type { GeometryOverrides } from '../model/geometry';
-import { InputError, type InputPart, listParts } from './inputs';
+import { type InputPart, openInput } from '../node/input';
 import type { Terminal } from './terminal';
 
 export type Loaded =
@@ -19,58 +19,45 @@ export type Loaded =
 
 /** Reads one input completely: a file, `-` for standard input, or a folder whose files belong together. */
 export async function loadAnalysis(file: string, overrides: GeometryOverrides, terminal: Terminal): Promise<Loaded> {
-  try {
-    const parts = await listParts(file);
-    const builder = createAnalysis();
-    const notes: string[] = [];
-    for (const part of parts) {
-      const source = builder.openSource({ path: part.name });
-      try {
-        const zeros = new ZeroRun();
-        for await (const chunk of part.chunks((read) => showProgress(part, read, terminal))) {
-          source.push(chunk);
-          if (zeros.isHopeless(chunk)) {
-            notes.push(
-              `${part.name}: nothing but zero bytes in the first ${formatBytes(zeros.bytes)}; stopped reading`,
-            );
-            break;
-          }
-        }
-      } catch (error) {
-        if (!(error instanceof InputError)) {
-          throw error;
-        }
-        notes.push(`${error.message}; what came before was analysed`);
-      }
-      source.end();
-    }
-    terminal.progress('');
-    const analysis = builder.snapshot(overrides);
-    // Reports name the input as the user did: the folder, not the trace inside it.
-    return { ok: true, analysis: parts.length > 1 ? { ...analysis, file } : analysis, notes };
-  } catch (error) {
-    if (error instanceof InputError) {
-      return { ok: false, error: error.message };
-    }
-    throw error;
+  const input = await openInput(file);
+  if (!input.ok) {
+    return { ok: false, error: `${file}: ${input.failure.message}` };
   }
+  const builder = createAnalysis();
+  const notes: string[] = [];
+  for (const part of input.parts) {
+    const read = await readPart(part, builder, terminal);
+    if (read.failure !== null && read.bytes === 0 && !input.isFolder) {
+      return { ok: false, error: `${file}: ${read.failure}` };
+    }
+    if (read.failure !== null) {
+      notes.push(`${part.path}: ${read.failure}; what came before was analysed`);
+    }
+  }
+  terminal.progress('');
+  const analysis = builder.snapshot(overrides);
+  // Reports name the input as the user did: the folder, not the trace inside it.
+  return { ok: true, analysis: input.isFolder ? { ...analysis, file } : analysis, notes };
 }
 
-/** A sparse or erased file has gigabytes of zeros: it is not read to its end. */
-class ZeroRun {
-  bytes = 0;
-  private onlyZeros = true;
-
-  isHopeless(chunk: Uint8Array): boolean {
-    this.onlyZeros &&= chunk.every((byte) => byte === 0);
-    this.bytes += chunk.length;
-    return this.onlyZeros && this.bytes >= 64 * 2 ** 20;
+async function readPart(
+  part: InputPart,
+  builder: AnalysisBuilder,
+  terminal: Terminal,
+): Promise<{ readonly bytes: number; readonly failure: string | null }> {
+  const source = builder.openSource({ path: part.path });
+  let bytes = 0;
+  for await (const chunk of part.chunks) {
+    source.push(chunk);
+    bytes += chunk.length;
+    const share = part.sizeBytes > 0 ? ` (${formatPercent(part.bytesRead() / part.sizeBytes)})` : '';
+    terminal.progress(`reading ${part.path}: ${formatBytes(bytes)}${share}`);
+    if (!source.wantsMore()) {
+      break;
+    }
   }
-}
-
-function showProgress(part: InputPart, readBytes: number, terminal: Terminal): void {
-  const share = part.sizeBytes > 0 ? ` (${formatPercent(readBytes / part.sizeBytes)})` : '';
-  terminal.progress(`reading ${part.name}: ${formatBytes(readBytes)}${share}`);
+  source.end();
+  return { bytes, failure: part.failure()?.message ?? null };
 }
 
 /** Vector files of a folder, or the file itself. */
