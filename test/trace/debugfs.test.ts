@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { readFixture, readFixtureText } from '../support/fixtures';
+import { type Collected, collect } from './collect';
+
+/** The samples as [time in ns, pool, nslabs, used, hiwater, transient]. */
+function rows({ samples }: Collected): unknown[] {
+  return samples.map(({ timeNs, pool, nslabs, used, hiwater, transient }) => [
+    timeNs,
+    pool,
+    nslabs,
+    used,
+    hiwater,
+    transient,
+  ]);
+}
+
+describe('a table of samples', () => {
+  it('of the capture script is read to the last row', () => {
+    const text = readFixtureText('trace/debugfs.csv');
+    const collected = collect(text, { path: 'debugfs.csv' });
+    expect(collected.summary).toMatchObject({ format: 'debugfs-csv', clock: 'mono', timeUnit: 'ns', hasField: true });
+    expect(collected.summary.ledger.notUnderstood).toBe(0);
+    expect(collected.samples).toHaveLength(text.trimEnd().split('\n').length - 1);
+    const [mono, , nslabs, used, hiwater] = text.split('\n')[2].split(',');
+    expect(collected.samples[1]).toMatchObject({
+      line: 3,
+      nslabs: Number(nslabs),
+      used: Number(used),
+      hiwater: Number(hiwater),
+      transient: -1,
+    });
+    const [first] = text.split('\n')[1].split(',');
+    expect(collected.samples[1].timeNs).toBe(Math.round((Number(mono) - Number(first)) * 1e9));
+  });
+
+  const tables: Record<string, string> = {
+    'comma, seconds': 'time_s,io_tlb_used,io_tlb_nslabs,io_tlb_used_hiwater\n1.5,10,512,20\n1.500000001,11,512,20\n',
+    'semicolon, nanoseconds, other order':
+      'used;nslabs;used_hiwater;time_ns\n10;512;20;1500000000\n11;512;20;1500000001\n',
+    tab: 'ts\tused\tnslabs\thiwater\n1.500000000\t10\t512\t20\n1.500000001\t11\t512\t20\n',
+    'quoted, blanks, CRLF':
+      '"time","used","nslabs","used_hiwater"\r\n"1.500000000"," 10 ","512","20"\r\n"1.500000001","11","512","20"\r\n',
+    'paths as names':
+      'mono_s,/sys/kernel/debug/swiotlb/io_tlb_used,/sys/kernel/debug/swiotlb/io_tlb_nslabs,x/io_tlb_used_hiwater\n1.5,10,512,20\n1.500000001,11,512,20\n',
+    'nanoseconds without a unit':
+      'timestamp,used,nslabs,used_hiwater\n1500000000000,10,512,20\n1500000000001,11,512,20\n',
+    'microseconds would lose a digit, so milliseconds':
+      'time_ms,used,nslabs,used_hiwater\n1500,10,512,20\n1500.000001,11,512,20\n',
+    'unknown columns': 'host,time_s,used,foo,nslabs,used_hiwater\na,1.5,10,x,512,20\na,1.500000001,11,y,512,20\n',
+    pipe: 'time_s|used|nslabs|used_hiwater\n1.5|10|512|20\n1.500000001|11|512|20\n',
+  };
+  for (const [what, table] of Object.entries(tables)) {
+    it(`with ${what} is understood`, () => {
+      const collected = collect(table, { path: 'x.csv' });
+      expect(rows(collected)).toEqual([
+        [0, '', 512, 10, 20, -1],
+        [1, '', 512, 11, 20, -1],
+      ]);
+    });
+  }
+
+  it('prefers the monotonic clock to the boot clock, whatever the order', () => {
+    for (const head of ['mono_s,boot_s,used,nslabs\n1.0,9.0,1,2\n', 'boot_s,mono_s,used,nslabs\n9.0,1.0,1,2\n']) {
+      expect(collect(head).summary.origin).toEqual({ seconds: 1, nanoseconds: 0 });
+    }
+  });
+
+  it('counts rows that do not fit, and a cut last row', () => {
+    const { samples, summary } = collect('time_s,used,nslabs\n1.0,5,6\n1.1,five,6\n1.2,7,8\n1.3,7');
+    expect(samples).toHaveLength(2);
+    expect(summary.ledger).toMatchObject({ lines: 5, understood: 3, notUnderstood: 2 });
+    expect(summary.problems.map(({ code, line }) => [code, line])).toContainEqual(['csv-bad-row', 3]);
+  });
+
+  it('is not found in prose with commas', () => {
+    expect(collect('used, but good\n1,2\n').samples).toEqual([]);
+  });
+});
+
+describe('counters one per line', () => {
+  it('of grep become one sample per pass', () => {
+    const pass = (used: number) =>
+      `io_tlb_nslabs:512\nio_tlb_transient_nslabs:0\nio_tlb_used:${used}\nio_tlb_used_hiwater:300\n`;
+    const collected = collect(pass(10) + pass(12));
+    expect(collected.summary).toMatchObject({ format: 'debugfs', hasField: true, timeUnit: 'order' });
+    expect(rows(collected)).toEqual([
+      [Number.NaN, '', 512, 10, 300, 0],
+      [Number.NaN, '', 512, 12, 300, 0],
+    ]);
+    expect(collected.samples.map(({ line }) => line)).toEqual([1, 5]);
+  });
+
+  it('with full paths keep restricted pools apart', () => {
+    const collected = collect(
+      '/sys/kernel/debug/swiotlb/io_tlb_nslabs:512\n/sys/kernel/debug/swiotlb/io_tlb_used:1\n/sys/kernel/debug/swiotlb/wifi@c0000000/io_tlb_nslabs:64\n/sys/kernel/debug/swiotlb/wifi@c0000000/io_tlb_used:2\n',
+    );
+    expect(rows(collected)).toEqual([
+      [Number.NaN, '', 512, 1, -1, -1],
+      [Number.NaN, 'wifi@c0000000', 64, 2, -1, -1],
+    ]);
+  });
+
+  it('with a stamp before the name have a time', () => {
+    const collected = collect('1.5 io_tlb_used 7\n1.5 io_tlb_nslabs 512\n2.5 io_tlb_used 8\n2.5 io_tlb_nslabs 512\n');
+    expect(rows(collected)).toEqual([
+      [0, '', 512, 7, -1, -1],
+      [1e9, '', 512, 8, -1, -1],
+    ]);
+  });
+
+  it('of the capture script are two samples, before and after', () => {
+    const collected = collect(readFixture('trace/debugfs_snap.txt'));
+    expect(collected.samples).toHaveLength(2);
+    expect(collected.summary.ledger.notUnderstood).toBe(0);
+  });
+});
+
+describe('a log and a trace in one file', () => {
+  it('both deliver', () => {
+    const { events, logs, samples, summary } = collect(
+      [
+        '[    1.000000] software IO TLB: mapped [mem 0x7d78e000-0x7db8e000] (4MB)',
+        '# tracer: nop',
+        '              nc-177     [002] b....     4.583553: swiotlb_bounced: dev_name: 0000:00:07.0 dma_mask=ffffffffffffffff dev_addr=1016ea506 size=54 FORCE',
+        'io_tlb_used:5',
+        '[    5.000000] nvme 0000:00:05.0: swiotlb buffer is full (sz: 8192 bytes), total 512 (slots), used 496 (slots)',
+        '',
+      ].join('\n'),
+    );
+    expect([events.length, logs.length, samples.length]).toEqual([1, 2, 1]);
+    expect(logs.map(({ timeNs }) => timeNs)).toEqual([0, 4e9]);
+    expect(events[0]['timeNs']).toBe(3583553000);
+    expect(summary.ledger.notUnderstood).toBe(0);
+  });
+});
