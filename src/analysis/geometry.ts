@@ -6,7 +6,7 @@ import { alignmentEvidence, settleMasks } from './geometryAlignment';
 import { inferDevices } from './geometryDevices';
 import { type BootFacts, collectBootFacts, placeOf } from './geometryFacts';
 import { inferDynamic, inferGeneration } from './geometryKernel';
-import { inferBootPool } from './geometryPools';
+import { type BootPool, inferBootPool, inferGrownPools } from './geometryPools';
 
 /**
  * The kernel a trace was recorded on. Every field carries where it comes from:
@@ -37,7 +37,7 @@ export function inferGeometry(tables: TraceTables, overrides: GeometryOverrides)
     pageSize,
     cpus,
     pools: [...pools, ...restrictedPools(tables, facts, pools.length)],
-    recordedPools: recordedPools(tables),
+    recordedPools: recordedPools(tables, dynamic.value, boot, pageSize.value),
     defaultSlots: boot.defaultSlots,
     defaultAreas: boot.defaultAreas,
     physLimit: known(2 ** 32 - 1, 'default', 'Grown pools come from below 4 GiB on most machines.'),
@@ -134,8 +134,8 @@ function restrictedPools(tables: TraceTables, facts: BootFacts, firstId: number)
   return found;
 }
 
-/** Grown and transient pools that probes of the recording name. */
-function recordedPools(tables: TraceTables): PoolGeometry[] {
+/** Grown and transient pools that probes of the recording name; without any, those that the addresses show. */
+function recordedPools(tables: TraceTables, dynamic: boolean, boot: BootPool, pageSize: number): PoolGeometry[] {
   const found: PoolGeometry[] = [];
   const pools = tables.pools.columns;
   for (let row = 0; row < tables.pools.length; row++) {
@@ -155,6 +155,10 @@ function recordedPools(tables: TraceTables): PoolGeometry[] {
           ? known(areas, 'recorded', 'A probe on the pool allocation names it.', at)
           : known(1, 'assumed', 'The probe does not name the number of areas.', at),
     });
+  }
+  if (dynamic && boot.pool !== null && !found.some((pool) => pool.kind === 'grown')) {
+    const defaults = { slots: boot.defaultSlots.value, areas: boot.defaultAreas.value, pageSize };
+    found.push(...inferGrownPools(tables, boot.pool, defaults));
   }
   return found;
 }

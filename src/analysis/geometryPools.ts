@@ -1,7 +1,14 @@
 import { type Known, known } from '../model/evidence';
 import type { Generation, GeometryOverrides, PoolGeometry } from '../model/geometry';
 import { EvidenceBit, Outcome, PoolKind, type TraceTables } from '../model/tables';
-import { DEFAULT_POOL_SLOTS, type LineNumber, SEGMENT_SLOTS, SLOT_BYTES, type Slots } from '../model/units';
+import {
+  DEFAULT_POOL_SLOTS,
+  type LineNumber,
+  MIN_POOL_SLOTS,
+  SEGMENT_SLOTS,
+  SLOT_BYTES,
+  type Slots,
+} from '../model/units';
 import { type BootFacts, placeOf } from './geometryFacts';
 
 export interface BootPool {
@@ -218,4 +225,87 @@ function firstOutside(tables: TraceTables, start: number, end: number): number {
 /** limit_nareas: every area holds at least one segment. */
 export function limitAreas(areas: number, slots: Slots): number {
   return slots < SEGMENT_SLOTS * areas ? Math.max(1, Math.floor(slots / SEGMENT_SLOTS)) : areas;
+}
+
+/**
+ * Grown pools that no probe names, from the bounce addresses outside of the boot pool. Grown pools lie below 4 GiB and
+ * start on a multiple of their size; a transient pool starts on a multiple of its own, and holds one mapping.
+ */
+export function inferGrownPools(
+  tables: TraceTables,
+  boot: PoolGeometry,
+  defaults: { readonly slots: Slots; readonly areas: number; readonly pageSize: number },
+): PoolGeometry[] {
+  const growth = recordedGrowth(tables);
+  const cap = (defaults.pageSize / SLOT_BYTES) * 1024;
+  const slots = growth.slots > 0 ? growth.slots : Math.min(cap, Math.max(MIN_POOL_SLOTS, defaults.slots));
+  const blockBytes = defaults.pageSize * 2 ** Math.ceil(Math.log2((slots * SLOT_BYTES) / defaults.pageSize));
+  const blocks = new Map<number, { row: number; addresses: Set<number>; grown: boolean }>();
+  const { recordedBounce, evidence, outcome, sizeBytes } = tables.requests.columns;
+  const bootEnd = boot.start.value + boot.slots.value * SLOT_BYTES;
+  for (let row = 0; row < tables.requests.length; row++) {
+    const address = recordedBounce[row];
+    const inBoot = address >= boot.start.value && address < bootEnd;
+    if (Number.isNaN(address) || inBoot || address >= 2 ** 32 || (evidence[row] & EvidenceBit.direct) !== 0) {
+      continue;
+    }
+    if (outcome[row] === Outcome.failed) {
+      continue;
+    }
+    const start = Math.floor(address / blockBytes) * blockBytes;
+    let block = blocks.get(start);
+    if (block === undefined) {
+      block = { row, addresses: new Set(), grown: false };
+      blocks.set(start, block);
+    }
+    const page = Math.floor(address / defaults.pageSize) * defaults.pageSize;
+    const pages = Math.max(1, Math.ceil(sizeBytes[row] / defaults.pageSize));
+    const alignment = defaults.pageSize * 2 ** Math.ceil(Math.log2(pages));
+    block.grown ||= page % alignment !== 0;
+    if (block.addresses.size < MANY_ADDRESSES) {
+      block.addresses.add(page);
+    }
+  }
+  const found = [...blocks.entries()]
+    .filter(([, block]) => block.grown || block.addresses.size >= MANY_ADDRESSES)
+    .sort((a, b) => a[1].row - b[1].row);
+  const requests = tables.requests.columns;
+  return found.map(([start, block], index) => {
+    const at = { source: requests.source[block.row], line: requests.mapLine[block.row] };
+    const text = 'Inferred from bounce addresses outside of the boot pool.';
+    const size =
+      growth.slots > 0 ? `io_tlb_nslabs grew by ${slots}.` : 'The worker asks for the boot size, at most 4 MiB.';
+    return {
+      id: index,
+      kind: 'grown',
+      start: known(start, 'derived', text, at),
+      slots: known(slots, 'derived', size),
+      areas: known(
+        limitAreas(defaults.areas, slots),
+        'derived',
+        'The areas of the boot pool, limited to one segment each.',
+      ),
+    };
+  });
+}
+
+/** So many different pages in one block are no coincidence of transient pools. */
+const MANY_ADDRESSES = 24;
+
+/** Smallest step by which io_tlb_nslabs grew; 0 when it never did or was not sampled. */
+function recordedGrowth(tables: TraceTables): { readonly slots: Slots } {
+  const { nslabs, pool } = tables.samples.columns;
+  let before = -1;
+  let smallest = 0;
+  for (let row = 0; row < tables.samples.length; row++) {
+    if (pool[row] !== 0 || nslabs[row] < 0) {
+      continue;
+    }
+    const step = nslabs[row] - before;
+    if (before >= 0 && step > 0 && (smallest === 0 || step < smallest)) {
+      smallest = step;
+    }
+    before = nslabs[row];
+  }
+  return { slots: smallest };
 }

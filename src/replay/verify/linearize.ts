@@ -71,6 +71,9 @@ const DONE = -1;
 const HEAD_UNIT = 4096;
 const PASS_UNIT = 4096 * 4096;
 
+/** What is known of an area's index. */
+const IndexKnown = { unknown: 0, shown: 1, doubtful: 2 } as const;
+
 /** Result of walking the attempts of a map that are no state changes. */
 const Walk = { blocked: 0, atRecorded: 1, done: 2, dead: 3, needsHead: 4, refusal: 5 } as const;
 
@@ -94,7 +97,7 @@ export class Linearizer {
   private readonly addressLimit: Float64Array;
   /** First entry of a pool's areas in `Configuration.index`. */
   private readonly areaBase: number[] = [];
-  /** 1: a mapping of the trace has shown the area's index. */
+  /** IndexKnown: has the trace shown the area's index? */
   private readonly indexSeen: Uint8Array;
   private readonly releaseOpen: Uint8Array;
   private readonly releaseApplied: Uint8Array;
@@ -544,7 +547,7 @@ export class Linearizer {
     const sum = configuration.hash - mix(at, configuration.index[at]) + mix(at, index);
     configuration.hash = sum < 0 ? sum + HASH_MODULUS : sum % HASH_MODULUS;
     configuration.index[at] = index;
-    this.indexSeen[at] = 1;
+    this.indexSeen[at] = IndexKnown.shown;
   }
 
   private log(
@@ -810,10 +813,25 @@ export class Linearizer {
     }
   }
 
+  /** Attempts of which the trace shows neither the result nor all elements may have moved any area's index. */
+  private doubtIndices(): void {
+    for (let key = 0; key < this.indexSeen.length; key++) {
+      if (this.indexSeen[key] === IndexKnown.shown) {
+        this.indexSeen[key] = IndexKnown.doubtful;
+      }
+    }
+  }
+
   /** The map has returned: what it took belongs to every configuration now. */
   private fold(op: number, position: number): void {
-    const { kind, pool, slot, slots } = this.operations.table.columns;
+    const { kind, pool, slot, slots, row } = this.operations.table.columns;
     this.open.splice(position, 1);
+    if (
+      kind[op] === OpKind.unplaced ||
+      (this.tables.requests.columns.evidence[row[op]] & EvidenceBit.inferredOutcome) !== 0
+    ) {
+      this.doubtIndices();
+    }
     for (const configuration of this.configurations) {
       configuration.progress.splice(position, 1);
     }
@@ -924,7 +942,10 @@ export class Linearizer {
         this.place(only, position);
         return null;
       }
-      if ((this.indexSeen[key] === 0 || near) && this.tryIndex(only, op, slot[op] - area * state.pool.areaSlots)) {
+      if (
+        (this.indexSeen[key] !== IndexKnown.shown || near) &&
+        this.tryIndex(only, op, slot[op] - area * state.pool.areaSlots)
+      ) {
         this.learnedByIndex++;
         continue;
       }

@@ -1,4 +1,5 @@
 import type { GenerationRules } from '../../allocator/search/rules';
+import { limitAreas } from '../../allocator/sizes';
 import type { PoolSpec } from '../../allocator/types';
 import { maskOfBits } from '../../base/address';
 import { GrowableTable } from '../../base/columns';
@@ -382,30 +383,47 @@ function grownPools(tables: TraceTables, geometry: Geometry, source: number): Gr
     if (kind[row] !== PoolKind.grown || poolSource[row] !== source) {
       continue;
     }
-    found.push({
-      spec: { kind: 'grown', start: start[row], slots: slots[row], areas: Math.max(1, areas[row]) },
-      begin: allocLine[row] || addedLine[row],
-      end: addedLine[row] || Number.POSITIVE_INFINITY,
-    });
+    const known = areas[row] > 0 ? areas[row] : limitAreas(geometry.defaultAreas.value, slots[row]);
+    const spec: PoolSpec = { kind: 'grown', start: start[row], slots: slots[row], areas: known };
+    found.push(
+      addedLine[row] > 0
+        ? { spec, begin: allocLine[row] || addedLine[row] - 0.5, end: addedLine[row] }
+        : { spec, ...firstUse(tables, source, spec) },
+    );
   }
-  if (found.length === 0) {
-    for (const pool of geometry.recordedPools) {
-      if (pool.kind === 'grown') {
-        const spec: PoolSpec = {
-          kind: 'grown',
-          start: pool.start.value,
-          slots: pool.slots.value,
-          areas: pool.areas.value,
-        };
-        found.push({
-          spec,
-          begin: Number.NEGATIVE_INFINITY,
-          end: pool.start.evidence.line ?? Number.POSITIVE_INFINITY,
-        });
-      }
+  for (const pool of geometry.recordedPools) {
+    if (pool.kind === 'grown' && !found.some((other) => other.spec.start === pool.start.value)) {
+      const spec: PoolSpec = {
+        kind: 'grown',
+        start: pool.start.value,
+        slots: pool.slots.value,
+        areas: pool.areas.value,
+      };
+      found.push({ spec, ...firstUse(tables, source, spec) });
     }
   }
   return found.sort((a, b) => a.end - b.end || a.begin - b.begin);
+}
+
+/**
+ * Nobody saw the pool being added: not later than the first mapping in it. Not much earlier either, since the newest
+ * pool is searched first and was empty.
+ */
+function firstUse(
+  tables: TraceTables,
+  source: number,
+  pool: PoolSpec,
+): { readonly begin: number; readonly end: number } {
+  const columns = tables.requests.columns;
+  const end = pool.start + pool.slots * SLOT_BYTES;
+  for (let row = 0; row < tables.requests.length; row++) {
+    const address = columns.recordedBounce[row];
+    if (address >= pool.start && address < end && columns.source[row] === source && columns.mapLine[row] > 0) {
+      const line = columns.enterLine[row];
+      return { begin: line - 0.5, end: Math.max(columns.mapLine[row] - 0.25, line) };
+    }
+  }
+  return { begin: Number.POSITIVE_INFINITY, end: Number.POSITIVE_INFINITY };
 }
 
 /** Transient pools that probes name, by line of allocation. */
