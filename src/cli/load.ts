@@ -1,11 +1,10 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import type { Analysis, AnalysisBuilder } from '../analysis/analysis';
 import { createAnalysis } from '../analysis/createAnalysis';
 import { formatBytes, formatPercent } from '../base/format';
 import type { GeometryOverrides } from '../model/geometry';
-import { type InputPart, openInput } from '../node/input';
+import { type InputPart, openInput, openPart } from '../node/input';
 import type { Terminal } from './terminal';
 
 export type Loaded =
@@ -68,24 +67,25 @@ export async function listVectorFiles(
     if (!(await stat(target)).isDirectory()) {
       return { ok: true, files: [target] };
     }
-    const names = (await readdir(target)).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort();
+    const names = (await readdir(target)).filter((name) => /\.jsonl(\.(gz|zst))?$/.test(name)).sort();
     return names.length === 0
-      ? { ok: false, error: `${target}: no vector file (*.jsonl, *.jsonl.gz) in this folder` }
+      ? { ok: false, error: `${target}: no vector file (*.jsonl, also .gz and .zst) in this folder` }
       : { ok: true, files: names.map((name) => path.join(target, name)) };
   } catch (error) {
     return { ok: false, error: `${target}: ${(error as Error).message}` };
   }
 }
 
-/** A whole small text file, unpacked when it is gzip. */
+/** A whole text file, unpacked when it is gzip or zstd. */
 export async function readTextFile(
   file: string,
 ): Promise<{ readonly ok: true; readonly text: string } | { readonly ok: false; readonly error: string }> {
-  try {
-    const bytes = await readFile(file);
-    const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
-    return { ok: true, text: plain.toString('utf8') };
-  } catch (error) {
-    return { ok: false, error: `${file}: ${(error as Error).message}` };
+  const part = openPart(file, 0);
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of part.chunks) {
+    text += decoder.decode(chunk, { stream: true });
   }
+  const failure = part.failure();
+  return failure === null ? { ok: true, text } : { ok: false, error: `${file}: ${failure.message}` };
 }

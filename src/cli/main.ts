@@ -131,7 +131,7 @@ function createProgram(): Command {
       exitCode = await runVerify(files, contextOf(flags));
     });
 
-  addOutput(program.command('vectors').description('run allocator vector files (plain or .gz) through the model'))
+  addOutput(program.command('vectors').description('run allocator vector files through the model'))
     .argument('<path...>', 'files or folders')
     .action(async (paths: string[], flags: CommonFlags) => {
       exitCode = await runVectorFiles(paths, contextOf(flags));
