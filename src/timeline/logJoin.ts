@@ -147,9 +147,13 @@ export class FailureLog {
         return !taken.has(index) && (difference <= windowNs || !offset.isComparable);
       });
       if (same !== undefined) {
+        const original = this.failures[same];
         taken.add(same);
         failure.duplicateOf = same;
-        failure.request = this.failures[same].request;
+        failure.request = original.request;
+        // Both inputs print how many lines were suppressed: count them once.
+        original.suppressed = Math.max(original.suppressed, failure.suppressed);
+        failure.suppressed = 0;
       }
     }
   }

@@ -47,13 +47,13 @@ export function markDirect(requests: RequestTable, pools: PoolTracker, devices: 
  * Ends open mappings whose slots another mapping got later: their unmap was lost (kprobes lose hits silently).
  * The same address is seen when it is mapped; this finds other addresses in the same slots.
  */
-export function closeOverlapped(requests: RequestTable): void {
+export function closeOverlapped(requests: RequestTable, sources: readonly SourceFacts[]): void {
   const { evidence, recordedBounce, sizeBytes, pairing, outcome, source, mapLine } = requests.columns;
   /** Slot number to the open row that holds it. */
   const holders = new Map<number, number>();
   for (let row = 0; row < requests.length; row++) {
     const address = recordedBounce[row];
-    const isOpen = pairing[row] === Pairing.open && outcome[row] === Outcome.served;
+    const isOpen = pairing[row] === Pairing.open && outcome[row] === Outcome.served && sources[source[row]].hasUnmaps;
     if (Number.isNaN(address) || (holders.size === 0 && !isOpen)) {
       continue;
     }

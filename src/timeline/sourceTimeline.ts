@@ -145,6 +145,7 @@ export class SourceTimeline {
   /** Before a snapshot: what can be said without waiting for more. */
   settle(): void {
     this.shared.pools.settleAdded(this.state.id, this.hasWorkerReturn);
+    this.unmaps.flushHeld(Number.POSITIVE_INFINITY);
     if (!this.state.hasDmaMap) {
       return;
     }

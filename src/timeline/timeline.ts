@@ -147,13 +147,10 @@ export function createTimeline(strings: StringTable): Timeline {
         joinClocks(source, evidence[reference], requests, shared.devices),
       );
       failureLog.join(requests, reference, offsets);
-      closeOverlapped(requests);
+      const states = sources.map(({ pairing }) => pairing.state);
+      closeOverlapped(requests, states);
       const retries = markRetries(requests);
-      const counts = countRequests(
-        requests,
-        sources.map(({ pairing }) => pairing.state),
-        retries,
-      );
+      const counts = countRequests(requests, states, retries);
       const span = timeSpan(sources, offsets, reference);
       return {
         strings,

@@ -9,11 +9,18 @@ import type { SourceState } from './sourceState';
 /** How many mappings of one address may wait for an unmap line that is printed late. */
 const MAX_LATE = 8;
 
+/** Without time stamps an unmap may stand this many lines before its map. */
+const MAX_DISORDER_LINES = 300;
+
 /** Ends mappings: by their unmap, or by another mapping that has their address. */
 export class UnmapPairing {
   readonly live = new LiveMappings();
   readonly lists = new MappedLists();
   private readonly state: SourceState;
+  /** Pairs (row, row that has its address now) from the time before the first unmap. */
+  private reuses: number[] = [];
+  /** Unmaps of a trace without time that came before the map they seem to end. */
+  private held: TraceEvent[] = [];
 
   constructor(state: SourceState) {
     this.state = state;
@@ -63,12 +70,14 @@ export class UnmapPairing {
     if (lateDone >= 0) {
       live.remove(address, lateDone);
     }
-    live.add(address, row);
+    if (this.held.length === 0 || !this.takeHeld(address, row)) {
+      live.add(address, row);
+    }
   }
 
   /** dma_unmap_page: printed after the release. */
   onUnmapPage(event: TraceEvent, context: Context): void {
-    this.state.hasUnmaps = true;
+    this.noteUnmaps();
     const device = this.state.shared.devices.rowOf(event.device);
     let address = this.state.bounceAddress(device, event.dma);
     if (address !== event.dma && this.live.first(address) < 0) {
@@ -88,12 +97,16 @@ export class UnmapPairing {
       this.live.remove(address, entry);
       return;
     }
-    this.startUnseen(event, address, EvidenceBit.dmaUnmap);
+    if (Number.isNaN(event.timeNs)) {
+      this.hold(event, address);
+    } else {
+      this.startUnseen(event, address, EvidenceBit.dmaUnmap);
+    }
   }
 
   /** dma_unmap_sg: printed before the release, names the list by original addresses. */
   onUnmapSg(event: TraceEvent): void {
-    this.state.hasUnmaps = true;
+    this.noteUnmaps();
     if (event.sgCount === 0) {
       return;
     }
@@ -127,7 +140,7 @@ export class UnmapPairing {
 
   /** Entry of (__)swiotlb_tbl_unmap_single. Returns the row that ends. */
   onProbeUnmapEnter(event: TraceEvent, context: Context): number {
-    this.state.hasUnmaps = true;
+    this.noteUnmaps();
     this.state.hasUnmapProbe = true;
     this.state.shared.pools.onUnmapProbe(event);
     this.state.shared.pools.noteBounced(event.dma);
@@ -186,6 +199,56 @@ export class UnmapPairing {
     }
   }
 
+  private noteUnmaps(): void {
+    if (this.state.hasUnmaps) {
+      return;
+    }
+    this.state.hasUnmaps = true;
+    for (let i = 0; i < this.reuses.length; i += 2) {
+      endAtReuse(this.state.shared.requests, this.reuses[i], this.reuses[i + 1]);
+    }
+    this.reuses = [];
+  }
+
+  /**
+   * Coarse clocks (jiffies) print the events of one tick CPU by CPU: an unmap may come before its map.
+   * It waits for a while before it counts as the end of a mapping that nobody saw.
+   */
+  private hold(event: TraceEvent, address: number): void {
+    this.flushHeld(event.line);
+    this.held.push({ ...event, dma: address });
+  }
+
+  /** Unmaps held for long enough end mappings from before the trace. */
+  flushHeld(line: number): void {
+    const due = this.held.findIndex((event) => event.line + MAX_DISORDER_LINES >= line);
+    const flushed = this.held.splice(0, due < 0 ? this.held.length : due);
+    for (const event of flushed) {
+      this.startUnseen(event, event.dma, EvidenceBit.dmaUnmap);
+    }
+  }
+
+  /** Ends a mapping by the held unmap it seems to belong to. */
+  private takeHeld(address: number, row: number): boolean {
+    const columns = this.state.shared.requests.columns;
+    const line = columns.mapLine[row];
+    const at = this.held.findIndex(
+      (event) =>
+        event.dma === address &&
+        event.sizeBytes === columns.sizeBytes[row] &&
+        event.line + MAX_DISORDER_LINES >= line &&
+        this.state.shared.devices.rowOf(event.device) === columns.device[row],
+    );
+    if (at < 0) {
+      return false;
+    }
+    const [event] = this.held.splice(at, 1);
+    this.state.setReleased(row, Number.NaN, line, packUnmapWhere(event.cpu, event.context));
+    columns.pairing[row] = Pairing.exact;
+    columns.evidence[row] |= EvidenceBit.dmaUnmap | EvidenceBit.inferredUnmap;
+    return true;
+  }
+
   /** The bounced mapping of `entry` was not unmapped so far, and `row` now has its address. */
   private supersede(address: number, entry: number, row: number, lateDone: number): void {
     const { live } = this;
@@ -203,7 +266,12 @@ export class UnmapPairing {
       live.state[lateDone] = LiveState.overdue;
       return;
     }
-    endAtReuse(this.state.shared.requests, old, row);
+    if (this.state.hasUnmaps) {
+      endAtReuse(this.state.shared.requests, old, row);
+    } else {
+      // Nothing in this trace says when mappings end (so far): that the address came round again is no lifetime.
+      this.reuses.push(old, row);
+    }
     // Only dma_unmap_page comes after the release; probes and dma_unmap_sg would have been seen.
     const mayBeLate =
       !this.state.hasUnmapProbe &&

@@ -404,6 +404,27 @@ describe('unmaps', () => {
     expect(tables.counts.open).toBe(1);
   });
 
+  it('no unmaps at all: an address that comes round again is no lifetime, until an unmap shows', () => {
+    const twice = [map(10, '70001000'), map(20, '70001000')].join('\n');
+    check(twice, [
+      'd0 4096 @70001000 served assumed 1-2..0-0 bounced+dmaMap+forced',
+      'd0 4096 @70001000 served assumed 3-4..0-0 bounced+dmaMap+forced',
+    ]);
+    check([twice, unmap(30, '70009000')].join('\n'), [
+      'd0 4096 @70001000 served reused 1-2..3-3 bounced+dmaMap+forced+inferredUnmap',
+      'd0 4096 @70001000 served open 3-4..0-0 bounced+dmaMap+forced',
+      'd0 4096 @70009000 served unseenMap 0-0..5-5 dmaUnmap',
+    ]);
+  });
+
+  it('clocks without time may print an unmap before its map', () => {
+    const untimed = (text: string): string => text.replaceAll(/\d+\.\d+:/g, '4711:');
+    check(untimed([unmap(10, '70001000'), map(20, '70001000'), unmap(30, '70009000')].join('\n')), [
+      'd0 4096 @70001000 served exact 2-3..3-3 bounced+dmaMap+dmaUnmap+forced+inferredUnmap',
+      'd0 4096 @70009000 served unseenMap 0-0..4-4 dmaUnmap',
+    ]);
+  });
+
   it('a probe and the dma line of one release count once, also when the address is taken in between', () => {
     check(
       [
