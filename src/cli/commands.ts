@@ -3,7 +3,7 @@ import type { Analysis } from '../analysis/analysis';
 import type { BootSizeRequest } from '../analysis/bootSize';
 import { bootSize } from '../analysis/bootSize';
 import { diagnose } from '../analysis/diagnose';
-import { isRecognised } from '../analysis/guidance';
+import { guidanceFor, isRecognised } from '../analysis/guidance';
 import { info } from '../analysis/info';
 import { recordedReplay } from '../analysis/recorded';
 import { compareReport, compareTraces, policiesReport, replayReport, requestsCsv, seriesCsv } from '../analysis/replay';
@@ -190,7 +190,8 @@ export async function runReplay(files: readonly string[], context: Context, flag
     if (context.flags.json === true) {
       printJson(context, report);
     } else {
-      context.terminal.out(replayText(report, result.hasTime ? result.series : null, context.terminal));
+      const series = result.hasTime ? result.series : null;
+      context.terminal.out(replayText(report, series, guidanceFor(analysis), context.terminal));
     }
     if (flags.series !== undefined) {
       writes.push(writeFile(flags.series, seriesCsv(result)));
@@ -265,6 +266,9 @@ export async function runVectorFiles(paths: readonly string[], context: Context)
   }
   context.terminal.progress('');
   const report = run.report();
+  if (report.files === 0 && context.flags.json !== true) {
+    return ending.code();
+  }
   if (context.flags.json === true) {
     printJson(context, report);
   } else {

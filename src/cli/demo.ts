@@ -33,7 +33,7 @@ export async function runDemo(context: Context): Promise<number> {
   terminal.out('\n');
   title(`replay ${name} --policy dynamic`);
   const { report, result } = replayReport(analysis, { policy: 'dynamic' });
-  terminal.out(replayText(report, result.hasTime ? result.series : null, terminal));
+  terminal.out(replayText(report, result.hasTime ? result.series : null, null, terminal));
   terminal.out('\n');
   title(`compare ${name} --policies fixed,transient,dynamic`);
   terminal.out(compareText(compareReport(analysis, { policies: ['fixed', 'transient', 'dynamic'] }).report, terminal));

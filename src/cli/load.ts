@@ -4,6 +4,7 @@ import type { Analysis, AnalysisBuilder } from '../analysis/analysis';
 import { createAnalysis } from '../analysis/createAnalysis';
 import { formatBytes, formatPercent } from '../base/format';
 import type { GeometryOverrides } from '../model/geometry';
+import { failureOf } from '../node/decompress';
 import { type InputPart, openInput, openPart } from '../node/input';
 import type { Terminal } from './terminal';
 
@@ -39,6 +40,9 @@ export async function loadAnalysis(file: string, overrides: GeometryOverrides, t
   return { ok: true, analysis: input.isFolder ? { ...analysis, file } : analysis, notes };
 }
 
+/** Small inputs are read before anybody could read the line. */
+const progressBytes = 16 * 2 ** 20;
+
 async function readPart(
   part: InputPart,
   builder: AnalysisBuilder,
@@ -46,14 +50,19 @@ async function readPart(
 ): Promise<{ readonly bytes: number; readonly failure: string | null }> {
   const source = builder.openSource({ path: part.path });
   let bytes = 0;
+  let shown = 0;
   for await (const chunk of part.chunks) {
     source.push(chunk);
     bytes += chunk.length;
-    const share = part.sizeBytes > 0 ? ` (${formatPercent(part.bytesRead() / part.sizeBytes)})` : '';
-    terminal.progress(`reading ${part.path}: ${formatBytes(bytes)}${share}`);
     if (!source.wantsMore()) {
       break;
     }
+    if (bytes - shown < progressBytes) {
+      continue;
+    }
+    shown = bytes;
+    const share = part.sizeBytes > 0 ? ` (${formatPercent(part.bytesRead() / part.sizeBytes)})` : '';
+    terminal.progress(`reading ${part.path}: ${formatBytes(bytes)}${share}`);
   }
   source.end();
   return { bytes, failure: part.failure()?.message ?? null };
@@ -72,7 +81,7 @@ export async function listVectorFiles(
       ? { ok: false, error: `${target}: no vector file (*.jsonl, also .gz and .zst) in this folder` }
       : { ok: true, files: names.map((name) => path.join(target, name)) };
   } catch (error) {
-    return { ok: false, error: `${target}: ${(error as Error).message}` };
+    return { ok: false, error: `${target}: ${failureOf(error).message}` };
   }
 }
 

@@ -37,7 +37,10 @@ export function diagnoseText(report: DiagnoseReport, terminal: Terminal): string
     blocks.push(guidanceText(report.guidance, terminal));
   }
   if (report.ledger.exact + report.ledger.derived + report.ledger.assumed + report.ledger.lost > 0) {
-    blocks.push(style.dim(`Ledger    ${ledgerLine(report.ledger)}`));
+    const assumed = report.ledger.notes
+      .filter((note) => note.level === 'assumed')
+      .map((note) => wrap(`assumed: ${formatCount(note.count)} ${note.text}`, terminal.width, '    ', '  • '));
+    blocks.push([style.dim(`Ledger    ${ledgerLine(report.ledger)}`), ...assumed].join('\n'));
   }
   return `${blocks.join('\n\n')}\n`;
 }

@@ -1,5 +1,5 @@
 import { ledgerLine } from '../analysis/ledger';
-import type { CompareReport, LedgerReport, ReplayReport } from '../analysis/reports';
+import type { CompareReport, Guidance, LedgerReport, ReplayReport } from '../analysis/reports';
 import { describeCauseCounts } from '../analysis/verdict';
 import { formatHex } from '../base/address';
 import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes, plural } from '../base/format';
@@ -7,12 +7,18 @@ import type { Cause } from '../model/cause';
 import type { ReplaySeries } from '../model/replayResult';
 import type { Terminal } from './terminal';
 import { printable, table, wrap } from './terminal';
+import { guidanceText } from './textDiagnose';
 
 /** One replay for a person: what it would have done, what it would have cost, what was assumed. */
-export function replayText(report: ReplayReport, series: ReplaySeries | null, terminal: Terminal): string {
+export function replayText(
+  report: ReplayReport,
+  series: ReplaySeries | null,
+  guidance: Guidance | null,
+  terminal: Terminal,
+): string {
   const { style, width } = terminal;
   if (!report.replayable) {
-    return notReplayable(report, terminal);
+    return notReplayable(report, guidance, terminal);
   }
   const blocks = [wrap(verdictOf(report), width).split('\n').map(style.bold).join('\n')];
   if (series !== null && series.length > 1) {
@@ -50,15 +56,13 @@ function verdictOf(report: ReplayReport): string {
   return `${report.policy}: ${formatCount(report.failed)} of ${requests} fail in ${file} (${describeCauseCounts(counts)}).`;
 }
 
-function notReplayable(report: ReplayReport, terminal: Terminal): string {
+/** Not a dead end: what is missing, and the commands that record it. */
+function notReplayable(report: ReplayReport, guidance: Guidance | null, terminal: Terminal): string {
   const { style, width } = terminal;
   const missing = report.missing.map((what) => wrap(what, width, '    ', '  • '));
-  return [
-    style.bold(`${report.policy}: ${printable(report.file)} cannot be replayed. Missing:`),
-    ...missing,
-    'Run swiotlb-lens info on it for the commands that record what is missing.',
-    '',
-  ].join('\n');
+  const verdict = style.bold(`${report.policy}: ${printable(report.file)} cannot be replayed. Missing:`);
+  const next = guidance === null ? '' : `\n${guidanceText(guidance, terminal)}\n`;
+  return `${[verdict, ...missing].join('\n')}\n${next}`;
 }
 
 function wasteOf(report: ReplayReport): string {
