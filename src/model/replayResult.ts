@@ -14,6 +14,8 @@ export const ReplayOutcome = {
   existedBefore: 4,
   /** Element of a scatterlist after the one that failed: the kernel gave up before it. */
   notAttempted: 5,
+  /** Its caller still slept when the trace ended. */
+  stillBlocked: 6,
 } as const;
 
 /** One row per request of the trace, in the order of the request table. */

@@ -17,6 +17,8 @@ export interface MapRequest {
   sizeBytes: Bytes;
   allocAlignMask: number;
   direction: number;
+  /** Position in its scatterlist, 0 for single mappings. */
+  sgIndex: number;
 }
 
 /** `stallNs`: how long the caller was held up before it got the answer. */

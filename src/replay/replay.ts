@@ -122,7 +122,12 @@ class Replayer {
   private readonly placements: (Placement | undefined)[];
   /** Further placements of a request that was split. */
   private readonly parts = new Map<number, Placement[]>();
+  /** Ends that the trace does not say. */
   private readonly ends = new EventHeap();
+  /** Recorded ends, later by what the map was held up. */
+  private readonly stalledEnds = new EventHeap();
+  /** Since when requests wait for a policy that blocks. */
+  private readonly blockedSince = new Map<number, Nanoseconds>();
   /** Per row: how long its map was held up. Allocated when the first stall happens. */
   private stallNs: Float64Array | null = null;
   private readonly groupFailed: Uint8Array;
@@ -165,7 +170,7 @@ class Replayer {
       quantile: options.lifetimeQuantile,
       scale: options.lifetimeScale,
     });
-    this.series = new SeriesRecorder(plan.startNs, options.keepSeries);
+    this.series = new SeriesRecorder(plan.startNs, plan.endNs, options.keepSeries);
     this.placements = new Array(rows);
     this.groupFailed = new Uint8Array(rows);
     this.rescued = new Uint8Array(rows);
@@ -190,6 +195,7 @@ class Replayer {
       sizeBytes: 0,
       allocAlignMask: 0,
       direction: Direction.none,
+      sgIndex: 0,
     };
   }
 
@@ -213,6 +219,10 @@ class Replayer {
     }
     this.advance(this.plan.endNs);
     this.countSyncsUntil(Number.POSITIVE_INFINITY);
+    while (this.stalledEnds.length > 0) {
+      this.advance(this.stalledEnds.nextAt());
+    }
+    this.leaveBlocked();
   }
 
   result(policy: string, params: ReplayResult['params'], missing: readonly string[]): ReplayResult {
@@ -237,7 +247,7 @@ class Replayer {
       pools: this.instance.pools(),
       memory: {
         peakBytes: this.series.memoryPeakBytes,
-        byteSeconds: hasTime ? this.series.byteSeconds(this.plan.endNs) : null,
+        byteSeconds: hasTime ? this.series.byteSeconds() : null,
         roundingWasteBytes: state.roundingWasteBytes,
       },
       copiedBytes: this.copiedBytes,
@@ -274,7 +284,8 @@ class Replayer {
   private advance(untilNs: Nanoseconds): void {
     for (;;) {
       const policyAt = this.instance.nextEventAt();
-      const endAt = this.ends.nextAt();
+      const stalledAt = this.stalledEnds.nextAt();
+      const endAt = Math.min(this.ends.nextAt(), stalledAt);
       if (policyAt > untilNs && endAt > untilNs) {
         break;
       }
@@ -285,7 +296,7 @@ class Replayer {
         this.deliverResumed();
       } else {
         this.nowNs = Math.max(this.nowNs, endAt);
-        this.release(this.ends.pop(), true);
+        this.release(endAt === stalledAt ? this.stalledEnds.pop() : this.ends.pop(), true);
       }
       this.record();
     }
@@ -324,6 +335,7 @@ class Replayer {
   /** Keeps the answer to a request, now or when it comes after a block. */
   private settle(row: number, result: MapResult): void {
     if (result.ok === null) {
+      this.blockedSince.set(row, this.nowNs);
       return;
     }
     this.countStall(row, result.stallNs);
@@ -426,17 +438,23 @@ class Replayer {
     if (this.placements[row] === undefined) {
       return;
     }
-    const { outcome, pairing } = this.tables.requests.columns;
-    if (outcome[row] === Outcome.failed || (pairing[row] === Pairing.assumed && outcome[row] !== Outcome.rolledBack)) {
+    if (!this.hasRecordedEnd(row)) {
       return;
     }
+    const { outcome } = this.tables.requests.columns;
     const stallNs = this.stallOf(row);
     if (stallNs > 0) {
-      this.ends.push(this.nowNs + stallNs, row);
+      this.stalledEnds.push(this.nowNs + stallNs, row);
       return;
     }
     this.release(row, outcome[row] !== Outcome.rolledBack);
     this.record();
+  }
+
+  /** False for requests whose end is assumed: a step for them in the plan says nothing. */
+  private hasRecordedEnd(row: number): boolean {
+    const { outcome, pairing } = this.tables.requests.columns;
+    return outcome[row] === Outcome.rolledBack || (outcome[row] !== Outcome.failed && pairing[row] !== Pairing.assumed);
   }
 
   private release(row: number, copiesBack: boolean): void {
@@ -458,6 +476,7 @@ class Replayer {
         this.instance.unmap(part, device[row], this.nowNs);
       }
     }
+    this.deliverResumed();
   }
 
   /** A request above the device's largest mapping, split as the block layer splits its bios. */
@@ -547,11 +566,28 @@ class Replayer {
     this.request.sizeBytes = columns.sizeBytes[row];
     this.request.allocAlignMask = 2 ** columns.allocAlignBits[row] - 1;
     this.request.direction = columns.direction[row];
+    this.request.sgIndex = columns.sgGroup[row] < 0 ? 0 : columns.sgIndex[row];
   }
 
+  /** Answers to requests that were blocked. Their recorded end may have passed meanwhile. */
   private deliverResumed(): void {
-    for (const { request, result } of this.instance.takeResumed?.() ?? []) {
-      this.settle(request, result);
+    if (this.blockedSince.size === 0) {
+      return;
+    }
+    for (const { request: row, result } of this.instance.takeResumed?.() ?? []) {
+      this.blockedSince.delete(row);
+      this.settle(row, result);
+      const endNs = this.plan.deathNs[row];
+      if (this.placements[row] !== undefined && endNs <= this.nowNs && this.hasRecordedEnd(row)) {
+        this.stalledEnds.push(Math.max(this.nowNs, endNs + this.stallOf(row)), row);
+      }
+    }
+  }
+
+  private leaveBlocked(): void {
+    for (const [row, sinceNs] of this.blockedSince) {
+      this.requests.outcome[row] = ReplayOutcome.stillBlocked;
+      this.countStall(row, this.nowNs - sinceNs);
     }
   }
 
@@ -616,6 +652,11 @@ class Replayer {
     if (this.baselineSlots > 0) {
       notes.push(
         `The samples show about ${this.baselineSlots} slots in use before the trace: they are taken from the start.`,
+      );
+    }
+    if (this.blockedSince.size > 0) {
+      notes.push(
+        `${this.blockedSince.size} requests were still waiting when the trace ended: they count as neither served nor failed.`,
       );
     }
     if (this.splits > 0) {

@@ -25,16 +25,20 @@ export class SeriesRecorder {
   private lastNs: Nanoseconds;
   private lastMemoryBytes: Bytes = 0;
   private byteNs = 0;
+  private readonly endNs: Nanoseconds;
 
-  constructor(startNs: Nanoseconds, keepPoints: boolean) {
+  /** The integral ends with the trace, so that policies that stall stay comparable. */
+  constructor(startNs: Nanoseconds, endNs: Nanoseconds, keepPoints: boolean) {
     this.lastNs = startNs;
+    this.endNs = endNs;
     this.keepPoints = keepPoints;
     this.columns = allocate(keepPoints ? 1024 : 0);
   }
 
   record(nowNs: Nanoseconds, state: PolicyState, failures: number): void {
-    this.byteNs += this.lastMemoryBytes * (nowNs - this.lastNs);
-    this.lastNs = nowNs;
+    const untilNs = Math.min(nowNs, this.endNs);
+    this.byteNs += this.lastMemoryBytes * (untilNs - this.lastNs);
+    this.lastNs = untilNs;
     this.lastMemoryBytes = state.memoryBytes;
     this.usedPeakSlots = Math.max(this.usedPeakSlots, state.usedSlots);
     this.capacityPeakSlots = Math.max(this.capacityPeakSlots, state.capacitySlots);
@@ -45,9 +49,9 @@ export class SeriesRecorder {
     }
   }
 
-  /** Bytes held times seconds, up to that time. */
-  byteSeconds(endNs: Nanoseconds): number {
-    return (this.byteNs + this.lastMemoryBytes * (endNs - this.lastNs)) / 1e9;
+  /** Bytes held times seconds, from the start to the end of the trace. */
+  byteSeconds(): number {
+    return (this.byteNs + this.lastMemoryBytes * (this.endNs - this.lastNs)) / 1e9;
   }
 
   finish(): ReplaySeries {

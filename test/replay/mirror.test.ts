@@ -1,100 +1,50 @@
 import { describe, expect, it } from 'vitest';
-import { ReplayOutcome, type ReplayResult } from '../../src/model/replayResult';
-import { createModelEnvironment } from '../../src/replay/environment';
-import { policies } from '../../src/replay/policies';
-import { defaultReplayOptions, replay } from '../../src/replay/replay';
+import type { Analysis } from '../../src/analysis/analysis';
+import { replayReport } from '../../src/analysis/replay';
+import type { ReplayResult } from '../../src/model/replayResult';
 import type { ParamSettings } from '../../src/replay/settings';
 import {
-  type MirrorSource,
-  type MirrorTarget,
-  mirrorMinAlignMasks,
-  readMirrorSource,
+  addedPoolsOf,
+  agreement,
+  mirrorMinAlign,
+  mirrorPoolEnd,
   readMirrorTarget,
+  readMirrorTrace,
 } from '../support/mirror';
-import { geometryOf } from '../support/replayTables';
-
-const poolEnd = 0x7db8a000;
-
-/** Replays a recorded sequence on another configuration's pool, of which only base, slots and areas are known. */
-function predict(
-  source: MirrorSource,
-  policy: string,
-  slots: number,
-  areas: number,
-  settings: ParamSettings = {},
-  bounceAll = false,
-): ReplayResult {
-  const start = poolEnd - slots * 2048;
-  const geometry = geometryOf({ start, slots, areas, minAlignMasks: mirrorMinAlignMasks });
-  const environment = createModelEnvironment({
-    seed: 1,
-    fragmentation: { value: 0, evidence: { level: 'default', text: '' } },
-    atomicPoolBytes: { value: 0, evidence: { level: 'default', text: '' } },
-    pageSize: 4096,
-    maxPageOrder: 10,
-    reserved: [{ start, end: poolEnd }],
-    successByOrder: new Map(),
-    calibrated: new Map(),
-  });
-  return replay(source.tables, geometry, policies.get(policy), settings, environment, {
-    ...defaultReplayOptions,
-    bounceAll,
-  });
-}
-
-interface Agreement {
-  readonly requests: number;
-  /** Outcome as in the real run. */
-  readonly outcome: number;
-  /** Bounce address as in the real run, of the requests that both served from a listed pool. */
-  readonly address: number;
-  readonly served: number;
-  readonly transient: number;
-}
-
-function agreement(source: MirrorSource, target: MirrorTarget, result: ReplayResult): Agreement {
-  const transientPools = new Set(result.pools.filter((pool) => pool.kind === 'transient').map((pool) => pool.id));
-  const count = { requests: 0, outcome: 0, address: 0, served: 0, transient: 0 };
-  source.ops.forEach((op, row) => {
-    const real = target.bounceByOp.get(op)!;
-    const isServed = result.requests.outcome[row] === ReplayOutcome.served;
-    count.requests++;
-    count.outcome += isServed === !Number.isNaN(real) ? 1 : 0;
-    if (!isServed || Number.isNaN(real)) {
-      return;
-    }
-    if (transientPools.has(result.requests.pool[row])) {
-      count.transient++;
-      return;
-    }
-    count.served++;
-    count.address += result.requests.bounceAddress[row] === real ? 1 : 0;
-  });
-  return count;
-}
 
 /** Most memory held at once, summed from the pool probes of the real runs (alloc_pool_ret, dyn_free; 2^order rounding). */
 const realPeakBytes = { awaited: 20316160, async: 20447232 };
 
-const source = readMirrorSource('mirror-source.csv');
+const recorded = readMirrorTrace('mirror-fix-64MiB-4area.trace.txt');
+const direct = readMirrorTrace('mirror-dmaonly-direct.trace.txt');
 
-/** The pools that the real kernel added, as the policy's parameter: before which request each became usable. */
-function addedPoolsOf(target: MirrorTarget): string {
-  const attemptOfOp = new Map(source.ops.map((op, row) => [op, row]));
-  return target.added
-    .map((pool) => `0x${pool.start.toString(16)}:${pool.slots}:${pool.areas}@#${attemptOfOp.get(pool.beforeOp)}`)
-    .join(' ');
+/** Replays a recorded sequence on another configuration, of which base, slots and areas of the boot pool are given. */
+function predict(
+  analysis: Analysis,
+  policy: string,
+  poolSlots: number,
+  areas: number,
+  set: ParamSettings = {},
+): ReplayResult {
+  const isDirect = analysis === direct;
+  const overrides = { poolStart: mirrorPoolEnd - poolSlots * 2048, poolSlots, areas };
+  return replayReport(analysis, {
+    policy,
+    set,
+    bounceAll: isDirect,
+    overrides: isDirect ? { ...overrides, minAlign: mirrorMinAlign } : overrides,
+  }).result;
 }
 
-describe('prediction of one configuration from a recording of another', () => {
+describe('prediction of one configuration from the trace of another', () => {
   it.each([
     ['mirror-fix-4MiB-4area.csv', 2048, 4],
     ['mirror-fix-4MiB-1area.csv', 2048, 1],
     ['mirror-fix-16MiB-2area.csv', 8192, 2],
   ])('fixed %s: every failure and every slot', (name, slots, areas) => {
     const target = readMirrorTarget(name);
-    const result = predict(source, 'fixed', slots, areas);
-    const { requests, outcome, address, served } = agreement(source, target, result);
+    const result = predict(recorded, 'fixed', slots, areas);
+    const { requests, outcome, address, served } = agreement(target, result);
     expect({ requests, outcome, failed: result.failed }).toEqual({
       requests: 10062,
       outcome: 10062,
@@ -105,81 +55,75 @@ describe('prediction of one configuration from a recording of another', () => {
   });
 
   it('a dynamic kernel whose boot pool is large enough never grows', () => {
-    const target = readMirrorTarget('mirror-dyn-64MiB-4area.csv');
-    const result = predict(source, 'dynamic', 32768, 4);
-    const { outcome, address, served } = agreement(source, target, result);
+    const result = predict(recorded, 'dynamic', 32768, 4);
+    const { outcome, address, served } = agreement(readMirrorTarget('mirror-dyn-64MiB-4area.csv'), result);
     expect({ outcome, address }).toEqual({ outcome: 10062, address: served });
     expect(result.workerRuns).toBe(0);
   });
 
   it('a growing kernel, once times and bases of the added pools are supplied', () => {
     const target = readMirrorTarget('mirror-dyn-1MiB-4area.csv');
-    const result = predict(source, 'dynamic', 512, 4, { addedPools: addedPoolsOf(target) });
-    const { outcome, address, served, transient } = agreement(source, target, result);
+    const result = predict(recorded, 'dynamic', 512, 4, { addedPools: addedPoolsOf(target) });
+    const { outcome, address, served, transient } = agreement(target, result);
     expect({ outcome, failed: result.failed, address }).toEqual({
       outcome: 10062,
       failed: target.failed,
       address: served,
     });
+    // 56 pool allocations were recorded: 18 grown, 11 refused for alignment, 27 transient buffers.
     expect({ served, transient, added: target.added.length }).toEqual({ served: 9992, transient: 27, added: 18 });
   });
 
   it('a growing kernel with the default worker model: failures within 10 %, memory within one pool', () => {
     const target = readMirrorTarget('mirror-dyn-1MiB-4area-async.csv');
-    const result = predict(source, 'dynamic', 512, 4);
+    const result = predict(recorded, 'dynamic', 512, 4);
     expect(Math.abs(result.failed - target.failed)).toBeLessThanOrEqual(0.1 * target.failed);
     expect(Math.abs(result.memory.peakBytes - realPeakBytes.async)).toBeLessThanOrEqual(512 * 2048);
   });
 
-  it.each([560e3, 600e3, 680e3, 700e3])(
-    'that prediction does not hang on the exact worker delay (%d ns)',
-    (workerDelayNs) => {
-      const target = readMirrorTarget('mirror-dyn-1MiB-4area-async.csv');
-      const result = predict(source, 'dynamic', 512, 4, { workerDelayNs });
-      expect(Math.abs(result.failed - target.failed)).toBeLessThanOrEqual(0.1 * target.failed);
-    },
-  );
+  it.each([560e3, 600e3, 680e3, 700e3])('that prediction does not hang on the exact worker delay (%d ns)', (delay) => {
+    const target = readMirrorTarget('mirror-dyn-1MiB-4area-async.csv');
+    const result = predict(recorded, 'dynamic', 512, 4, { workerDelayNs: delay });
+    expect(Math.abs(result.failed - target.failed)).toBeLessThanOrEqual(0.1 * target.failed);
+  });
 });
 
 describe('dry run of a machine that does not bounce', () => {
-  const direct = readMirrorSource('mirror-dmaonly-direct.csv', { direct: true });
-
   it.each([
     ['mirror-dmaonly-fix-64MiB-4area.csv', 32768],
     ['mirror-dmaonly-fix-4MiB-4area.csv', 2048],
   ])('equals %s request by request', (name, slots) => {
     const target = readMirrorTarget(name);
-    const result = predict(direct, 'fixed', slots, 4, {}, true);
-    const { requests, outcome, address, served } = agreement(direct, target, result);
-    expect({ outcome, failed: result.failed, address }).toEqual({
-      outcome: requests,
+    const result = predict(direct, 'fixed', slots, 4);
+    const { requests, outcome, address, served } = agreement(target, result);
+    expect({ requests, outcome, failed: result.failed, address }).toEqual({
+      requests: 10085,
+      outcome: 10085,
       failed: target.failed,
       address: served,
     });
   });
 
   it('is not replayed without the option', () => {
-    const result = predict(direct, 'fixed', 2048, 4);
-    expect(result.replayable).toBe(false);
-    expect(result.missing[0]).toContain('dry run');
+    const { report } = replayReport(direct, { policy: 'fixed' });
+    expect(report.replayable).toBe(false);
+    expect(report.missing[0]).toContain('dry run');
   });
 });
 
 /** Other configurations than those the tests above look at are in no table: every row is a real run. */
 function predictionTable(): string {
-  const direct = readMirrorSource('mirror-dmaonly-direct.csv', { direct: true });
   const rows: string[] = [];
   const add = (
     configuration: string,
     from: string,
-    origin: MirrorSource,
     targetName: string,
     result: ReplayResult,
     note: string,
     isBaseKnown = true,
   ) => {
     const target = readMirrorTarget(targetName);
-    const { requests, outcome, address, served } = agreement(origin, target, result);
+    const { requests, outcome, address, served } = agreement(target, result);
     rows.push(
       `| ${configuration} | ${from} | ${requests.toLocaleString('en')} | ${target.failed.toLocaleString('en')} | ` +
         `${result.failed.toLocaleString('en')} | ${outcome.toLocaleString('en')} | ` +
@@ -193,31 +137,28 @@ function predictionTable(): string {
     ['fixed 16 MiB, 2 areas', 'mirror-fix-16MiB-2area.csv', 8192, 2],
   ];
   for (const [configuration, name, slots, areas] of fixed) {
-    add(configuration, big, source, name, predict(source, 'fixed', slots, areas), 'base of the pool given');
+    add(configuration, big, name, predict(recorded, 'fixed', slots, areas), 'base of the pool given');
   }
   add(
     'dynamic, boot pool 64 MiB, 4 areas',
     big,
-    source,
     'mirror-dyn-64MiB-4area.csv',
-    predict(source, 'dynamic', 32768, 4),
+    predict(recorded, 'dynamic', 32768, 4),
     'base given; no growth, as in the real run',
   );
   const awaited = readMirrorTarget('mirror-dyn-1MiB-4area.csv');
   add(
     'dynamic, boot pool 1 MiB, growth awaited',
     big,
-    source,
     'mirror-dyn-1MiB-4area.csv',
-    predict(source, 'dynamic', 512, 4, { addedPools: addedPoolsOf(awaited) }),
+    predict(recorded, 'dynamic', 512, 4, { addedPools: addedPoolsOf(awaited) }),
     'times and bases of the 18 added pools given; 27 transient buffers by outcome and size',
   );
-  const async = predict(source, 'dynamic', 512, 4);
+  const async = predict(recorded, 'dynamic', 512, 4);
   const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
   add(
     'dynamic, boot pool 1 MiB, growth when the kernel runs it',
     big,
-    source,
     'mirror-dyn-1MiB-4area-async.csv',
     async,
     `nothing given but the boot pool; default worker model; peak memory ${mebibytes(async.memory.peakBytes)} MiB, really ${mebibytes(realPeakBytes.async)} MiB`,
@@ -231,9 +172,8 @@ function predictionTable(): string {
     add(
       configuration,
       'no bouncing at all (dry run)',
-      direct,
       name,
-      predict(direct, 'fixed', slots, 4, {}, true),
+      predict(direct, 'fixed', slots, 4),
       'base and min_align_masks given',
     );
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ReplayOutcome, type ReplayResult } from '../../src/model/replayResult';
+import { ReplayOutcome, type ReplayResult, type ReplaySeries } from '../../src/model/replayResult';
 import { policies } from '../../src/replay/policies';
 import { environmentOf, run } from '../support/replayRun';
 import { geometryOf } from '../support/replayTables';
@@ -21,10 +21,28 @@ function replayed(
   areas: number,
   fragmentation: number,
 ): ReplayResult {
+  const hasClass = policies.get(policy).params.some((param) => param.name === 'unknownClass');
   return run(workload(load), policy, {
+    // Every second machine counts its devices as block devices: those policies block or deadlock.
+    set: hasClass && load.seed % 2 === 0 ? { unknownClass: 'block' } : {},
     geometry: geometryOf({ slots, areas: Math.min(areas, slots / 128), minAlignMasks: [0, 0xfff, 0x1ff, 0, 0xffff] }),
     environment: environmentOf({ fragmentation, seed: load.seed }),
   });
+}
+
+/** Points of a series that contradict themselves or the one before. */
+function brokenPoints(series: ReplaySeries): number[] {
+  const broken: number[] = [];
+  for (let i = 0; i < series.length; i++) {
+    const fits = series.usedSlots[i] <= series.capacitySlots[i] + series.transientSlots[i];
+    const isBelow = series.usedSlots[i] <= series.hiwaterSlots[i];
+    const isLater =
+      i === 0 || (series.timeNs[i] >= series.timeNs[i - 1] && series.failures[i] >= series.failures[i - 1]);
+    if (!fits || !isBelow || !isLater) {
+      broken.push(i);
+    }
+  }
+  return broken;
 }
 
 /** Everything of a result as one text. */
@@ -45,17 +63,12 @@ describe('every policy, on any workload', () => {
         expect(Object.values(result.failuresByCause).reduce((sum, count) => sum + count, 0)).toBe(result.failed);
         expect(result.failures).toHaveLength(result.failed);
         const { series } = result;
-        for (let i = 0; i < series.length; i++) {
-          expect(series.usedSlots[i]).toBeLessThanOrEqual(series.capacitySlots[i] + series.transientSlots[i]);
-          expect(series.hiwaterSlots[i]).toBeGreaterThanOrEqual(series.usedSlots[i]);
-          expect(i === 0 || series.timeNs[i] >= series.timeNs[i - 1]).toBe(true);
-          expect(i === 0 || series.failures[i] >= series.failures[i - 1]).toBe(true);
-        }
+        expect(brokenPoints(series)).toEqual([]);
         expect(series.usedSlots[series.length - 1]).toBe(0);
         expect(result.memory.peakBytes).toBe(Math.max(...series.memoryBytes));
         expect(result.usedHighWaterSlots).toBe(Math.max(...series.hiwaterSlots));
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -65,15 +78,17 @@ describe('every policy, on any workload', () => {
         const first = dump(replayed(load, policy, slots, areas, fragmentation));
         expect(dump(replayed(load, policy, slots, areas, fragmentation))).toBe(first);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
-  it('never gives one slot to two live mappings, and keeps them inside their pools', () => {
+  it('never gives one byte to two live mappings, and keeps them inside their pools', () => {
     fc.assert(
       fc.property(shapes, ({ load, policy, slots, areas, fragmentation }) => {
         const tables = workload(load);
         const result = replayed(load, policy, slots, areas, fragmentation);
+        // Stalls shift ends: the recorded lines no longer say who lives when.
+        fc.pre(result.stalls.count === 0);
         const { enterLine, unmapLine } = tables.requests.columns;
         const events: { line: number; row: number; isBirth: boolean }[] = [];
         for (let row = 0; row < load.requests; row++) {
@@ -83,25 +98,26 @@ describe('every policy, on any workload', () => {
         }
         events.sort((a, b) => a.line - b.line);
         const poolById = new Map(result.pools.map((pool) => [pool.id, pool]));
-        const owner = new Map<string, number>();
+        const live = new Map<number, { start: number; end: number }>();
         for (const { row, isBirth } of events) {
+          if (!isBirth) {
+            live.delete(row);
+            continue;
+          }
           const pool = poolById.get(result.requests.pool[row])!;
           expect(pool).toBeDefined();
-          const address = result.requests.bounceAddress[row];
-          expect(address).toBeGreaterThanOrEqual(pool.start);
-          expect(address + tables.requests.columns.sizeBytes[row]).toBeLessThanOrEqual(pool.start + pool.slots * 2048);
-          for (let offset = 0; offset < result.requests.slots[row]; offset++) {
-            const slot = `${pool.id}/${result.requests.slot[row] + offset}`;
-            if (isBirth) {
-              expect(owner.has(slot)).toBe(false);
-              owner.set(slot, row);
-            } else {
-              owner.delete(slot);
-            }
+          const start = result.requests.bounceAddress[row];
+          const end = start + tables.requests.columns.sizeBytes[row];
+          expect(start).toBeGreaterThanOrEqual(pool.start);
+          // Until 6.7 the free counts of a short pool reach past its end, and so may a mapping in a transient pool.
+          if (policy !== 'dynamic-v4' || pool.kind !== 'transient') {
+            expect(end).toBeLessThanOrEqual(pool.start + pool.slots * 2048);
           }
+          expect([...live.values()].some((other) => start < other.end && other.start < end)).toBe(false);
+          live.set(row, { start, end });
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });

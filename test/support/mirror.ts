@@ -1,84 +1,92 @@
-import { createRequestTable, EvidenceBit, Outcome, type TraceTables } from '../../src/model/tables';
-import { readFixtureText } from './fixtures';
-import { appendRequest, hardIrqContext, processContext, tablesOf } from './replayTables';
+import type { Analysis } from '../../src/analysis/analysis';
+import { createAnalysis } from '../../src/analysis/createAnalysis';
+import { ReplayOutcome, type ReplayResult } from '../../src/model/replayResult';
+import { readFixture, readFixtureText } from './fixtures';
 
-/** Tables of a mirror capture, and the operation number of each request. */
-export interface MirrorSource {
-  readonly tables: TraceTables;
-  /** Per request row: op_index of the plan. */
-  readonly ops: readonly number[];
+/** What a real kernel did with the same sequence of maps. */
+export interface MirrorTarget {
+  /** Bounce address per map, in order; NaN when it failed. */
+  readonly bounce: readonly number[];
+  readonly failed: number;
+  /** Pools added during the run; `beforeMap` is the number of maps before it could be used. */
+  readonly added: readonly MirrorPool[];
 }
 
-/** What a real kernel did with the same operations. */
-export interface MirrorTarget {
-  /** op_index of a map → bounce address, NaN when it failed. */
-  readonly bounceByOp: ReadonlyMap<number, number>;
-  readonly failed: number;
-  /** Pools added during the run; `beforeOp` is the first map after which it could be used. */
-  readonly added: readonly {
-    readonly start: number;
-    readonly slots: number;
-    readonly areas: number;
-    readonly beforeOp: number;
-  }[];
+export interface MirrorPool {
+  readonly start: number;
+  readonly slots: number;
+  readonly areas: number;
+  readonly beforeMap: number;
 }
 
 /** Devices swlab.0 to swlab.4 of the controlled driver. */
-export const mirrorMinAlignMasks = [0, 0xfff, 0x1ff, 0, 0xffff];
+export const mirrorMinAlign = { 'swlab.0': 0, 'swlab.1': 0xfff, 'swlab.2': 0x1ff, 'swlab.3': 0, 'swlab.4': 0xffff };
+/** Where the boot pool of every configuration ends. */
+export const mirrorPoolEnd = 0x7db8a000;
 
-export function readMirrorSource(name: string, options: { readonly direct?: boolean } = {}): MirrorSource {
-  const table = createRequestTable(16384);
-  const rowOfOp = new Map<number, number>();
-  const ops: number[] = [];
-  const lines = readFixtureText(`replay/${name}`).trimEnd().split('\n').slice(1);
-  lines.forEach((text, op) => {
-    const [kind, cpu, context, device, mask, original, sizeBytes, direction, enterUs, , failed] = text.split(',');
-    if (kind === 'M') {
-      rowOfOp.set(op, table.length);
-      ops.push(op);
-      appendRequest(table, {
-        device: Number(device),
-        cpu: Number(cpu),
-        context: context === 'p' ? processContext : hardIrqContext,
-        direction: Number(direction),
-        sizeBytes: Number(sizeBytes),
-        allocAlignBits: Math.log2(Number.parseInt(mask, 16) + 1),
-        original: Number.parseInt(original, 16),
-        outcome: failed === 'F' ? Outcome.failed : Outcome.served,
-        enterNs: Number(enterUs) * 1000,
-        enterLine: op + 1,
-        evidence: options.direct === true ? EvidenceBit.direct | EvidenceBit.dmaMap : EvidenceBit.probeReturn,
-      });
-    } else if (kind === 'U') {
-      // The fourth column of an unmap is the operation of its map.
-      const row = rowOfOp.get(Number(device))!;
-      table.columns.unmapLine[row] = op + 1;
-      table.columns.unmapExitLine[row] = op + 1;
-      table.columns.unmapEnterNs[row] = Number(enterUs) * 1000;
-      table.columns.pairing[row] = 1;
-    }
-  });
-  return { tables: tablesOf(table, { devices: ['swlab.0', 'swlab.1', 'swlab.2', 'swlab.3', 'swlab.4'] }), ops };
+/** The analysis of a mirror trace, with no other input. */
+export function readMirrorTrace(name: string): Analysis {
+  const builder = createAnalysis();
+  const source = builder.openSource({ path: name });
+  source.push(readFixture(`replay/${name}`));
+  source.end();
+  return builder.snapshot();
 }
 
 export function readMirrorTarget(name: string): MirrorTarget {
-  const bounceByOp = new Map<number, number>();
-  const added: { start: number; slots: number; areas: number; beforeOp: number }[] = [];
-  const waiting: { start: number; slots: number; areas: number }[] = [];
-  let failed = 0;
-  for (const text of readFixtureText(`replay/${name}`).trimEnd().split('\n').slice(1)) {
-    const [op, value] = text.split(',');
-    if (op === 'G') {
-      const [start, slots, areas] = value.split(':');
-      waiting.push({ start: Number.parseInt(start, 16), slots: Number(slots), areas: Number(areas) });
+  const bounce: number[] = [];
+  const added: MirrorPool[] = [];
+  for (const text of readFixtureText(`replay/${name}`).split('\n').slice(1, -1)) {
+    if (text.startsWith('G ')) {
+      const [start, slots, areas] = text.slice(2).split(':');
+      const beforeMap = bounce.length;
+      added.push({ start: Number.parseInt(start, 16), slots: Number(slots), areas: Number(areas), beforeMap });
+    } else {
+      bounce.push(text === '' ? Number.NaN : Number.parseInt(text, 16));
+    }
+  }
+  return { bounce, failed: bounce.filter(Number.isNaN).length, added };
+}
+
+/** The pools that the real kernel added, as the parameter `addedPools`. */
+export function addedPoolsOf(target: MirrorTarget): string {
+  return target.added
+    .map((pool) => `0x${pool.start.toString(16)}:${pool.slots}:${pool.areas}@#${pool.beforeMap}`)
+    .join(' ');
+}
+
+export interface Agreement {
+  readonly requests: number;
+  /** Outcome as in the real run. */
+  readonly outcome: number;
+  /** Served in both, from a listed pool. */
+  readonly served: number;
+  /** Of these, at the address of the real run. */
+  readonly address: number;
+  readonly transient: number;
+}
+
+/** Compares a replay with a real run, request by request. */
+export function agreement(target: MirrorTarget, result: ReplayResult): Agreement {
+  const transientPools = new Set(result.pools.filter((pool) => pool.kind === 'transient').map((pool) => pool.id));
+  const count = { requests: 0, outcome: 0, served: 0, address: 0, transient: 0 };
+  const { outcome, pool, bounceAddress } = result.requests;
+  for (let row = 0; row < outcome.length; row++) {
+    const isServed = outcome[row] === ReplayOutcome.served;
+    if (!isServed && outcome[row] !== ReplayOutcome.failed) {
       continue;
     }
-    for (const pool of waiting.splice(0)) {
-      added.push({ ...pool, beforeOp: Number(op) });
+    const real = target.bounce[count.requests++];
+    count.outcome += isServed === !Number.isNaN(real) ? 1 : 0;
+    if (!isServed || Number.isNaN(real)) {
+      continue;
     }
-    const isFailure = value === '';
-    failed += isFailure ? 1 : 0;
-    bounceByOp.set(Number(op), isFailure ? Number.NaN : Number.parseInt(value, 16));
+    if (transientPools.has(pool[row])) {
+      count.transient++;
+    } else {
+      count.served++;
+      count.address += bounceAddress[row] === real ? 1 : 0;
+    }
   }
-  return { bounceByOp, failed, added };
+  return count;
 }

@@ -61,7 +61,7 @@ export function workload(options: WorkloadOptions): TraceTables {
 /** Workloads of different shapes for property tests. */
 export const anyWorkload: fc.Arbitrary<WorkloadOptions> = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 31 }),
-  requests: fc.integer({ min: 1, max: 400 }),
+  requests: fc.integer({ min: 1, max: 250 }),
   live: fc.integer({ min: 1, max: 120 }),
   cpus: fc.constantFrom(1, 2, 4, 7),
   largest: fc.constantFrom(4096, 65536, 300_000),

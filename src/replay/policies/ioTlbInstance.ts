@@ -1,6 +1,6 @@
 import { createIoTlb, type IoTlb, isFailure, type PreparedPool, TlbDevice } from '../../allocator/ioTlb';
 import type { Pool } from '../../allocator/pool';
-import type { AllocatorPort, MapFailure, Placement, PoolSpec } from '../../allocator/types';
+import type { AllocatorPort, IoTlbSpec, MapFailure, Placement, PoolSpec } from '../../allocator/types';
 import { low32 } from '../../base/address';
 import type { Geometry } from '../../model/geometry';
 import type { ReplayPool } from '../../model/replayResult';
@@ -14,6 +14,10 @@ export interface IoTlbInstanceOptions {
   readonly dynamic: boolean;
   /** The growth worker runs. */
   readonly grows: boolean;
+  /** A miss may take a transient pool; without it, true where `dynamic` is. */
+  readonly canGrow?: boolean;
+  /** What differs from the allocator of the geometry. */
+  readonly spec?: Partial<IoTlbSpec>;
 }
 
 /** A pool given by the user instead of the worker. */
@@ -59,15 +63,17 @@ export class IoTlbInstance implements PolicyInstance {
   protected readonly params: ParamValues;
   protected readonly environment: Environment;
   protected readonly encrypted: boolean;
+  /** The allocator reads `canGrow` at each miss: policies that first try something else switch it. */
+  protected readonly spec: { -readonly [K in keyof IoTlbSpec]: IoTlbSpec[K] };
   protected nowNs: Nanoseconds = 0;
   private readonly devices: TlbDevice[];
   private readonly poolList: MutablePool[] = [];
   private readonly poolById = new Map<number, MutablePool>();
   private readonly scheduled: ScheduledPool[];
   private readonly grows: boolean;
-  private readonly pageSize: Bytes;
-  private readonly workerDelayNs: Nanoseconds;
-  private readonly workerRunNs: Nanoseconds;
+  protected readonly pageSize: Bytes;
+  protected readonly workerDelayNs: Nanoseconds;
+  protected readonly workerRunNs: Nanoseconds;
   private readonly rcuDelayNs: Nanoseconds;
   private attempts = 0;
   private workerStartAt = never;
@@ -86,10 +92,9 @@ export class IoTlbInstance implements PolicyInstance {
     this.environment = environment;
     this.encrypted = params.get('encrypted') === true;
     this.pageSize = geometry.pageSize.value;
-    this.tlb = createIoTlb(
-      ioTlbSpec(geometry, params, { dynamic: options.dynamic, canGrow: options.dynamic }),
-      portFor(environment, this.pageSize),
-    );
+    const canGrow = options.canGrow ?? options.dynamic;
+    this.spec = { ...ioTlbSpec(geometry, params, { dynamic: options.dynamic, canGrow }), ...options.spec };
+    this.tlb = createIoTlb(this.spec, portFor(environment, this.pageSize));
     const masks = masksByDevice(geometry, this.encrypted);
     this.devices = [];
     for (let device = 0; device < masks.length; device++) {
@@ -129,13 +134,41 @@ export class IoTlbInstance implements PolicyInstance {
     // Only swiotlb_map checks whether the device reaches the buffer; the IOMMU path maps it to an address of its own.
     const result = this.tlb.map(cpu, device, original, sizeBytes, allocAlignMask, allocAlignMask === 0);
     this.queueWorker();
+    return this.answer(result, 0);
+  }
+
+  /** The allocator's word as the answer to a request. */
+  protected answer(result: Placement | MapFailure, stallNs: Nanoseconds): MapResult {
     if (isFailure(result)) {
-      return { ok: false, failure: this.explain(result), stallNs: 0 };
+      return { ok: false, failure: this.explain(result), stallNs };
     }
     if (result.transient) {
       this.noteTransient(result);
     }
-    return { ok: true, placement: result, stallNs: 0 };
+    return { ok: true, placement: result, stallNs };
+  }
+
+  /** Runs the growth worker's whole job at once; false when there was no memory. */
+  protected growNow(): boolean {
+    const pool = this.tlb.runWorker();
+    this.lastWorkerFailed = pool === null;
+    if (pool !== null) {
+      this.notePool(pool, this.nowNs);
+      this.convert(pool);
+    }
+    return pool !== null;
+  }
+
+  /** Unlists an empty pool; its memory goes back after the grace period. */
+  protected removePool(pool: Pool): void {
+    this.tlb.removePool(pool);
+    this.convert(pool);
+    this.waitForRcu(pool.id);
+  }
+
+  private waitForRcu(pool: number): void {
+    this.rcuDueAt.push(this.nowNs + this.rcuDelayNs);
+    this.rcuPool.push(pool);
   }
 
   adopt(request: MapRequest, bounceAddress: Address): Placement | null {
@@ -165,8 +198,7 @@ export class IoTlbInstance implements PolicyInstance {
       this.tlb.cost.lookups++;
     }
     if (placement.transient) {
-      this.rcuDueAt.push(nowNs + this.rcuDelayNs);
-      this.rcuPool.push(placement.pool);
+      this.waitForRcu(placement.pool);
     }
   }
 
