@@ -356,7 +356,7 @@ function reportOf(analysis: Analysis, failure: FoundFailure, episodes: readonly 
       numbers,
       geometry: analysis.geometry,
       driver: failure.driver,
-      bounceOverflow: record !== null && isBounceOverflow(record),
+      bounceOverflow: record?.kind !== 'overflow' || isBounceOverflow(record),
       encrypted: isEncrypted(analysis),
       leak: leaks,
     }),

@@ -133,6 +133,9 @@ function growthWarnings(analysis: Analysis): WarningReport[] {
   ];
 }
 
+/** Devices with the same trouble are named up to this many. */
+const devicesNamed = 16;
+
 /** A device that cannot reach the end of the boot pool: a bounce buffer above its mask is refused after the search. */
 function maskWarnings(analysis: Analysis): WarningReport[] {
   const boot = analysis.geometry.pools.find((pool) => pool.kind === 'boot');
@@ -144,6 +147,9 @@ function maskWarnings(analysis: Analysis): WarningReport[] {
   const warnings: WarningReport[] = [];
   for (const device of analysis.tables.devices) {
     const bits = device.dmaMaskBits;
+    if (warnings.length === devicesNamed) {
+      break;
+    }
     if (bits > 0 && bits < 64 && 2 ** bits < end && device.dmaMaskLine > 0) {
       const part = start >= 2 ** bits ? 'all of the pool' : 'part of the pool';
       warnings.push({

@@ -52,7 +52,7 @@ export function createTerminal(): Terminal {
       }
     },
     style: mayColour ? coloured : plain,
-    width: stdout.isTTY === true ? Math.max(40, stdout.columns ?? 100) : 100,
+    width: stdout.isTTY === true ? Math.max(40, stdout.columns || 100) : 100,
   };
 
   function clear(): void {

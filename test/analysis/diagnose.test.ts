@@ -187,7 +187,9 @@ describe('a failure in a trace is judged by the recorded addresses', () => {
     const analysis = handMade({ requests: [failing(2048)], geometry: { start: 2 ** 33 } });
     const device = analysis.tables.devices[0] as { dmaMaskBits: number };
     device.dmaMaskBits = 32;
-    expect(diagnose(analysis).failures[0]!.cause).toBe('address-limit');
+    const [failure] = diagnose(analysis).failures;
+    expect(failure!.cause).toBe('address-limit');
+    expect(failure!.advice[0]).toMatch(/its place does/);
   });
 
   it('sees slots that were released before', () => {
