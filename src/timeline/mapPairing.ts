@@ -316,7 +316,10 @@ export class MapPairing {
       columns.sgIndex[row] = Math.min(i, 65535);
       columns.sgCount[row] = Math.min(total, 65535);
     }
-    this.unmaps.lists.add({ device, originals: event.sgOriginal.slice(0, rows.length), total, rows: all });
+    this.unmaps.lists.add(
+      { device, originals: event.sgOriginal.slice(0, rows.length), total, rows: all },
+      (row) => columns.unmapLine[row] !== 0,
+    );
   }
 
   /** Position of the last printed element of a cut list: by counting when every element bounced, else by address. */

@@ -40,7 +40,10 @@ export class UnmapPairing {
           if (old === row) {
             return;
           }
-          if ((columns.evidence[old] & EvidenceBit.direct) === 0) {
+          if (columns.unmapLine[old] !== 0) {
+            // Known by two addresses (behind an IOMMU), and ended by the other one.
+            live.remove(address, entry);
+          } else if ((columns.evidence[old] & EvidenceBit.direct) === 0) {
             this.supersede(address, entry, row, lateDone);
             lateDone = -1;
           }
@@ -111,7 +114,8 @@ export class UnmapPairing {
       return;
     }
     const device = this.state.shared.devices.rowOf(event.device);
-    const list = this.lists.take(device, event.sgOriginal, event.sgCount);
+    const { unmapLine } = this.state.shared.requests.columns;
+    const list = this.lists.take(device, event.sgOriginal, event.sgCount, (row) => unmapLine[row] !== 0);
     if (list === undefined) {
       this.state.unpairedUnmaps += this.state.hasUnmapProbe ? 0 : event.sgCount;
       return;

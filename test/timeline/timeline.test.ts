@@ -442,6 +442,38 @@ describe('unmaps', () => {
     );
   });
 
+  it('behind an IOMMU: the bounce address from the probe, the DMA address in the dma events', () => {
+    const once = (micro: number, slot: string): string => `
+  a-7  [001] .....  1.${micro}1: swiotlb_bounced: dev_name: d0 dma_mask=ffffffff dev_addr=1000 size=512 NORMAL
+  a-7  [001] .....  1.${micro}2: map_ret: (iommu_dma_map_page+0x5c/0x230 <- swiotlb_tbl_map_single) dev="d0" orig=0x1000 size=512 tlb=0x${slot}
+  a-7  [001] .....  1.${micro}3: dma_map_page: d0 dir=TO_DEVICE dma_addr=fffff000 size=512 phys_addr=1000 attrs=
+  a-7  [001] .....  1.${micro}4: unmap: (__swiotlb_tbl_unmap_single+0x4/0x60) dev="d0" tlb=0x${slot} size=512
+  a-7  [001] .....  1.${micro}5: dma_unmap_page: d0 dir=TO_DEVICE dma_addr=fffff000 size=512 attrs=`;
+    check(once(10000, '70001000') + once(20000, '70003000'), [
+      'd0 512 @70001000 served exact 1-2..4-5 bounced+dmaMap+probeReturn+dmaUnmap+probeUnmapEnter',
+      'd0 512 @70003000 served exact 6-7..9-10 bounced+dmaMap+probeReturn+dmaUnmap+probeUnmapEnter',
+    ]);
+  });
+
+  it('a list whose dma_unmap_sg never came does not take the next one', () => {
+    const list = (micro: number, slot: string): string =>
+      `  a-7  [001] .....  1.00${micro}: dma_map_sg: d0 dir=TO_DEVICE nents=1/1 ents=1/1 dma_addrs={0x${slot}} sizes={0x1000} phys_addrs={0x1000} attrs=`;
+    const tables = read(
+      [
+        '[    0.800000] software IO TLB: mapped [mem 0x0000000070000000-0x0000000070100000] (1MB)',
+        unmap(1, '70009000'),
+        list(1000, '70001000'),
+        list(1001, '70001000'),
+        '  a-7  [001] .....  1.001002: dma_unmap_sg: d0 dir=TO_DEVICE phys_addrs={0x1000} attrs=',
+      ].join('\n'),
+    );
+    expect([...tables.requests.columns.pairing.slice(0, 3)]).toEqual([
+      Pairing.unseenMap,
+      Pairing.reused,
+      Pairing.exact,
+    ]);
+  });
+
   it('a scatterlist: the dma line first, the probes after it', () => {
     check(
       `
