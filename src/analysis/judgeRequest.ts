@@ -3,6 +3,7 @@ import { causes } from '../model/cause';
 import type { LogRecord } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
 import { ReplayOutcome } from '../model/replayResult';
+import { Outcome } from '../model/tables';
 import { SEGMENT_BYTES, SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import type { FailureFacts } from './occupancy';
@@ -90,7 +91,7 @@ function numbersOfRequest(
     sizeBytes,
     neededSlots,
     totalSlots: facts.totalSlots,
-    usedSlots: facts.usedSlots,
+    usedSlots: Math.min(facts.totalSlots, facts.usedSlots + slotsOfEarlierElements(analysis, row)),
     // A hole that would have been enough shows that mappings are unseen, so its size proves nothing.
     largestHole: facts.placeable ? -1 : facts.largestHole,
     level: 'derived',
@@ -158,8 +159,29 @@ function judgeByState(
     if (facts.misaligned && facts.usedSlots >= numbers.usedSlots) {
       return 'alignment';
     }
+    // The earlier elements of the list lay somewhere in the room that the recorded addresses show.
+    if (slotsOfEarlierElements(analysis, row) > 0) {
+      return 'fragmented';
+    }
   }
   return joined === null ? 'unknown' : judgeLine(joined);
+}
+
+/**
+ * Slots of the elements of the same scatterlist that were served before this one failed. They were given back at once
+ * and no event names their addresses, but while this element was searched for they were taken.
+ */
+function slotsOfEarlierElements(analysis: Analysis, row: number): number {
+  const { columns } = analysis.tables.requests;
+  const group = columns.sgGroup[row];
+  let slots = 0;
+  for (let other = group; group >= 0 && other < row; other++) {
+    const isEarlier = columns.sgGroup[other] === group && columns.outcome[other] === Outcome.rolledBack;
+    if (isEarlier && Number.isNaN(columns.recordedBounce[other])) {
+      slots += Math.ceil(requestPaddedBytes(analysis, other) / SLOT_BYTES);
+    }
+  }
+  return slots;
 }
 
 /**

@@ -226,6 +226,14 @@ describe('a failure in a trace is judged by the recorded addresses', () => {
     expect([...facts.values()].map((fact) => fact.largestHole)).toEqual([118, 80]);
   });
 
+  it('counts the earlier elements of its scatterlist, which were given back at once', () => {
+    const list = { sgGroup: 1, sgCount: 2 };
+    const first = { sizeBytes: 60 * 2048, outcome: Outcome.rolledBack, ...list };
+    const requests = (size: number) => [at(0, 10), first, failing(size * 2048, { ...list, sgIndex: 1, enterLine: 3 })];
+    check({ requests: requests(60) }, { cause: 'pool-full', message: /58 of 128 are free/ });
+    check({ requests: requests(50) }, { cause: 'fragmented', message: /58 of 128 are free, but none where/ });
+  });
+
   it('names who holds the slots', () => {
     const requests = [at(0, 100, 0, { device: 1 }), at(100, 28, 0, { device: 2 }), failing(2048)];
     expect(holdersAt(handMade({ requests }), 0, 3).map(({ device, slots }) => [device, slots])).toEqual([
