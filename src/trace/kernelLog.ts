@@ -391,6 +391,8 @@ const triggers = [
   'Allowing',
   'nr_cpu_ids',
   'Memory',
+  'AMD Secure',
+  'tdx: ',
   'CONFIG_',
   'lockup',
   'LOCKUP',

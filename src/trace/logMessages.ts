@@ -51,7 +51,7 @@ const rules: readonly MessageRule[] = [
   },
   // lib/swiotlb.c until 4.20.
   {
-    pattern: /(?:DMA: )?Out of SW-IOMMU space for (\d+) bytes(?: at device ([^\s"'`\\]+))?/,
+    pattern: /(?:(?:PCI-)?DMA: )?Out of SW-IOMMU space for (\d+) bytes(?: at device ([^\s"'`\\]+))?/,
     deviceMessage: true,
     facts: ([, size, device]) => ({ kind: 'out-of-space', sizeBytes: Number(size), ...deviceOf(device) }),
   },
@@ -70,7 +70,7 @@ const rules: readonly MessageRule[] = [
   // 4.18 to 5.7; `device mask` and a caller's name before.
   {
     pattern:
-      /(?:(?<=: )\w+: )?overflow (?:0x)?([0-9a-f]+)\+(\d+) of (?:DMA|device) mask (?:0x)?([0-9a-f]+)(?: bus (?:limit|mask) (?:0x)?([0-9a-f]+))?/,
+      /(?:(?:nommu_\w+|(?<=: )\w+): )?overflow (?:0x)?([0-9a-f]+)\+(\d+) of (?:DMA|device) mask (?:0x)?([0-9a-f]+)(?: bus (?:limit|mask) (?:0x)?([0-9a-f]+))?/,
     deviceMessage: true,
     facts: ([, address, size, mask, limit]) => overflow(address, size, mask, limit),
   },
@@ -166,7 +166,7 @@ const rules: readonly MessageRule[] = [
   { pattern: /software IO TLB: No low mem/, deviceMessage: false, facts: () => ({ kind: 'no-low-mem' }) },
   {
     pattern:
-      /(?:software IO TLB: )?(?:\w+: )?(?:(?:Failed|Unable) to allocate (?:(\d+) bytes )?(?:for )?(?:tlb structure|SWIOTLB|swiotlb)|Cannot allocate buffer)\w*/i,
+      /(?:software IO TLB: )?(?:\w+: )?(?:(?:Failed|Unable) to allocate (?:(\d+) bytes )?(?:for )?(?:tlb structure|SWIOTLB|swiotlb)|Cannot allocate (?:SWIOTLB )?buffer)\w*/i,
     deviceMessage: false,
     facts: ([match, size], text) =>
       /IO TLB|swiotlb|tlb structure/i.test(match + text)
@@ -180,9 +180,10 @@ const rules: readonly MessageRule[] = [
     facts: () => ({ kind: 'memory-encryption' }),
   },
   {
-    pattern: /Memory Encryption (?:Features )?(?:is )?active:? ((?:AMD|Intel)[\w /-]*)/i,
+    pattern:
+      /(?:AMD |Intel )?Memory Encryption (?:Features )?(?:is )?active:?(?: ((?:AMD |Intel )?(?:SEV|SME|TDX|SEV-ES|SEV-SNP)[\w /-]*))?|AMD Secure (?:Memory Encryption \(SME\)|Encrypted Virtualization \(SEV\)) active|tdx: Guest (?:detected|initialized)/i,
     deviceMessage: false,
-    facts: ([, features]) => ({ kind: 'memory-encryption', value: features.trim() }),
+    facts: ([, features]) => ({ kind: 'memory-encryption', value: (features ?? '').trim() }),
   },
   {
     pattern: /(?:software IO TLB: )?tearing down default memory pool/,

@@ -87,11 +87,7 @@ const rules: readonly PrefixRule[] = [
   {
     pattern: /\d{1,7},\d+,(\d{1,16}),[^;\s]*;/y,
     stamps: true,
-    stamp: ([, microseconds]) => {
-      const total = Number(microseconds);
-      const seconds = Math.floor(total / 1e6);
-      return { seconds, nanoseconds: (total - seconds * 1e6) * 1000, family: 'boot' };
-    },
+    stamp: ([, microseconds]) => microsecondStamp(microseconds, 'boot'),
   },
   { pattern: /[\w.-]+\s+kernel(?:\[\d+\])?:/y, stamps: true, afterStamp: true },
   { pattern: /kernel(?:\[\d+\])?:/y, stamps: true },
@@ -116,6 +112,14 @@ export function stripPrefix(text: string): LogPrefix {
   let stamped = false;
   let boot: Stamp = null;
   let wall: Stamp = null;
+  const entry = text.includes('{') ? journalEntry.exec(text) : null;
+  if (entry !== null) {
+    // journalctl -o json and other loggers: the message is one member among many.
+    cursor = entry[0].length;
+    stamped = true;
+    boot = microsecondStamp(/"__MONOTONIC_TIMESTAMP"\s*:\s*"?(\d{1,16})/.exec(text)?.[1], 'boot');
+    wall = microsecondStamp(/"__REALTIME_TIMESTAMP"\s*:\s*"?(\d{1,17})/.exec(text)?.[1], 'wall');
+  }
   for (let round = 0; round < 24 && cursor < text.length; round++) {
     const before = cursor;
     for (const rule of rules) {
@@ -151,6 +155,18 @@ export function stripPrefix(text: string): LogPrefix {
     nanoseconds: stamp?.nanoseconds ?? Number.NaN,
     family: stamp?.family ?? 'boot',
   };
+}
+
+/** `{ … "MESSAGE" : "` up to where the message begins. */
+const journalEntry = /^[^{]{0,40}\{(?:.*?[{,\s])?"(?:MESSAGE|message|msg|log)"\s*:\s*"/;
+
+function microsecondStamp(digits: string | undefined, family: ClockFamily): Stamp {
+  if (digits === undefined) {
+    return null;
+  }
+  const total = Number(digits);
+  const seconds = Math.floor(total / 1e6);
+  return { seconds, nanoseconds: (total - seconds * 1e6) * 1000, family };
 }
 
 function secondsStamp(seconds: string, fraction: string): Stamp {

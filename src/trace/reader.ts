@@ -2,7 +2,7 @@ import type { StringTable } from '../base/stringTable';
 import type { TraceSink } from '../model/events';
 import type { Problem } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
-import { asciiBytes, Byte, decodeUtf8, isBlank, isWord, startsWithAt } from './bytes';
+import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, isWord, startsWithAt } from './bytes';
 import { ReaderContext, Verdict, type VerdictCode } from './context';
 import { DebugfsCsv } from './debugfsCsv';
 import { DebugfsText } from './debugfsText';
@@ -98,6 +98,8 @@ class TextReader implements TraceReader {
   private readonly statistics = new ByteStatistics();
   private utf16: Utf16Decoder | null = null;
   private firstByte = -1;
+  /** An event line that lacks its end: the next lines may bring it. */
+  private partial: PartialLines | null = null;
   private noContextLines = 0;
   private preferLatency = false;
   private stopped = false;
@@ -160,6 +162,7 @@ class TextReader implements TraceReader {
       this.splitter.end();
     }
     this.messages.flush();
+    this.flushPartial();
     this.debugfs.flush();
     if (this.statistics.total === 0) {
       context.problem('empty-input', 'The input is empty.', 0);
@@ -256,28 +259,110 @@ class TextReader implements TraceReader {
       context.count(Verdict.understood, context.line, noText);
       return;
     }
+    if (this.partial !== null && this.joinPartial(this.partial, buffer, start, end)) {
+      return;
+    }
     const verdict = this.dispatch(buffer, start, end);
+    if (verdict === Verdict.bad && terminated && end - start <= maxWrappedBytes && this.mayWrap()) {
+      // Mail programs wrap long event lines: the rest may follow.
+      const bytes = buffer.slice(start, end);
+      this.partial = { lines: [{ line: context.line, byteOffset, bytes }], joined: bytes };
+      return;
+    }
+    this.settle(verdict, buffer, start, end, terminated);
+  }
+
+  /** Counts a line that is decided. */
+  private settle(verdict: VerdictCode, buffer: Uint8Array, start: number, end: number, terminated: boolean): void {
+    const { context } = this;
     if (verdict === Verdict.understood) {
       context.tally.understood++;
       return;
     }
-    if (verdict === Verdict.held) {
-      return;
-    }
-    const { line } = context;
-    if (verdict === Verdict.bad) {
+    if (verdict === Verdict.bad && !this.csv.active) {
       context.problem(
         terminated ? 'bad-line' : 'torn-line',
         terminated ? 'The line looks like an event but lacks fields or has some twice.' : 'The last line is cut off.',
       );
     }
-    context.count(verdict, line, () => decodeUtf8(buffer, start, Math.min(end, start + 200)));
+    context.count(verdict, context.line, () => decodeUtf8(buffer, start, Math.min(end, start + maxShownBytes)));
+  }
+
+  /** Only event lines are joined; tables and function_graph have no wrapped lines. */
+  private mayWrap(): boolean {
+    return !this.csv.active && this.run.id !== 'function-graph';
+  }
+
+  /** Tries the incomplete event line together with this one. False: the incomplete line is decided, this one is not. */
+  private joinPartial(partial: PartialLines, buffer: Uint8Array, start: number, end: number): boolean {
+    const { context } = this;
+    const rest = skipDecoration(buffer, start, end);
+    if (
+      rest < end &&
+      end - rest <= maxWrappedBytes &&
+      !startsLine(buffer, rest, end) &&
+      (partial.joined[partial.joined.length - 1] === Byte.colon || !this.isNoContext(buffer, rest, end))
+    ) {
+      const { line, byteOffset } = context;
+      const joined = join(partial.joined, buffer, rest, end);
+      this.at(partial.lines[0]);
+      const verdict = this.dispatchEvent(joined, 0, joined.length);
+      context.line = line;
+      context.byteOffset = byteOffset;
+      context.lineStart = start;
+      if (verdict === Verdict.understood || verdict === Verdict.counted) {
+        this.partial = null;
+        for (let i = 0; i <= partial.lines.length; i++) {
+          context.count(verdict, line, noText);
+        }
+        return true;
+      }
+      if (partial.lines.length < maxWrappedLines && context.terminated) {
+        const lines = [...partial.lines, { line, byteOffset, bytes: buffer.slice(start, end) }];
+        this.partial = { lines, joined };
+        return true;
+      }
+    }
+    this.flushPartial();
+    return false;
+  }
+
+  /** The incomplete event line stays incomplete; the lines tried with it are read for themselves. */
+  private flushPartial(): void {
+    const { context, partial } = this;
+    if (partial === null) {
+      return;
+    }
+    this.partial = null;
+    const { line, byteOffset, lineStart, terminated } = context;
+    context.terminated = true;
+    for (const [index, held] of partial.lines.entries()) {
+      this.at(held);
+      const { bytes } = held;
+      const verdict = index === 0 ? Verdict.bad : this.dispatch(bytes, 0, bytes.length);
+      if (verdict === Verdict.held) {
+        this.messages.flush();
+      } else {
+        this.settle(verdict, bytes, 0, bytes.length, true);
+      }
+    }
+    context.line = line;
+    context.byteOffset = byteOffset;
+    context.lineStart = lineStart;
+    context.terminated = terminated;
+  }
+
+  private at({ line, byteOffset }: HeldLine): void {
+    this.context.line = line;
+    this.context.byteOffset = byteOffset;
+    this.context.lineStart = 0;
   }
 
   private tooLong(byteOffset: number, byteLength: number): void {
     const { context } = this;
     this.startLine(byteOffset);
     this.messages.flush();
+    this.flushPartial();
     context.problem('line-too-long', `A line of ${byteLength} bytes was skipped; the limit is ${maxLineBytes}.`);
     context.count(Verdict.bad, context.line, () => `(a line of ${byteLength} bytes)`);
   }
@@ -331,6 +416,37 @@ class TextReader implements TraceReader {
     return this.dispatchRare(buffer, start, first, end);
   }
 
+  /** The formats of event lines only. */
+  private dispatchEvent(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    let verdict = this.ftrace.parse(buffer, start, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat(this.ftrace.layout, verdict);
+    }
+    verdict = this.latency.parse(buffer, start, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('ftrace-latency', verdict);
+    }
+    const text = skipDecoration(buffer, start, end);
+    return this.isNoContext(buffer, text, end) ? this.parseNoContext(buffer, text, end) : Verdict.notMine;
+  }
+
+  private parseNoContext(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    const { context } = this;
+    const { header } = context;
+    header.cpu = -1;
+    header.pid = -1;
+    header.context = 0;
+    header.commStart = 0;
+    header.commEnd = 0;
+    header.timeNs = Number.NaN;
+    const verdict = this.events.parse(buffer, start, end);
+    if (verdict === Verdict.understood) {
+      context.orderOnly = true;
+      this.noContextLines++;
+    }
+    return this.countFormat('ftrace-nocontext', verdict);
+  }
+
   private dispatchRare(buffer: Uint8Array, start: number, first: number, end: number): VerdictCode {
     const { context } = this;
     let verdict = parseLostEvents(context, buffer, first, end);
@@ -347,19 +463,7 @@ class TextReader implements TraceReader {
     }
     const text = skipDecoration(buffer, first, end);
     if (this.isNoContext(buffer, text, end)) {
-      const { header } = context;
-      header.cpu = -1;
-      header.pid = -1;
-      header.context = 0;
-      header.commStart = 0;
-      header.commEnd = 0;
-      header.timeNs = Number.NaN;
-      context.orderOnly = true;
-      verdict = this.events.parse(buffer, text, end);
-      if (verdict === Verdict.understood) {
-        this.noContextLines++;
-      }
-      return this.countFormat('ftrace-nocontext', verdict);
+      return this.parseNoContext(buffer, text, end);
     }
     verdict = this.debugfs.parse(buffer, start, end);
     if (verdict !== Verdict.notMine) {
@@ -477,6 +581,50 @@ class TextReader implements TraceReader {
   }
 }
 
+interface HeldLine {
+  readonly line: number;
+  readonly byteOffset: number;
+  readonly bytes: Uint8Array;
+}
+
+interface PartialLines {
+  /** The incomplete event line and those that may continue it. */
+  readonly lines: readonly HeldLine[];
+  readonly joined: Uint8Array;
+}
+
+function join(first: Uint8Array, buffer: Uint8Array, start: number, end: number): Uint8Array {
+  const joined = new Uint8Array(first.length + 1 + end - start);
+  joined.set(first);
+  joined[first.length] = Byte.space;
+  joined.set(buffer.subarray(start, end), first.length + 1);
+  return joined;
+}
+
+const maxWrappedBytes = 2000;
+const maxWrappedLines = 3;
+const maxShownBytes = 200;
+
+/** Something that can only stand at the beginning of a line of a trace or log: no continuation. */
+function startsLine(buffer: Uint8Array, start: number, end: number): boolean {
+  if (buffer[start] === Byte.hash || startsWithAt(buffer, start, end, lostPrefix)) {
+    return true;
+  }
+  for (let i = start; i + 3 < end; i++) {
+    if (buffer[i] === Byte.openBracket) {
+      let next = i + 1;
+      while (next < end && (buffer[next] === Byte.space || buffer[next] === Byte.dot || isDigit(buffer[next]))) {
+        next++;
+      }
+      if (next > i + 1 && buffer[next] === Byte.closeBracket) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+const lostPrefix = asciiBytes('CPU:');
 const configComment = asciiBytes('# CONFIG_');
 const cpusHeader = asciiBytes('cpus=');
 const symbolWord = asciiBytes('swiotlb');

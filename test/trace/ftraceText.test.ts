@@ -401,6 +401,35 @@ describe('what is not an event of the field', () => {
   });
 });
 
+describe('event lines wrapped by a mail program', () => {
+  const line = `              nc-177     [002] b....     4.583553: ${bounced}`;
+  const next = `              nc-178     [003] b....     4.583554: ${bounced}`;
+  const wraps: Record<string, string> = {
+    'behind the time': line.replace(': swiotlb', ':\nswiotlb'),
+    'behind the device name': line.replace('07.0 dma', '07.0\ndma'),
+    'behind dev_name': line.replace('dev_name: ', 'dev_name:\n'),
+    'twice, in a mail quote': `> ${line.trimStart().replace('dev_name: ', 'dev_name:\n> ').replace(' size', '\n> size')}`,
+    'before FORCE': line.replace(' FORCE', '\nFORCE'),
+  };
+  for (const [where, text] of Object.entries(wraps)) {
+    it(`${where} are joined`, () => {
+      const { events, summary } = collect(`${next}\n${text}\n${next}\n`);
+      expect(events).toMatchObject([
+        { pid: 178, line: 1 },
+        { ...bouncedFields, pid: 177, cpu: 2, line: 2 },
+        { pid: 178 },
+      ]);
+      expect(summary.ledger).toMatchObject({ notUnderstood: 0, lines: text.split('\n').length + 2 });
+      expect(summary.problems).toEqual([]);
+    });
+  }
+  it('a torn line does not swallow the line behind it', () => {
+    const { events, summary } = collect(`${line.slice(0, 90)}\n${next}\n${line.slice(0, 90)}\nsome text\n${next}\n`);
+    expect(events.map(({ line: at }) => at)).toEqual([2, 5]);
+    expect(summary.ledger).toMatchObject({ lines: 5, understood: 2, notUnderstood: 3 });
+  });
+});
+
 describe('traces of real kernels', () => {
   const fixtures: readonly (readonly [name: string, format: string, kinds: Record<string, number>])[] = [
     ['default-dma.txt', 'ftrace', {}],

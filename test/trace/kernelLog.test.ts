@@ -167,6 +167,9 @@ const disguises: Record<string, (bare: string) => string> = {
   'quoted-printable': (bare) => `[    1.234567] ${bare}=20`,
   json: (bare) => `    "[    1.234567] ${bare}",`,
   'json member': (bare) => `{"MESSAGE":"${bare}","_HOSTNAME":"my-host"}`,
+  'journalctl json': (bare) =>
+    `{"_TRANSPORT":"kernel","PRIORITY":"4","__MONOTONIC_TIMESTAMP":"1234567","MESSAGE":"${bare}","_HOSTNAME":"my-host"}`,
+  'docker json': (bare) => `{"log":"[    1.234567] ${bare}\\n","stream":"stdout","time":"2026-11-20T11:30:53Z"}`,
   bullet: (bare) => `- [    1.234567] ${bare}`,
   'bullet code': (bare) => `- \`${bare}\``,
   star: (bare) => `* ${bare}`,
