@@ -52,6 +52,11 @@ function cardOfMany(analysis: Analysis, entries: readonly LineEntry[], query: Ho
   if (element !== undefined) {
     return mappingCard(analysis, element, query);
   }
+  const begun = entries.filter((entry) => (entry.roles & LineRole.enter) !== 0);
+  const own = begun[0];
+  if (own !== undefined && begun.length === 1) {
+    return mappingCard(analysis, own, query);
+  }
   const mapped = entries.filter((entry) => (entry.roles & (LineRole.map | LineRole.enter)) !== 0);
   const sameList = entries.every((entry) => columns.sgGroup[entry.row] === columns.sgGroup[entries[0].row]);
   if (!sameList) {

@@ -22,7 +22,7 @@ import { judgeRequest } from './judgeRequest';
 import { suspectedLeaks } from './leaks';
 import type { LineEntry } from './lineIndex';
 import { LineRole } from './lineIndex';
-import { holdersAt, minAlignMaskOf, requestPaddedBytes, slotRangeOf } from './occupancy';
+import { holdersAt, minAlignMaskOf, requestPaddedBytes, type SlotRange, slotRangeOf } from './occupancy';
 import type { HoverCard, HoverLine } from './reports';
 import { causeTitle, describeFailure } from './verdict';
 
@@ -42,11 +42,13 @@ export function mappingCard(analysis: Analysis, entry: LineEntry, query: Mapping
   const bounce = columns.recordedBounce[row];
   const onUnmap = (entry.roles & (LineRole.enter | LineRole.map)) === 0;
   const lines = [
-    whoLine(analysis, row),
+    whoLine(analysis, row, true),
     ...addressLines(analysis, row),
     ...listLines(analysis, row),
     ...(outcome === Outcome.failed ? failureLines(analysis, row) : lifetimeLines(analysis, row, onUnmap)),
+    ...copyLines(analysis, row),
     ...modelledLines(analysis, row, query.replay ?? null),
+    ...reproducedLines(analysis, row, query.recorded ?? null),
   ];
   return {
     range: wholeLine(query),
@@ -70,7 +72,7 @@ export function scatterlistCard(analysis: Analysis, entries: readonly LineEntry[
   const what = onUnmap ? 'Scatterlist released' : failed === undefined ? 'Scatterlist' : 'Scatterlist failed';
   const elements = rows.slice(0, 8).map((row): HoverLine => {
     const range = slotRangeOf(analysis, row);
-    const place = range === null ? '' : `, slots ${formatRange(range.firstSlot, range.firstSlot + range.slots - 1)}`;
+    const place = range === null ? '' : `, ${slotNumbers(range)}`;
     const address = Number.isNaN(columns.recordedBounce[row]) ? '' : ` at ${formatHex(columns.recordedBounce[row])}`;
     return {
       level: 'recorded',
@@ -85,7 +87,7 @@ export function scatterlistCard(analysis: Analysis, entries: readonly LineEntry[
     tone: failed === undefined ? 'served' : 'failed',
     badge: null,
     lines: [
-      whoLine(analysis, rows[0]),
+      whoLine(analysis, rows[0], false),
       ...elements,
       ...(more > 0
         ? [line('recorded', `… and ${plural(more, 'more element')}. Point at an address for its element.`)]
@@ -119,13 +121,17 @@ function verdictOf(analysis: Analysis, row: number, onUnmap: boolean, recorded: 
       }
       const slots = `${formatSlots(range.slots)} (${formatBytes(range.slots * SLOT_BYTES)})`;
       const area = range.area >= 0 && range.pool.kind !== 'transient' ? `, area ${formatCount(range.area)}` : '';
-      return `${verb} · ${slots} in ${range.pool.kind} pool${area}, slots ${formatRange(range.firstSlot, range.firstSlot + range.slots - 1)}`;
+      return `${verb} · ${slots} in ${range.pool.kind} pool${area}, ${slotNumbers(range)}`;
     }
   }
 }
 
+function slotNumbers(range: SlotRange): string {
+  return `${range.slots === 1 ? 'slot' : 'slots'} ${formatRange(range.firstSlot, range.firstSlot + range.slots - 1)}`;
+}
+
 /** Device and driver, direction, CPU and context, how much of the slots is used. */
-function whoLine(analysis: Analysis, row: number): HoverLine {
+function whoLine(analysis: Analysis, row: number, withSize: boolean): HoverLine {
   const { tables } = analysis;
   const { columns } = tables.requests;
   const device = tables.devices[columns.device[row]];
@@ -137,7 +143,7 @@ function whoLine(analysis: Analysis, row: number): HoverLine {
     parts.push(directionNames[columns.direction[row]]);
   }
   parts.push(describeWhere(columns.cpu[row], columns.context[row]));
-  if (!isDirect(analysis, row) && columns.sizeBytes[row] > 0) {
+  if (withSize && !isDirect(analysis, row) && columns.sizeBytes[row] > 0) {
     const slots = neededSlots(analysis, row);
     const mask = minAlignMaskOf(analysis.geometry, columns.device[row]);
     const why = mask > 0 ? ` (min_align_mask ${formatHex(mask)})` : '';
@@ -242,6 +248,31 @@ function lifetimeLines(analysis: Analysis, row: number, onUnmap: boolean): Hover
       ];
     }
   }
+}
+
+/** Every bounced map copies into the pool; the unmap copies back what the device wrote (swiotlb_bounce). */
+function copyLines(analysis: Analysis, row: number): HoverLine[] {
+  const { columns } = analysis.tables.requests;
+  const known = columns.outcome[row] === Outcome.served && columns.direction[row] !== Direction.none;
+  if (!known || isDirect(analysis, row) || columns.pairing[row] === Pairing.unseenMap) {
+    return [];
+  }
+  const back =
+    columns.direction[row] !== Direction.toDevice &&
+    columns.unmapLine[row] > 0 &&
+    (columns.attributes[row] & DmaAttribute.skipCpuSync) === 0;
+  const times = back ? 'twice (in and back)' : 'once';
+  return [line('derived', `Copied ${formatBytes(columns.sizeBytes[row])} ${times}`)];
+}
+
+/** The model of the recorded kernel came to the same address by itself. */
+function reproducedLines(analysis: Analysis, row: number, recorded: ReplayResult | null): HoverLine[] {
+  const bounce = analysis.tables.requests.columns.recordedBounce[row];
+  const same =
+    recorded !== null &&
+    recorded.requests.outcome[row] === ReplayOutcome.served &&
+    recorded.requests.bounceAddress[row] === bounce;
+  return same ? [line('modelled', 'Reproduced: the model of the recorded kernel gives this address, too')] : [];
 }
 
 function pairingRemark(pairing: number): string {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diagnose } from '../../src/analysis/diagnose';
 import { failureFactsOf, holdersAt } from '../../src/analysis/occupancy';
@@ -241,6 +242,75 @@ describe('a failure in a trace is judged by the recorded addresses', () => {
       [2, 28],
     ]);
     check({ requests }, { cause: 'pool-full', message: /78 % is held by dev1\.$/ });
+  });
+});
+
+describe('the state at a failure', () => {
+  /** The literal way: an array of slots, and every run counted from scratch. */
+  function naive(rows: readonly RequestRow[], failedAt: number, slots: number): { used: number; hole: number } {
+    const taken = new Array<boolean>(slots).fill(false);
+    for (const [i, row] of rows.entries()) {
+      const alive = i < failedAt && row.recordedBounce !== undefined && (row.unmapLine ?? Infinity) > failedAt + 1;
+      for (let slot = 0; alive && slot < row.sizeBytes! / 2048; slot++) {
+        taken[(row.recordedBounce! - base) / 2048 + slot] = true;
+      }
+    }
+    let hole = 0;
+    for (let segment = 0; segment < slots; segment += 128) {
+      let run = 0;
+      for (let slot = segment; slot < segment + 128; slot++) {
+        run = taken[slot] ? 0 : run + 1;
+        hole = Math.max(hole, run);
+      }
+    }
+    return { used: taken.filter(Boolean).length, hole };
+  }
+
+  it('equals the literal count for any order of maps, unmaps and failures', () => {
+    const step = fc.record({
+      segment: fc.nat(1),
+      first: fc.nat(99),
+      slots: fc.integer({ min: 1, max: 28 }),
+      fails: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 30 }),
+        fc.array(fc.nat(60), { maxLength: 30 }),
+        (steps, ends) => {
+          const owner = new Map<number, number>();
+          const rows = steps.map((one, i): RequestRow => {
+            const start = one.segment * 128 + one.first;
+            const free = Array.from({ length: one.slots }, (_, k) => start + k).every(
+              (slot) => (owner.get(slot) ?? -1) < 2 * i + 1,
+            );
+            if (one.fails || !free) {
+              // Larger than any hole: the state is never looked at twice.
+              return failing(262144, { enterLine: 2 * i + 1 });
+            }
+            const end = 2 * (i + 1 + (ends[i] ?? 99));
+            for (let k = 0; k < one.slots; k++) {
+              owner.set(start + k, end);
+            }
+            return at(start, one.slots, end, { enterLine: 2 * i + 1 });
+          });
+          const facts = failureFactsOf(handMade({ requests: rows, geometry: { slots: 256 } }));
+          for (const [row, found] of facts) {
+            const alive = rows.map((one, i) =>
+              i < row && (one.unmapLine ?? Infinity) <= 2 * row + 1 ? { ...one, recordedBounce: undefined } : one,
+            );
+            const expected = naive(
+              alive.map((one) => ({ ...one, unmapLine: undefined })),
+              row,
+              256,
+            );
+            if (found.largestHole < 128) {
+              expect({ used: found.usedSlots, hole: found.largestHole }).toEqual(expected);
+            }
+          }
+        },
+      ),
+    );
   });
 });
 

@@ -72,6 +72,7 @@ describe('hover on a mapping', () => {
       /^recorded: 0000:00:05\.0.* · to device · CPU 3, hard irq · 4 KiB of 4 KiB used$/m,
       /^recorded: Original address 0x200000000 · bounce address 0x10040000$/m,
       /^recorded: Lives 1\.204 ms → unmapped at line 6$/m,
+      /^derived: Copied 4 KiB once$/m,
     ]);
     expect(card.badge).toBe('0x10040000');
     expect(card.tone).toBe('served');
@@ -120,6 +121,31 @@ describe('hover on a mapping', () => {
     } as unknown as ReplayResult;
     check(0, 3, 'dma_map_page', [/^modelled: dynamic: another place \(transient pool, slot 0, 0x20000000\)$/m], replay);
     check(0, 5, 'dma_map_page', [/^modelled: dynamic: would have served it/m], replay);
+  });
+});
+
+describe('hover on a scatterlist', () => {
+  const list = [
+    bounced('1.000000', '200000000', 4096),
+    bounced('1.000001', '200004000', 2048),
+    `             fio-100     [003] d.h2.     1.000010: dma_map_sg: 0000:00:05.0 dir=FROM_DEVICE nents=2/2 ents=2/2 dma_addrs={0x10040000,0x10041000} sizes={0x1000,0x800} phys_addrs={0x200000000,0x200004000} attrs=`,
+    `             fio-100     [003] d.h2.     1.001010: dma_unmap_sg: 0000:00:05.0 dir=FROM_DEVICE phys_addrs={0x200000000,0x200004000} attrs=`,
+  ];
+  const lists = analysisOf(list, boot);
+  const hover = (line: number, word: string) =>
+    hoverAt(lists, { source: 0, line, lineText: list[line - 1]!, character: list[line - 1]!.indexOf(word) + 2 })!;
+
+  it('sums the list on its event and lists the elements', () => {
+    const card = hover(3, 'dma_map_sg');
+    expect(card.verdict).toBe('Scatterlist · 2 elements, 3 slots · 6 KiB for 6 KiB');
+    expect(card.lines.map((part) => part.text)).toContain('2: 2 KiB at 0x10041000, slot 130');
+    expect(hover(4, 'dma_unmap_sg').verdict).toMatch(/^Scatterlist released · 2 elements/);
+  });
+
+  it('shows one element on its own line and under its address', () => {
+    expect(hover(2, 'swiotlb_bounced').verdict).toMatch(/^Served · 1 slot \(2 KiB\) in boot pool, area 1, slot 130$/);
+    expect(hover(3, '0x10040000').verdict).toMatch(/slots 128–129$/);
+    expect(hover(3, '0x10041000').lines.map((part) => part.text)).toContain('Copied 2 KiB twice (in and back)');
   });
 });
 
