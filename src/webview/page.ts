@@ -87,7 +87,7 @@ function chartsSection(events: PageEvents): HTMLElement {
         ),
       ),
     ),
-    h('p', { id: 'readout' }),
+    h('div', { id: 'readout' }),
     plot('slots', 'Slots in use over time', 'plot-slots'),
     h('canvas', {
       id: 'overview',

@@ -6,7 +6,7 @@ import { type LineRef, type RunKey, runId, type TraceView } from '../protocol/vi
 import { Overview } from './charts/overview';
 import { clampRange, type Range } from './charts/scale';
 import { readTheme, watchTheme } from './charts/theme';
-import { readout, type ShownRun, Timeline, type TimelineModel } from './charts/timeline';
+import { type ShownRun, Timeline, type TimelineModel } from './charts/timeline';
 import { byId, fill, h } from './dom';
 import { poolSlotsParam } from './fixedSizes';
 import { type TimeFormat, timeFormat } from './format';
@@ -16,6 +16,7 @@ import { badges, figures, traceFacts } from './sections/header';
 import { fidelity, ledgerSection } from './sections/ledger';
 import { legend } from './sections/legend';
 import { policyBar, styleOf } from './sections/policies';
+import { readoutRows } from './sections/readout';
 import { summaryTable } from './sections/summary';
 import { whySection } from './sections/why';
 import { SeriesCache } from './series';
@@ -266,15 +267,7 @@ function renderRange(): void {
 
 function showReadout(timeNs: number | null): void {
   const model = timelineModel();
-  const element = byId('readout');
-  if (timeNs === null || model === null) {
-    fill(element, h('span', { class: 'muted' }, 'Point at the chart, or focus it and press ? for keys.'));
-    return;
-  }
-  const spanNs = model.range.toNs - model.range.fromNs;
-  const relative = model.hasTime ? ` (${time.relative(timeNs)})` : '';
-  const absolute = h('strong', null, time.absolute(timeNs, spanNs / 100));
-  fill(element, absolute, h('span', { class: 'muted' }, relative), `   ${readout(model, timeNs)}`);
+  fill(byId('readout'), model === null ? null : readoutRows(model, timeNs));
 }
 
 function showCapacityNote(isHidden: boolean, capacitySlots: number): void {

@@ -599,23 +599,25 @@ export class Timeline {
 /** Space for `262,144` and `1,023 MiB`. */
 const axisWidth = 62;
 
-/** One sentence for each run at a time, e.g. for the line under the title and for screen readers. */
-export function readout(model: TimelineModel, timeNs: number): string {
-  const parts: string[] = [];
-  for (const { label, series, run } of model.runs) {
-    const used = series === null ? null : valueAt(series, 'usedSlots', timeNs);
-    if (used !== null && series !== null) {
-      const capacity = valueAt(series, 'capacitySlots', timeNs) ?? 0;
-      parts.push(`${label} ${formatSlotsAndBytes(used)} of ${formatCount(capacity)}`);
-    }
-    const width = (model.range.toNs - model.range.fromNs) / 400;
-    const near = run.failures.filter((mark) => Math.abs(mark.timeNs - timeNs) <= width);
-    if (0 < near.length && near[0] !== undefined) {
-      const more = near.length === 1 ? '' : ` and ${formatCount(near.length - 1)} more`;
-      parts.push(`${label} fails here: ${causeWords[near[0].cause].label}, line ${formatCount(near[0].line)}${more}`);
-    }
-  }
-  return parts.join('   ');
+/** Failures of a run that are drawn at a time, give or take two pixels. */
+export function failuresNear(model: TimelineModel, { run }: ShownRun, timeNs: number): readonly FailureMark[] {
+  const widthNs = (model.range.toNs - model.range.fromNs) / 400;
+  return run.failures.filter((mark) => Math.abs(mark.timeNs - timeNs) <= widthNs);
+}
+
+/** The levels at a time as one sentence, for screen readers. */
+function spoken(model: TimelineModel, timeNs: number): string {
+  const parts = model.runs.flatMap((shown) => {
+    const used = shown.series === null ? null : valueAt(shown.series, 'usedSlots', timeNs);
+    const near = failuresNear(model, shown, timeNs)[0];
+    return [
+      used === null ? '' : `${shown.label} ${formatSlotsAndBytes(used)}`,
+      near === undefined
+        ? ''
+        : `${shown.label} fails here: ${causeWords[near.cause].label}, line ${formatCount(near.line)}`,
+    ];
+  });
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 function describe(canvas: HTMLCanvasElement, model: TimelineModel, cursorNs: number | null): void {
@@ -628,7 +630,7 @@ function describe(canvas: HTMLCanvasElement, model: TimelineModel, cursorNs: num
   canvas.setAttribute('aria-valuenow', String(Math.round(at)));
   canvas.setAttribute(
     'aria-valuetext',
-    cursorNs === null ? failures : `${model.time.absolute(at, spanNs)}: ${readout(model, at)}`,
+    cursorNs === null ? failures : `${model.time.absolute(at, spanNs)}: ${spoken(model, at)}`,
   );
 }
 

@@ -72,7 +72,7 @@ function button({ trace, shown, front, press }: PolicyBar, key: RunKey): HTMLEle
 }
 
 /** The line style of a policy, so that telling them apart does not rest on colour. */
-function swatch(style: RunStyle, isShown: boolean): SVGElement {
+export function swatch(style: RunStyle, isShown: boolean): SVGElement {
   return svg(
     'svg',
     { class: `swatch series-${style.series}`, width: 22, height: 8, 'aria-hidden': 'true' },
