@@ -2,44 +2,31 @@ import { formatHex } from '../base/address';
 import { lowerBound, upperBound } from '../base/bisect';
 import { causes } from '../model/cause';
 import type { EvidenceLevel } from '../model/evidence';
-import { known } from '../model/evidence';
-import type { Geometry, GeometryOverrides } from '../model/geometry';
 import { ReplayOutcome, type ReplayResult, type ReplaySeries } from '../model/replayResult';
-import type { TraceTables } from '../model/tables';
-import { type Nanoseconds, slotsToBytes } from '../model/units';
+import type { Nanoseconds } from '../model/units';
 import { commonParams } from '../replay/commonParams';
-import { calibrateFromFacts, createModelEnvironment, type Environment } from '../replay/environment';
-import { createReplayPlan, type ReplayPlan } from '../replay/plan';
 import { policies } from '../replay/policies';
 import type { Policy, PolicyParam } from '../replay/policy';
-import { defaultReplayOptions, type ReplayOptions, replay } from '../replay/replay';
+import { replay } from '../replay/replay';
 import type { ParamSettings } from '../replay/settings';
 import type { Analysis } from './analysis';
-import { inferGeometry } from './geometry';
 import { ledgerOf } from './ledger';
+import {
+  checkedSettings,
+  checkSomePolicyTakes,
+  environmentFrom,
+  geometryFor,
+  optionsFrom,
+  planOf,
+  policyOf,
+  type ReplayRequest,
+  settingsFor,
+} from './replaySetup';
 import type { CompareReport, LedgerReport, ReplayReport } from './reports';
-
-/** What to replay. Everything but the policy has a default. */
-export interface ReplayRequest {
-  readonly policy: string;
-  /** Parameters by name; texts are understood as the parameter's own type. */
-  readonly set?: ParamSettings;
-  /** The replayed kernel where it differs from the recorded one. */
-  readonly overrides?: GeometryOverrides;
-  /** Dry run for a confidential VM. */
-  readonly bounceAll?: boolean;
-  /** Sizing runs do without the series. */
-  readonly keepSeries?: boolean;
-}
 
 export interface ReplayAnswer {
   readonly report: ReplayReport;
   readonly result: ReplayResult;
-}
-
-/** A policy or parameter that does not exist, or a value it cannot take. The message names what is possible. */
-export class ReplaySettingError extends Error {
-  override readonly name = 'ReplaySettingError';
 }
 
 /** Replays the trace under a policy. Throws ReplaySettingError for settings that no policy has. */
@@ -137,157 +124,6 @@ export function policiesReport(): PoliciesReport {
       })),
     })),
   };
-}
-
-function policyOf(id: string): Policy {
-  const policy = policies.tryGet(id);
-  if (policy === undefined) {
-    throw new ReplaySettingError(`'${id}' is no policy; there are ${policies.ids().join(', ')}`);
-  }
-  return policy;
-}
-
-function paramsOf(policy: Policy): readonly PolicyParam[] {
-  return [...policy.params, ...commonParams];
-}
-
-function settingsFor(policyId: string, set: ParamSettings): ParamSettings {
-  const names = new Set(paramsOf(policyOf(policyId)).map((param) => param.name));
-  return Object.fromEntries(Object.entries(set).filter(([name]) => names.has(name)));
-}
-
-function checkSomePolicyTakes(policyIds: readonly string[], set: ParamSettings): void {
-  const names = new Set(policyIds.flatMap((id) => paramsOf(policyOf(id)).map((param) => param.name)));
-  for (const name of Object.keys(set)) {
-    if (!names.has(name)) {
-      throw new ReplaySettingError(`none of ${policyIds.join(', ')} has a parameter '${name}'`);
-    }
-  }
-}
-
-/** Settings with the type their parameter has. */
-function checkedSettings(policy: Policy, set: ParamSettings): ParamSettings {
-  const checked: Record<string, number | string | boolean> = {};
-  for (const [name, value] of Object.entries(set)) {
-    const param = paramsOf(policy).find((candidate) => candidate.name === name);
-    if (param === undefined) {
-      const names = paramsOf(policy).map((candidate) => candidate.name);
-      throw new ReplaySettingError(`policy '${policy.id}' has no parameter '${name}'; it has ${names.join(', ')}`);
-    }
-    checked[name] = checkedValue(param, value);
-  }
-  return checked;
-}
-
-function checkedValue(param: PolicyParam, value: number | string | boolean): number | string | boolean {
-  switch (typeof param.default) {
-    case 'boolean': {
-      if (typeof value === 'boolean') {
-        return value;
-      }
-      if (value === 'true' || value === 'false') {
-        return value === 'true';
-      }
-      throw new ReplaySettingError(`'${param.name}' is true or false, not '${value}'`);
-    }
-    case 'number': {
-      const number = typeof value === 'string' && value.trim() === '' ? Number.NaN : Number(value);
-      if (!Number.isFinite(number) || typeof value === 'boolean') {
-        throw new ReplaySettingError(`'${param.name}' is a number, not '${value}'`);
-      }
-      if (number < (param.min ?? Number.NEGATIVE_INFINITY) || number > (param.max ?? Number.POSITIVE_INFINITY)) {
-        const range = `${param.min ?? 'any'} … ${param.max ?? 'any'}`;
-        throw new ReplaySettingError(`'${param.name}' must be in ${range}, ${number} is not`);
-      }
-      return number;
-    }
-    default:
-      return String(value);
-  }
-}
-
-function optionsFrom(settings: ParamSettings, request: ReplayRequest): ReplayOptions {
-  const number = (name: string, fallback: number): number => Number(settings[name] ?? fallback);
-  const lifetime = settings['assumedLifetimeNs'];
-  return {
-    bounceAll: request.bounceAll ?? false,
-    dropRetries: settings['dropRetries'] !== false,
-    assumedLifetimeNs: number('assumedLifetimeNs', defaultReplayOptions.assumedLifetimeNs),
-    assumedLifetimeSteps: Number(lifetime ?? defaultReplayOptions.assumedLifetimeSteps),
-    lifetimeQuantile: number('lifetimeQuantile', defaultReplayOptions.lifetimeQuantile),
-    lifetimeScale: number('lifetimeScale', defaultReplayOptions.lifetimeScale),
-    context: settings['context'] === 'alwaysAtomic' ? 'alwaysAtomic' : 'fromFlags',
-    keepSeries: request.keepSeries ?? true,
-  };
-}
-
-/**
- * The replayed kernel: what the user gives, else what was recorded.
- * Devices stay those of the recording: their masks show in the recorded addresses, not in the pool to be tried.
- */
-function geometryFor(analysis: Analysis, overrides: GeometryOverrides | undefined): Geometry {
-  if (overrides === undefined || Object.keys(overrides).length === 0) {
-    return analysis.geometry;
-  }
-  const recorded = analysis.geometry.devices;
-  const givenMasks = overrides.minAlign ?? {};
-  const masks = Object.fromEntries(recorded.map((device) => [device.name, device.minAlignMask.value]));
-  const geometry = inferGeometry(analysis.tables, {
-    ...analysis.overrides,
-    ...overrides,
-    // Masks that are given are not inferred again, which is the costly part.
-    minAlign: { ...masks, ...givenMasks },
-  });
-  return {
-    ...geometry,
-    devices: geometry.devices.map((device) => {
-      const known = recorded.find((candidate) => candidate.device === device.device);
-      return known === undefined || device.name in givenMasks
-        ? device
-        : { ...device, minAlignMask: known.minAlignMask };
-    }),
-  };
-}
-
-/** The machine of the replay: calibrated from the trace's facts, else the seeded model. */
-function environmentFrom(tables: TraceTables, geometry: Geometry, settings: ParamSettings): Environment {
-  const setting = (name: string) => {
-    const given = settings[name];
-    const param = commonParams.find((candidate) => candidate.name === name)!;
-    return given === undefined
-      ? known(Number(param.default), 'default', param.source)
-      : known(Number(given), 'user', 'given by the user');
-  };
-  return createModelEnvironment({
-    seed: setting('seed').value,
-    fragmentation: setting('fragmentation'),
-    atomicPoolBytes: setting('coherentPoolBytes'),
-    pageSize: geometry.pageSize.value,
-    maxPageOrder: 10,
-    reserved: geometry.pools
-      .filter((pool) => Number.isFinite(pool.start.value))
-      .map((pool) => ({ start: pool.start.value, end: pool.start.value + slotsToBytes(pool.slots.value) })),
-    ...calibrateFromFacts(tables.facts),
-  });
-}
-
-const plans = new WeakMap<TraceTables, Map<boolean, { readonly key: string; readonly plan: ReplayPlan }>>();
-
-/** The order of all steps depends on the trace alone: built once and shared by its replays. */
-function planOf(tables: TraceTables, bounceAll: boolean): ReplayPlan {
-  let byMode = plans.get(tables);
-  if (byMode === undefined) {
-    byMode = new Map();
-    plans.set(tables, byMode);
-  }
-  const key = `${tables.requests.length}/${tables.requests.version}`;
-  const cached = byMode.get(bounceAll);
-  if (cached !== undefined && cached.key === key) {
-    return cached.plan;
-  }
-  const plan = createReplayPlan(tables, { bounceAll });
-  byMode.set(bounceAll, { key, plan });
-  return plan;
 }
 
 function reportOf(analysis: Analysis, policy: Policy, settings: ParamSettings, result: ReplayResult): ReplayReport {

@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { ReplaySettingError } from '../analysis/replay';
+import { ReplaySettingError } from '../analysis/replaySetup';
 import {
   type CommonFlags,
   type Context,

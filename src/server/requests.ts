@@ -1,4 +1,4 @@
-import { ReplaySettingError } from '../analysis/replay';
+import { ReplaySettingError } from '../analysis/replaySetup';
 import {
   cursorRequest,
   type LspParams,

@@ -4,13 +4,12 @@ import {
   compareReport,
   compareTraces,
   policiesReport,
-  type ReplayRequest,
-  ReplaySettingError,
   replayReport,
   requestsCsv,
   seriesCsv,
   seriesWindow,
 } from '../../src/analysis/replay';
+import { type ReplayRequest, ReplaySettingError } from '../../src/analysis/replaySetup';
 import type { ReplaySeries } from '../../src/model/replayResult';
 import { EvidenceBit, Outcome, type TraceTables } from '../../src/model/tables';
 import { type GeometryOptions, geometryOf, type RequestRow, tablesOf } from '../support/replayTables';
