@@ -6,6 +6,12 @@ import type { UnmapPairing } from './unmapPairing';
 /** Lists longer than this may have had a dma_map_sg line that did not fit the ring buffer (kernels before [TRUNCATED]). */
 const MAX_PRINTABLE_LIST = 128;
 const MAX_UNDECIDED = 16384;
+const MAX_UNREPEATED = 4096;
+
+interface FailedElement {
+  readonly rows: readonly number[];
+  readonly index: number;
+}
 
 /**
  * Scatterlists that failed: dma_map_sg prints only success, and the rollback prints nothing.
@@ -17,6 +23,11 @@ export class FailedLists {
   private readonly unmaps: UnmapPairing;
   /** Lists that wait for a sign that this trace records dma_map_sg at all. */
   private undecided: (readonly number[])[] = [];
+  /**
+   * Failed lists that were not repeated with success yet, by the original address of each element: what is repeated
+   * later shows where they began and how long they are.
+   */
+  private readonly unrepeated = new Map<number, FailedElement>();
 
   constructor(state: SourceState, contexts: Contexts, unmaps: UnmapPairing) {
     this.state = state;
@@ -47,7 +58,7 @@ export class FailedLists {
     if (this.state.hasDmaMap) {
       let first = 0;
       for (let at = 1; at <= attempts.length; at++) {
-        if (at === attempts.length || startsNewList(attempts, first, at)) {
+        if (at === attempts.length || this.startsNewList(attempts, first, at)) {
           this.closeList(attempts, first, at);
           first = at;
         }
@@ -70,7 +81,7 @@ export class FailedLists {
     const attempts = context.attempts;
     let first = 0;
     for (let at = 1; at < attempts.length; at++) {
-      if (startsNewList(attempts, first, at)) {
+      if (this.startsNewList(attempts, first, at)) {
         this.closeList(attempts, first, at);
         first = at;
       }
@@ -95,6 +106,7 @@ export class FailedLists {
     if (!isRecorded && ((last.seen & EvidenceBit.probeReturn) !== 0 || rows.length > MAX_PRINTABLE_LIST)) {
       return;
     }
+    this.learnFromHead(rows[0], -1);
     if (isRecorded || this.state.hasScatterlists) {
       this.failList(rows);
     } else if (this.undecided.length < MAX_UNDECIDED) {
@@ -102,7 +114,75 @@ export class FailedLists {
     }
   }
 
+  /**
+   * A list begins with this row: a run of failed attempts that has it inside was two lists.
+   * `total` is its length when it succeeded, -1 when it failed as well.
+   */
+  learnFromHead(row: number, total: number): void {
+    if (this.unrepeated.size === 0) {
+      return;
+    }
+    const { original, sizeBytes, device } = this.state.shared.requests.columns;
+    const known = this.unrepeated.get(original[row]);
+    if (known === undefined || known.rows[known.index] === row) {
+      return;
+    }
+    const { rows, index } = known;
+    if (device[rows[index]] !== device[row] || sizeBytes[rows[index]] !== sizeBytes[row]) {
+      return;
+    }
+    const cut = index > 0 ? index : total;
+    if (cut > 0 && cut < rows.length) {
+      this.failList(rows.slice(0, cut));
+      this.failList(rows.slice(cut));
+    }
+    if (total >= 0) {
+      this.forget(original[row]);
+    }
+  }
+
+  private forget(head: number): void {
+    const { original } = this.state.shared.requests.columns;
+    for (const row of this.unrepeated.get(head)?.rows ?? []) {
+      this.unrepeated.delete(original[row]);
+    }
+  }
+
+  private remember(rows: readonly number[]): void {
+    const { original } = this.state.shared.requests.columns;
+    for (const [index, row] of rows.entries()) {
+      this.unrepeated.delete(original[row]);
+      this.unrepeated.set(original[row], { rows, index });
+    }
+    for (const oldest of this.unrepeated.keys()) {
+      if (this.unrepeated.size <= MAX_UNREPEATED) {
+        break;
+      }
+      this.unrepeated.delete(oldest);
+    }
+  }
+
+  /** Attempts [first, at) are one list; does attempt `at` belong to another one? */
+  private startsNewList(attempts: readonly Attempt[], first: number, at: number): boolean {
+    const head = attempts[first];
+    const attempt = attempts[at];
+    if (
+      attempts[at - 1].failed ||
+      attempt.device !== head.device ||
+      (attempt.original === head.original && attempt.sizeBytes === head.sizeBytes)
+    ) {
+      return true;
+    }
+    // The first element of a list that failed before: that list is tried again.
+    const known = this.unrepeated.get(attempt.original);
+    const { sizeBytes, device } = this.state.shared.requests.columns;
+    return (
+      known?.index === 0 && sizeBytes[known.rows[0]] === attempt.sizeBytes && device[known.rows[0]] === attempt.device
+    );
+  }
+
   private failList(rows: readonly number[]): void {
+    this.remember(rows);
     const { columns } = this.state.shared.requests;
     const failed = rows[rows.length - 1];
     for (let i = 0; i < rows.length; i++) {
@@ -113,6 +193,12 @@ export class FailedLists {
       columns.evidence[row] |= EvidenceBit.scatterlist;
       if (columns.outcome[row] === Outcome.unknown) {
         columns.evidence[row] |= EvidenceBit.inferredOutcome;
+      }
+      if ((columns.evidence[row] & EvidenceBit.inferredUnmap) !== 0) {
+        // Taken for an element of a longer list before.
+        columns.evidence[row] &= ~EvidenceBit.inferredUnmap;
+        columns.pairing[row] = Pairing.open;
+        this.state.setReleased(row, Number.NaN, 0, 0);
       }
       if (row === failed) {
         columns.outcome[row] = Outcome.failed;
@@ -136,15 +222,4 @@ export class FailedLists {
     }
     this.state.shared.requests.version++;
   }
-}
-
-/** Attempts [first, at) are one list; does attempt `at` belong to another one? */
-function startsNewList(attempts: readonly Attempt[], first: number, at: number): boolean {
-  const head = attempts[first];
-  const attempt = attempts[at];
-  return (
-    attempts[at - 1].failed ||
-    attempt.device !== head.device ||
-    (attempt.original === head.original && attempt.sizeBytes === head.sizeBytes)
-  );
 }

@@ -316,6 +316,7 @@ export class MapPairing {
       columns.sgIndex[row] = Math.min(i, 65535);
       columns.sgCount[row] = Math.min(total, 65535);
     }
+    this.failedLists.learnFromHead(all[0], total);
     this.unmaps.lists.add(
       { device, originals: event.sgOriginal.slice(0, rows.length), total, rows: all },
       (row) => columns.unmapLine[row] !== 0,

@@ -287,6 +287,40 @@ describe('failed scatterlists', () => {
     expect(tables.counts).toMatchObject({ failed: 1, rolledBack: 1, retries: 2 });
   });
 
+  it('lists that fail one after the other: what is repeated later shows where each began', () => {
+    const outcomesOf = (lines: string[]): string[] =>
+      describeRows(read([mapped(1), ...lines].join('\n')))
+        .slice(3)
+        .map((line) => line.split(' ')[3]);
+    const end =
+      '  a-7  [001] .....  1.000090: dma_map_page: d0 dir=TO_DEVICE dma_addr=9000 size=512 phys_addr=9000 attrs=';
+    const run = [bounced(10, 'a000'), bounced(11, 'b000'), bounced(12, 'c000'), bounced(13, 'd000'), end];
+    expect(outcomesOf(run)).toEqual(['rolledBack', 'rolledBack', 'rolledBack', 'failed', 'served']);
+    // The third element begins a list of its own later.
+    expect(outcomesOf([...run, bounced(91, 'c000'), bounced(92, 'd000'), end]).slice(0, 4)).toEqual([
+      'rolledBack',
+      'failed',
+      'rolledBack',
+      'failed',
+    ]);
+    // It did before.
+    expect(outcomesOf([bounced(2, 'c000'), bounced(3, 'd000'), end, ...run]).slice(3, 7)).toEqual([
+      'rolledBack',
+      'failed',
+      'rolledBack',
+      'failed',
+    ]);
+    // The first list succeeds later and is two elements long.
+    const success =
+      '  a-7  [001] .....  1.000093: dma_map_sg: d0 dir=TO_DEVICE nents=2/2 ents=2/2 dma_addrs={0x70001000,0x70002000} sizes={0x1000,0x1000} phys_addrs={0xa000,0xb000} attrs=';
+    expect(outcomesOf([...run, bounced(91, 'a000'), bounced(92, 'b000'), success]).slice(0, 4)).toEqual([
+      'rolledBack',
+      'failed',
+      'rolledBack',
+      'failed',
+    ]);
+  });
+
   it('cut off: the newest list stays unknown', () => {
     check(
       [
