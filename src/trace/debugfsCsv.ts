@@ -103,6 +103,11 @@ export class DebugfsCsv {
         valid = false;
       }
     });
+    if (valid && numbers.used < 0 && numbers.nslabs < 0 && numbers.hiwater < 0 && context.terminated) {
+      // A kernel without a pool has none of the files: the row says just that.
+      context.name('debugfs sample without values').understood++;
+      return Verdict.understood;
+    }
     if (!valid || (numbers.used < 0 && numbers.nslabs < 0)) {
       // The header again, as appended files have it.
       if (/used/.test(text) && !/\d{3}/.test(text)) {

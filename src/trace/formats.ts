@@ -70,4 +70,10 @@ export const formats = new Registry<TraceFormat>([
     family: 'samples',
     sample: '/sys/kernel/debug/swiotlb/io_tlb_used:256',
   },
+  {
+    id: 'buddyinfo',
+    title: 'free pages by order (/proc/buddyinfo)',
+    family: 'samples',
+    sample: 'Node 0, zone   Normal      4      3      2      1      0      1      1      0      1      1    200',
+  },
 ]);

@@ -43,6 +43,9 @@ export class KernelMessages {
   private readonly hint: LogHint;
   private held: HeldLine | null = null;
   private lockup: PendingLockup | null = null;
+  /** Stamp of the journal entry being read; -1 unknown. */
+  private journalSeconds = -1;
+  private journalNanoseconds = 0;
   private fullWithTotals = 0;
   private fullWithoutTotals = 0;
   /** Records delivered and stamped lines seen: what makes the source a log. */
@@ -63,6 +66,14 @@ export class KernelMessages {
     if (end - start > maxLogLine) {
       return Verdict.text;
     }
+    if (startsWithAt(buffer, start, end, journalStamp)) {
+      // journalctl -o export prints one field per line; the stamp precedes the message.
+      const digits = /^\d{1,16}/.exec(decodeUtf8(buffer, start + journalStamp.length, end));
+      const microseconds = Number(digits?.[0] ?? Number.NaN);
+      this.journalSeconds = Math.floor(microseconds / 1e6);
+      this.journalNanoseconds = (microseconds % 1e6) * 1000;
+      return Verdict.text;
+    }
     const wanted =
       this.hint !== '' ||
       (context.origin === null && looksStamped(buffer, start, end)) ||
@@ -80,7 +91,7 @@ export class KernelMessages {
 
     const clean = cleanLine(decodeUtf8(buffer, start, end));
     const prefix = stripPrefix(clean.text);
-    const timeNs = this.timeOf(prefix);
+    const timeNs = this.timeOf(prefix, clean.text);
     if (prefix.stamped) {
       this.stampedLines++;
     }
@@ -214,12 +225,17 @@ export class KernelMessages {
     return (found.facts.sizeBytes ?? -1) < 0 || /^(?:,|\(sz)/.test(rest) || (rest === '' && othersHaveTotals);
   }
 
-  private timeOf(prefix: LogPrefix): number {
-    if (Number.isNaN(prefix.seconds)) {
+  private timeOf(prefix: LogPrefix, text: string): number {
+    const { context } = this;
+    let timeNs = Number.NaN;
+    if (!Number.isNaN(prefix.seconds)) {
+      timeNs = context.relativeNs(prefix.seconds, prefix.nanoseconds, prefix.family);
+    } else if (this.journalSeconds >= 0 && text.trimStart().startsWith('MESSAGE=')) {
+      timeNs = context.relativeNs(this.journalSeconds, this.journalNanoseconds, 'boot');
+    } else {
       return Number.NaN;
     }
-    const timeNs = this.context.relativeNs(prefix.seconds, prefix.nanoseconds, prefix.family);
-    this.context.noteTime(timeNs, 'log');
+    context.noteTime(timeNs, 'log');
     return timeNs;
   }
 
@@ -498,4 +514,5 @@ function looksStamped(buffer: Uint8Array, start: number, end: number): boolean {
   return startsWithAt(buffer, position, end, kernelColon) || startsWithAt(buffer, position, end, kernelWord);
 }
 
+const journalStamp = asciiBytes('__MONOTONIC_TIMESTAMP=');
 const kernelWord = asciiBytes('kernel:');

@@ -98,6 +98,8 @@ const rules: readonly PrefixRule[] = [
     stamps: false,
   },
   { pattern: /\d+[:-](?=\s*\[\s*\d+\.\d)/y, stamps: false },
+  // journalctl -o export and -o verbose.
+  { pattern: /MESSAGE=/y, stamps: true },
   // JSON members before the message, then the key of the message.
   { pattern: /[{,]?\s*"[\w.@-]{1,40}"\s*:\s*(?:"[^"\\]{0,60}"|[\d.]+|true|false|null)\s*,/y, stamps: false },
   { pattern: /[{,]?\s*"[\w.@-]{1,40}"\s*:\s*"/y, stamps: false },

@@ -478,6 +478,14 @@ class TextReader implements TraceReader {
         return this.countFormat('debugfs-csv', verdict);
       }
     }
+    if (
+      startsWithAt(buffer, first, end, nodePrefix) &&
+      /^Node\s+\d+, zone\s+\w+(?:\s+\d+)+\s*$/.test(decodeUtf8(buffer, first, Math.min(end, first + 400)))
+    ) {
+      // Free pages by order, per zone.
+      context.name('buddyinfo').counted++;
+      return this.countFormat('buddyinfo', Verdict.counted);
+    }
     if (startsWithAt(buffer, first, end, cpusHeader) && end - first < 12) {
       const cpus = Number(decodeUtf8(buffer, first + cpusHeader.length, end));
       if (Number.isInteger(cpus)) {
@@ -626,6 +634,7 @@ function startsLine(buffer: Uint8Array, start: number, end: number): boolean {
 
 const lostPrefix = asciiBytes('CPU:');
 const configComment = asciiBytes('# CONFIG_');
+const nodePrefix = asciiBytes('Node ');
 const cpusHeader = asciiBytes('cpus=');
 const symbolWord = asciiBytes('swiotlb');
 

@@ -72,6 +72,12 @@ describe('a table of samples', () => {
     expect(summary.problems.map(({ code, line }) => [code, line])).toContainEqual(['csv-bad-row', 3]);
   });
 
+  it('without values says that there is no pool', () => {
+    const { samples, summary } = collect('mono_s,boot_s,nslabs,used,used_hiwater,transient_nslabs\n3.5,3.6,,,,\n');
+    expect(samples).toEqual([]);
+    expect(summary.ledger).toMatchObject({ understood: 2, notUnderstood: 0 });
+  });
+
   it('is not found in prose with commas', () => {
     expect(collect('used, but good\n1,2\n').samples).toEqual([]);
   });

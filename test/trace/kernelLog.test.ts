@@ -282,6 +282,15 @@ describe('times of log lines', () => {
     const { logs } = collect(`[    1.500000] ${message}\nNov 20 11:30:53 host kernel: ${message}\n`);
     expect(logs[1].timeNs).toBeNaN();
   });
+  it('takes the stamp of journal entries from their own fields', () => {
+    const json = `{"MESSAGE":"${message}","__MONOTONIC_TIMESTAMP":"1500000"}\n{"__MONOTONIC_TIMESTAMP":"2500001","MESSAGE":"${message}"}\n`;
+    const plain = `__MONOTONIC_TIMESTAMP=1500000\n_TRANSPORT=kernel\nMESSAGE=${message}\n\n__MONOTONIC_TIMESTAMP=2500001\nMESSAGE=${message}\n`;
+    for (const input of [json, plain]) {
+      const { logs, summary } = collect(input);
+      expect(summary.origin).toEqual({ seconds: 1, nanoseconds: 500000000 });
+      expect(logs.map(({ timeNs }) => timeNs)).toEqual([0, 1000001000]);
+    }
+  });
   it('has no time without stamps', () => {
     const { logs, summary } = collect(`${message}\n`);
     expect(logs[0].timeNs).toBeNaN();
