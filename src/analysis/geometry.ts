@@ -6,7 +6,8 @@ import { alignmentEvidence, settleMasks } from './geometryAlignment';
 import { inferDevices } from './geometryDevices';
 import { type BootFacts, collectBootFacts, placeOf } from './geometryFacts';
 import { inferDynamic, inferGeneration } from './geometryKernel';
-import { type BootPool, inferBootPool, inferGrownPools } from './geometryPools';
+import { firstOutside, inferBootPool, inferGrownPools } from './geometryPools';
+import { settleBootPool } from './geometryTrial';
 
 /**
  * The kernel a trace was recorded on. Every field carries where it comes from:
@@ -22,28 +23,23 @@ export function inferGeometry(tables: TraceTables, overrides: GeometryOverrides)
     pageSize: pageSize.value,
     cpus,
   });
-  let dynamic = inferDynamic(tables, facts, overrides, generation.value);
-  const outside = dynamic.evidence.level === 'default' ? boot.firstOutside : 0;
-  if (outside > 0) {
-    dynamic = known(true, 'derived', 'A bounce address lies outside the boot pool.', {
-      source: boot.outsideSource,
-      line: outside,
-    });
-  }
+  const dynamic = inferDynamic(tables, facts, overrides, generation.value);
   const pools = boot.pool === null ? [] : [boot.pool];
-  const geometry: Geometry = {
+  const found: Geometry = {
     generation,
     dynamic,
     pageSize,
     cpus,
     pools: [...pools, ...restrictedPools(tables, facts, pools.length)],
-    recordedPools: recordedPools(tables, dynamic.value, boot, pageSize.value),
+    recordedPools: recordedPools(tables),
     defaultSlots: boot.defaultSlots,
     defaultAreas: boot.defaultAreas,
     physLimit: known(2 ** 32 - 1, 'default', 'Grown pools come from below 4 GiB on most machines.'),
     devices: inferDevices(tables, facts, overrides),
   };
-  const masks = settleMasks(tables, geometry, alignmentEvidence(tables));
+  const alignment = alignmentEvidence(tables);
+  const geometry = settleOutside(tables, settleBootPool(tables, found, alignment));
+  const masks = settleMasks(tables, geometry, alignment);
   return {
     ...geometry,
     devices: geometry.devices.map((device) => ({
@@ -51,6 +47,30 @@ export function inferGeometry(tables: TraceTables, overrides: GeometryOverrides)
       minAlignMask: masks.get(device.device) ?? device.minAlignMask,
     })),
   };
+}
+
+/** Bounce addresses outside the boot pool: only a dynamic kernel has them, and without probes they show its grown pools. */
+function settleOutside(tables: TraceTables, geometry: Geometry): Geometry {
+  const boot = geometry.pools[0];
+  if (boot === undefined || boot.kind !== 'boot') {
+    return geometry;
+  }
+  const row = firstOutside(tables, geometry.pools);
+  let { dynamic, recordedPools: pools } = geometry;
+  if (row >= 0 && dynamic.evidence.level === 'default') {
+    const { source, mapLine, unmapLine } = tables.requests.columns;
+    const at = { source: source[row], line: mapLine[row] || unmapLine[row] };
+    dynamic = known(true, 'derived', 'A bounce address lies outside the boot pool.', at);
+  }
+  if (row >= 0 && dynamic.value && !pools.some((pool) => pool.kind === 'grown')) {
+    const defaults = {
+      slots: geometry.defaultSlots.value,
+      areas: geometry.defaultAreas.value,
+      pageSize: geometry.pageSize.value,
+    };
+    pools = [...pools, ...inferGrownPools(tables, boot, defaults)];
+  }
+  return { ...geometry, dynamic, recordedPools: pools };
 }
 
 function inferPageSize(facts: BootFacts, overrides: GeometryOverrides): Known<number> {
@@ -85,6 +105,12 @@ function inferCpus(tables: TraceTables, facts: BootFacts, overrides: GeometryOve
   const line = facts.last('cpus');
   if (line !== undefined && line.count > 0) {
     return known(line.count, 'recorded', `The kernel log names ${line.count} possible CPUs.`, placeOf(line));
+  }
+  for (const source of tables.sources) {
+    if (source.cpusOnline !== undefined && source.cpusOnline > 0) {
+      const at = { source: source.id, line: 1 };
+      return known(source.cpusOnline, 'derived', `The trace header names ${source.cpusOnline} online CPUs.`, at);
+    }
   }
   const cpu = tables.requests.columns.cpu;
   let highest = -1;
@@ -134,8 +160,8 @@ function restrictedPools(tables: TraceTables, facts: BootFacts, firstId: number)
   return found;
 }
 
-/** Grown and transient pools that probes of the recording name; without any, those that the addresses show. */
-function recordedPools(tables: TraceTables, dynamic: boolean, boot: BootPool, pageSize: number): PoolGeometry[] {
+/** Grown and transient pools that probes of the recording name. */
+function recordedPools(tables: TraceTables): PoolGeometry[] {
   const found: PoolGeometry[] = [];
   const pools = tables.pools.columns;
   for (let row = 0; row < tables.pools.length; row++) {
@@ -155,10 +181,6 @@ function recordedPools(tables: TraceTables, dynamic: boolean, boot: BootPool, pa
           ? known(areas, 'recorded', 'A probe on the pool allocation names it.', at)
           : known(1, 'assumed', 'The probe does not name the number of areas.', at),
     });
-  }
-  if (dynamic && boot.pool !== null && !found.some((pool) => pool.kind === 'grown')) {
-    const defaults = { slots: boot.defaultSlots.value, areas: boot.defaultAreas.value, pageSize };
-    found.push(...inferGrownPools(tables, boot.pool, defaults));
   }
   return found;
 }

@@ -1,23 +1,14 @@
+import { sizeBootPool } from '../allocator/bootSizing';
 import { type Known, known } from '../model/evidence';
 import type { Generation, GeometryOverrides, PoolGeometry } from '../model/geometry';
 import { EvidenceBit, Outcome, PoolKind, type TraceTables } from '../model/tables';
-import {
-  DEFAULT_POOL_SLOTS,
-  type LineNumber,
-  MIN_POOL_SLOTS,
-  SEGMENT_SLOTS,
-  SLOT_BYTES,
-  type Slots,
-} from '../model/units';
+import { DEFAULT_POOL_SLOTS, MIN_POOL_SLOTS, SEGMENT_SLOTS, SLOT_BYTES, type Slots } from '../model/units';
 import { type BootFacts, placeOf } from './geometryFacts';
 
 export interface BootPool {
   readonly pool: PoolGeometry | null;
   readonly defaultSlots: Known<Slots>;
   readonly defaultAreas: Known<number>;
-  /** Line of the first bounce address outside the boot pool, 0 none; its source. */
-  readonly firstOutside: LineNumber;
-  readonly outsideSource: number;
 }
 
 interface KernelFacts {
@@ -34,19 +25,54 @@ export function inferBootPool(
   kernel: KernelFacts,
 ): BootPool {
   const range = bounceRange(tables);
-  const slots = inferSlots(tables, facts, overrides, range);
-  const areas = inferAreas(tables, facts, overrides, kernel, slots.value);
+  const sizing = bootSizing(facts, overrides, kernel);
+  const slots = inferSlots(tables, facts, overrides, range, sizing);
+  const areas = inferAreas(tables, facts, overrides, kernel, slots.value, sizing);
   const start = inferStart(tables, facts, overrides, range, slots.value);
-  const known0 = start !== null && slots.value > 0;
-  const outside = known0 ? firstOutside(tables, start.value, start.value + slots.value * SLOT_BYTES) : -1;
+  const pool: PoolGeometry | null =
+    start === null || slots.value === 0 ? null : { id: 0, kind: 'boot', start, slots, areas };
+  return { pool, defaultSlots: slots, defaultAreas: defaultAreas(facts, overrides, areas) };
+}
+
+/** What boot sizing makes of a `swiotlb=` parameter; `given` is it when the user said so. */
+interface Sizing {
+  readonly slots: Known<Slots>;
+  readonly areas: Known<number>;
+  readonly given: boolean;
+}
+
+function bootSizing(facts: BootFacts, overrides: GeometryOverrides, kernel: KernelFacts): Sizing | null {
+  const line = facts.last('command-line');
+  const given = overrides.boot !== undefined;
+  const parameter =
+    overrides.boot?.replace(/^swiotlb=/, '') ?? (line === undefined || line.value === '' ? null : line.value);
+  if (parameter === null) {
+    return null;
+  }
+  const sized = sizeBootPool({
+    parameter,
+    possibleCpus: kernel.cpus.value,
+    archAdjustBytes: null,
+    addressingLimited: true,
+    verbose: false,
+  });
+  const level = given ? 'user' : 'derived';
+  const text = `Boot sizing of swiotlb=${parameter} on ${kernel.cpus.value} CPUs.`;
+  const at = given || line === undefined ? undefined : placeOf(line);
   return {
-    pool: start === null || slots.value === 0 ? null : { id: 0, kind: 'boot', start, slots, areas },
-    defaultSlots: slots,
-    defaultAreas: areas,
-    firstOutside:
-      outside < 0 ? 0 : tables.requests.columns.mapLine[outside] || tables.requests.columns.unmapLine[outside],
-    outsideSource: outside < 0 ? 0 : tables.requests.columns.source[outside],
+    slots: known(sized.pool?.slots ?? 0, level, text, at),
+    areas: known(sized.pool?.areas ?? 1, level, text, at),
+    given,
   };
+}
+
+/** default_nareas: the "area num" line names it before it is limited to the pool's segments. */
+function defaultAreas(facts: BootFacts, overrides: GeometryOverrides, areas: Known<number>): Known<number> {
+  const line = facts.last('area-num');
+  if (overrides.areas !== undefined || overrides.boot !== undefined || line === undefined || line.count <= 0) {
+    return areas;
+  }
+  return known(line.count, 'recorded', 'The boot line names the number of areas.', placeOf(line));
 }
 
 interface BounceRange {
@@ -91,9 +117,13 @@ function inferSlots(
   facts: BootFacts,
   overrides: GeometryOverrides,
   range: BounceRange,
+  sizing: Sizing | null,
 ): Known<Slots> {
   if (overrides.poolSlots !== undefined) {
     return known(overrides.poolSlots, 'user', 'Given by the user.');
+  }
+  if (sizing?.given === true) {
+    return sizing.slots;
   }
   const mapped = facts.last('pool-mapped');
   if (mapped !== undefined && mapped.end > mapped.start) {
@@ -129,6 +159,9 @@ function inferSlots(
       );
     }
   }
+  if (sizing !== null && sizing.slots.value > 0) {
+    return sizing.slots;
+  }
   if (range.low < range.high) {
     const spanned = Math.ceil((range.high - range.low) / SLOT_BYTES);
     const power = Math.max(512, 2 ** Math.ceil(Math.log2(spanned)));
@@ -143,9 +176,13 @@ function inferAreas(
   overrides: GeometryOverrides,
   kernel: KernelFacts,
   slots: Slots,
+  sizing: Sizing | null,
 ): Known<number> {
   if (overrides.areas !== undefined) {
     return known(overrides.areas, 'user', 'Given by the user.');
+  }
+  if (sizing?.given === true && overrides.poolSlots === undefined) {
+    return sizing.areas;
   }
   if (kernel.generation === '4.18') {
     return known(1, 'derived', 'Areas exist since 6.0.');
@@ -157,10 +194,13 @@ function inferAreas(
   const row = bootRow(tables);
   const pools = tables.pools.columns;
   if (row >= 0 && pools.areas[row] > 0) {
-    return known(pools.areas[row], 'recorded', 'The trace names the pool.', {
+    return known(limitAreas(pools.areas[row], slots), 'recorded', 'The trace names the pool.', {
       source: pools.source[row],
       line: pools.allocLine[row],
     });
+  }
+  if (sizing !== null && facts.last('cpus') !== undefined) {
+    return sizing.areas;
   }
   const rounded = 2 ** Math.ceil(Math.log2(Math.max(1, kernel.cpus.value)));
   return known(
@@ -208,14 +248,18 @@ function inferStart(
   );
 }
 
-function firstOutside(tables: TraceTables, start: number, end: number): number {
+/** Row of the first mapping that lies in none of the pools made at boot; -1 when there is none. */
+export function firstOutside(tables: TraceTables, pools: readonly PoolGeometry[]): number {
   const { recordedBounce, evidence, outcome } = tables.requests.columns;
   for (let row = 0; row < tables.requests.length; row++) {
     const address = recordedBounce[row];
     if (Number.isNaN(address) || (evidence[row] & EvidenceBit.direct) !== 0 || outcome[row] === Outcome.failed) {
       continue;
     }
-    if (address < start || address >= end) {
+    const inside = pools.some(
+      ({ start, slots }) => address >= start.value && address < start.value + slots.value * SLOT_BYTES,
+    );
+    if (!inside) {
       return row;
     }
   }

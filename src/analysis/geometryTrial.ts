@@ -1,0 +1,235 @@
+import { type Known, known } from '../model/evidence';
+import type { Generation, Geometry, PoolGeometry } from '../model/geometry';
+import { EvidenceBit, Outcome, type TraceTables } from '../model/tables';
+import { SEGMENT_BYTES, SEGMENT_SLOTS, SLOT_BYTES } from '../model/units';
+import { verify } from '../replay/verify/verify';
+import { type AlignmentEvidence, candidateMasks } from './geometryAlignment';
+
+/** Requests of one trial. */
+const TRIAL_ROWS = 1024;
+/** A guess that gives so many wrong places more than the best one so far is out. */
+const HOPELESS = 60;
+/** Larger pools than this do not exist: the kernel's own sizing stops at 1 GiB. */
+const MAX_SLOTS = 2 ** 19;
+
+/**
+ * What neither logs nor probes tell about the boot pool, settled by the model: start, size, areas, and the generation
+ * where nothing names the kernel. Of the guesses the one under which most recorded addresses come out exactly.
+ */
+export function settleBootPool(
+  tables: TraceTables,
+  geometry: Geometry,
+  evidence: readonly AlignmentEvidence[],
+): Geometry {
+  const boot = geometry.pools[0];
+  if (boot === undefined || boot.kind !== 'boot') {
+    return geometry;
+  }
+  const devices = geometry.devices.map((device) => {
+    const entry = evidence[device.device];
+    const open = entry !== undefined && entry.requests > 0 && device.minAlignMask.evidence.level !== 'user';
+    return open ? { ...device, minAlignMask: { ...device.minAlignMask, value: candidateMasks(entry)[0].low } } : device;
+  });
+  const base: Geometry = { ...geometry, devices };
+  const guesses = poolGuesses(tables, geometry, boot);
+  let settled = base;
+  if (guesses.length > 1) {
+    const candidates = guesses.map((guess) => withPool(base, boot, guess));
+    const winner = contest(tables, candidates);
+    settled = explainPool(candidates[winner], guesses[winner], boot);
+  }
+  if (geometry.generation.evidence.level === 'assumed') {
+    const others = generationGuesses.map(
+      (generation): Geometry => ({ ...settled, generation: known(generation, 'derived', '') }),
+    );
+    const candidates = [settled, ...others];
+    const winner = contest(tables, candidates);
+    if (winner > 0) {
+      const generation = candidates[winner].generation.value;
+      const text = `Nothing names the kernel; with the allocator of ${generation} the model gives most of the recorded addresses.`;
+      settled = { ...settled, generation: known(generation, 'derived', text) };
+    }
+  }
+  return { ...settled, devices: geometry.devices };
+}
+
+const generationGuesses: readonly Generation[] = ['6.6', '6.1'];
+
+interface PoolGuess {
+  readonly start: number;
+  readonly slots: number;
+  readonly areas: number;
+}
+
+function poolGuesses(tables: TraceTables, geometry: Geometry, boot: PoolGeometry): PoolGuess[] {
+  const seen = new Set<string>();
+  const guesses: PoolGuess[] = [];
+  const add = (start: number, slots: number, areas: number): void => {
+    const key = `${start},${slots},${areas}`;
+    if (!seen.has(key) && areas * SEGMENT_SLOTS <= slots && start >= 0) {
+      seen.add(key);
+      guesses.push({ start, slots, areas });
+    }
+  };
+  const areaGuesses = openAreas(geometry, boot);
+  if (boot.start.evidence.level !== 'assumed') {
+    for (const areas of areaGuesses) {
+      add(boot.start.value, boot.slots.value, areas);
+    }
+    return guesses;
+  }
+  const slotsKnown = boot.slots.evidence.level === 'recorded' || boot.slots.evidence.level === 'user';
+  for (const cluster of clusters(tables)) {
+    const phase = segmentPhase(tables, cluster);
+    const start = Math.floor((cluster.low - phase) / SEGMENT_BYTES) * SEGMENT_BYTES + phase;
+    const spanned = Math.max(SEGMENT_SLOTS, Math.ceil((cluster.high - start) / SLOT_BYTES));
+    const fitting = 2 ** Math.ceil(Math.log2(spanned));
+    const sizes = slotsKnown ? [boot.slots.value] : [Math.max(512, fitting), Math.max(512, fitting * 2)];
+    for (const slots of sizes) {
+      for (const areas of areaGuesses) {
+        add(start, slots, areas);
+      }
+    }
+  }
+  return guesses.slice(0, 48);
+}
+
+/** Areas that are possible: what was found, unless a line says so; powers of two up to twice the CPUs seen. */
+function openAreas(geometry: Geometry, boot: PoolGeometry): number[] {
+  const { level } = boot.areas.evidence;
+  if (level === 'user' || level === 'recorded' || geometry.generation.value === '4.18') {
+    return [boot.areas.value];
+  }
+  const areas = [boot.areas.value];
+  for (let count = 1; count <= 2 * geometry.cpus.value && areas.length < 8; count *= 2) {
+    areas.push(count);
+  }
+  return areas;
+}
+
+interface Cluster {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Groups of bounce addresses with no gap of so many bytes inside; of each grouping the busiest one. */
+function clusters(tables: TraceTables): Cluster[] {
+  const blocks = new Map<number, number>();
+  forBounced(tables, (address) => {
+    const block = Math.floor(address / SEGMENT_BYTES);
+    blocks.set(block, (blocks.get(block) ?? 0) + 1);
+  });
+  const sorted = [...blocks.keys()].sort((a, b) => a - b);
+  const found: Cluster[] = [];
+  for (const gap of [4, 128, 1024]) {
+    let best = { first: 0, last: -1, count: -1 };
+    let current = { first: sorted[0] ?? 0, last: sorted[0] ?? 0, count: 0 };
+    for (const block of sorted) {
+      if (block - current.last > gap || block - current.first >= MAX_SLOTS / SEGMENT_SLOTS) {
+        current = { first: block, last: block, count: 0 };
+      }
+      current.last = block;
+      current.count += blocks.get(block) ?? 0;
+      if (current.count > best.count) {
+        best = { ...current };
+      }
+    }
+    let low = Number.POSITIVE_INFINITY;
+    let high = 0;
+    forBounced(tables, (address, sizeBytes) => {
+      const block = Math.floor(address / SEGMENT_BYTES);
+      if (block >= best.first && block <= best.last) {
+        low = Math.min(low, Math.floor(address / SLOT_BYTES) * SLOT_BYTES);
+        high = Math.max(high, address + sizeBytes);
+      }
+    });
+    if (low < high && !found.some((other) => other.low === low && other.high === high)) {
+      found.push({ low, high });
+    }
+  }
+  return found;
+}
+
+/** No mapping crosses a segment: the page offset modulo 256 KiB that fewest mappings cross is where segments begin. */
+function segmentPhase(tables: TraceTables, cluster: Cluster): number {
+  const pages = SEGMENT_BYTES / 4096;
+  const crossed = new Uint32Array(pages);
+  forBounced(tables, (address, sizeBytes) => {
+    if (address < cluster.low || address >= cluster.high) {
+      return;
+    }
+    const first = Math.floor(Math.floor(address / SLOT_BYTES) / 2) + 1;
+    const last = Math.ceil((address + sizeBytes) / 4096) - 1;
+    for (let page = first; page <= last && page < first + pages; page++) {
+      crossed[page % pages]++;
+    }
+  });
+  let best = Math.floor(cluster.low / 4096) % pages;
+  for (let page = 0; page < pages; page++) {
+    if (crossed[page] < crossed[best]) {
+      best = page;
+    }
+  }
+  return best * 4096;
+}
+
+function forBounced(tables: TraceTables, visit: (address: number, sizeBytes: number) => void): void {
+  const { recordedBounce, evidence, outcome, sizeBytes } = tables.requests.columns;
+  for (let row = 0; row < tables.requests.length; row++) {
+    if (
+      Number.isNaN(recordedBounce[row]) ||
+      (evidence[row] & EvidenceBit.direct) !== 0 ||
+      outcome[row] === Outcome.failed
+    ) {
+      continue;
+    }
+    visit(recordedBounce[row], sizeBytes[row]);
+  }
+}
+
+function withPool(base: Geometry, boot: PoolGeometry, guess: PoolGuess): Geometry {
+  const pool: PoolGeometry = {
+    ...boot,
+    start: { ...boot.start, value: guess.start },
+    slots: { ...boot.slots, value: guess.slots },
+    areas: { ...boot.areas, value: guess.areas },
+  };
+  return {
+    ...base,
+    pools: [pool, ...base.pools.slice(1)],
+    defaultSlots: { ...base.defaultSlots, value: guess.slots },
+    defaultAreas: { ...base.defaultAreas, value: guess.areas },
+  };
+}
+
+/** Index of the geometry under which most of the first requests come out exactly; the first one on ties. */
+function contest(tables: TraceTables, candidates: readonly Geometry[]): number {
+  let winner = 0;
+  let best = Number.NEGATIVE_INFINITY;
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const [index, candidate] of candidates.entries()) {
+    const result = verify(tables, candidate, {
+      rows: { from: 0, to: TRIAL_ROWS },
+      stopAfterMismatches: fewest + HOPELESS,
+      maxConfigurations: 4,
+      maxNodes: 200,
+    });
+    const score = result.exact - result.learned / 2;
+    if (score > best) {
+      best = score;
+      winner = index;
+    }
+    fewest = Math.min(fewest, result.mismatchedCount);
+  }
+  return winner;
+}
+
+function explainPool(geometry: Geometry, guess: PoolGuess, boot: PoolGeometry): Geometry {
+  const text = 'No line says so; with this the model gives most of the recorded addresses.';
+  const explain = (value: number, before: Known<number>): Known<number> =>
+    before.evidence.level === 'user' || before.evidence.level === 'recorded' ? before : known(value, 'derived', text);
+  const slots = explain(guess.slots, boot.slots);
+  const areas = explain(guess.areas, boot.areas);
+  const pool: PoolGeometry = { ...boot, start: explain(guess.start, boot.start), slots, areas };
+  return { ...geometry, pools: [pool, ...geometry.pools.slice(1)], defaultSlots: slots, defaultAreas: areas };
+}
