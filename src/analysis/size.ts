@@ -1,0 +1,226 @@
+import { sizeBootPool } from '../allocator/bootSizing';
+import { formatBytes } from '../base/format';
+import type { GeometryOverrides } from '../model/geometry';
+import { SEGMENT_SLOTS, type Slots, slotsToBytes } from '../model/units';
+import type { Policy } from '../replay/policy';
+import type { ParamSettings } from '../replay/settings';
+import {
+  defaultSizes,
+  isSizable,
+  kneeOf,
+  type SizePoint,
+  type SizingContext,
+  sizeCurve,
+  smallestPool,
+} from '../replay/sizing';
+import { howToApply } from './advice';
+import type { Analysis } from './analysis';
+import {
+  checkedSettings,
+  environmentFrom,
+  geometryFor,
+  optionsFrom,
+  planOf,
+  policyOf,
+  settingsFor,
+} from './replaySetup';
+
+/** What to size. */
+export interface SizeRequest {
+  /** Policies with a boot pool; absent: fixed, transient and dynamic. */
+  readonly policies?: readonly string[];
+  /** Share to add to the smallest size, e.g. 0.2. */
+  readonly headroom?: number;
+  /** CPUs of the machine that will run the load; absent: as recorded. */
+  readonly cpus?: number;
+  readonly set?: ParamSettings;
+  readonly overrides?: GeometryOverrides;
+  readonly bounceAll?: boolean;
+  /** Slots to try, ascending; absent: 1 MiB to 2 GiB. */
+  readonly sizes?: readonly Slots[];
+}
+
+/** The JSON object of the `size` command. */
+export interface SizeReport {
+  readonly file: string;
+  readonly replayable: boolean;
+  readonly curve: readonly {
+    readonly policy: string;
+    readonly slots: number;
+    readonly areas: number;
+    readonly bytes: number;
+    readonly failed: number;
+    readonly failureRatio: number;
+    readonly peakBytes: number;
+    /** Not replayed: proven to fail the same requests as the next smaller size. */
+    readonly proven: boolean;
+  }[];
+  readonly smallest: readonly {
+    readonly policy: string;
+    /** Smallest size without avoidable failures, before headroom; null when every size of the curve fails. */
+    readonly slots: number | null;
+    readonly bootParameter: string | null;
+    /** What the kernel makes of the parameter, headroom included. */
+    readonly bytesAfterRounding: number | null;
+    readonly areas: number | null;
+    readonly headroom: number;
+    /** The size after which more memory saves little. */
+    readonly kneeSlots: number | null;
+  }[];
+  /** Memory of today's pool that a smaller one would leave free without one more failure; null when unknown. */
+  readonly unusedBytes: number | null;
+  readonly advice: readonly string[];
+}
+
+const defaultPolicies = ['fixed', 'transient', 'dynamic'];
+const defaultHeadroom = 0.2;
+
+/** Which pool size this trace needs, under each policy. */
+export function sizeReport(analysis: Analysis, request: SizeRequest = {}): SizeReport {
+  const headroom = request.headroom ?? defaultHeadroom;
+  const geometry = geometryFor(analysis, request.overrides);
+  const cpus = request.cpus ?? geometry.cpus.value;
+  const chosen = (request.policies ?? defaultPolicies).map(policyOf).filter(isSizable);
+  const sizes = request.sizes ?? defaultSizes;
+  const curve: SizePoint[] = [];
+  const smallest: SizeReport['smallest'][number][] = [];
+  const first = chosen[0] === undefined ? null : contextFor(analysis, request, chosen[0]);
+  if (first === null || first.plan.requestCount === 0) {
+    return emptyReport(analysis);
+  }
+  for (const policy of chosen) {
+    const context = contextFor(analysis, request, policy);
+    const points = sizeCurve(context, policy, sizes, powerOfTwoFrom(cpus));
+    const needed = smallestPool(context, policy, points);
+    curve.push(...points);
+    if (policy.id === 'fixed' && cpus > 1) {
+      // Fewer areas waste less memory at their ends, and more CPUs meet at one lock.
+      curve.push(...sizeCurve(context, policy, sizes, 1));
+    }
+    smallest.push({ ...recommend(policy, needed, headroom, cpus), kneeSlots: kneeOf(points)?.slots ?? null });
+  }
+  const unusedBytes = unusedOf(analysis, curve);
+  return {
+    file: analysis.file,
+    replayable: true,
+    curve: curve.map((point) => ({
+      policy: point.policy,
+      slots: point.slots,
+      areas: point.areas,
+      bytes: slotsToBytes(point.slots),
+      failed: point.failed,
+      failureRatio: point.requests === 0 ? 0 : point.failed / point.requests,
+      peakBytes: point.peakBytes,
+      proven: point.proven,
+    })),
+    smallest,
+    unusedBytes,
+    advice: adviceFor(curve, smallest, unusedBytes, cpus),
+  };
+}
+
+function contextFor(analysis: Analysis, request: SizeRequest, policy: Policy): SizingContext {
+  const set = checkedSettings(policy, settingsFor(policy.id, request.set ?? {}));
+  const geometry = geometryFor(analysis, request.overrides);
+  const options = optionsFrom(set, { policy: policy.id, bounceAll: request.bounceAll ?? false });
+  return {
+    tables: analysis.tables,
+    geometry,
+    plan: planOf(analysis.tables, options.bounceAll),
+    options,
+    set,
+    createEnvironment: () => environmentFrom(analysis.tables, geometry, set),
+  };
+}
+
+function emptyReport(analysis: Analysis): SizeReport {
+  return {
+    file: analysis.file,
+    replayable: false,
+    curve: [],
+    smallest: [],
+    unusedBytes: null,
+    advice: ['There are no requests to replay, so no size can be tried: record a trace of the load.'],
+  };
+}
+
+function powerOfTwoFrom(count: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, count)));
+}
+
+/** The parameter that gives the needed size and the headroom on a machine with so many CPUs. */
+function recommend(
+  policy: Policy,
+  needed: SizePoint | null,
+  headroom: number,
+  cpus: number,
+): Omit<SizeReport['smallest'][number], 'kneeSlots'> {
+  if (needed === null) {
+    return { policy: policy.id, slots: null, bootParameter: null, bytesAfterRounding: null, areas: null, headroom };
+  }
+  const wanted = Math.ceil((needed.slots * (1 + headroom)) / SEGMENT_SLOTS) * SEGMENT_SLOTS;
+  const pool = bootPool(String(wanted), cpus);
+  return {
+    policy: policy.id,
+    slots: needed.slots,
+    // The rounded number says what one gets; the kernel would come to it anyway.
+    bootParameter: pool === null ? null : `swiotlb=${pool.slots}`,
+    bytesAfterRounding: pool === null ? null : slotsToBytes(pool.slots),
+    areas: pool?.areas ?? null,
+    headroom,
+  };
+}
+
+function bootPool(parameter: string, possibleCpus: number): { slots: Slots; areas: number } | null {
+  return sizeBootPool({ parameter, possibleCpus, archAdjustBytes: null, addressingLimited: true, verbose: false }).pool;
+}
+
+/** How much of the recorded pool the smallest sufficient fixed pool of the curve does not need. */
+function unusedOf(analysis: Analysis, curve: readonly SizePoint[]): number | null {
+  const boot = analysis.geometry.pools.find((pool) => pool.kind === 'boot');
+  if (boot === undefined || boot.slots.evidence.level === 'assumed') {
+    return null;
+  }
+  const areas = Math.max(...curve.filter((point) => point.policy === 'fixed').map((point) => point.areas), 0);
+  const fixed = curve.filter((point) => point.policy === 'fixed' && (areas === 1 || point.areas > 1));
+  const enough = fixed.findIndex((_, index) => fixed.slice(index).every((point) => point.avoidable === 0));
+  return enough < 0 ? null : Math.max(0, slotsToBytes(boot.slots.value - fixed[enough]!.slots));
+}
+
+function adviceFor(
+  curve: readonly SizePoint[],
+  smallest: SizeReport['smallest'],
+  unusedBytes: number | null,
+  cpus: number,
+): string[] {
+  const advice: string[] = [];
+  const fixed = smallest.find((entry) => entry.policy === 'fixed');
+  if (fixed?.bootParameter != null && fixed.slots !== null && fixed.bytesAfterRounding !== null) {
+    advice.push(
+      `A fixed pool of ${formatBytes(slotsToBytes(fixed.slots))} serves every request of this trace that can be served; ` +
+        `with ${Math.round(fixed.headroom * 100)} % headroom set ${fixed.bootParameter}, which ${cpus} CPUs turn into ` +
+        `${formatBytes(fixed.bytesAfterRounding)} with ${fixed.areas} areas. The number counts slots of 2 KiB.`,
+    );
+    advice.push(howToApply);
+  } else if (fixed !== undefined) {
+    advice.push('No fixed pool of the sizes tried serves this load.');
+  }
+  if (unusedBytes !== null && unusedBytes > 0) {
+    advice.push(
+      `${formatBytes(unusedBytes)} of today's pool were never needed: the replay with less fails nothing more.`,
+    );
+  }
+  const hopeless = Math.min(...curve.map((point) => point.failed - point.avoidable));
+  if (hopeless > 0 && Number.isFinite(hopeless)) {
+    advice.push(
+      `${hopeless} requests fail at any size: no pool size helps a mapping above 256 KiB or a pool above the device's reach. ` +
+        'The driver must respect dma_max_mapping_size and its segment limits, or allocate for the most restricted device.',
+    );
+  }
+  if (fixed?.bytesAfterRounding === slotsToBytes(32768)) {
+    advice.push(
+      'An encrypted guest ignores exactly swiotlb=32768 (it cannot tell it from the default) and takes 6 % of its memory instead.',
+    );
+  }
+  return advice;
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { Analysis } from '../../src/analysis/analysis';
+import { ReplaySettingError } from '../../src/analysis/replaySetup';
+import { type SizeRequest, sizeReport } from '../../src/analysis/size';
+import { EvidenceBit, Outcome, type TraceTables } from '../../src/model/tables';
+import { mirrorMinAlign, readMirrorTrace } from '../support/mirror';
+import { type GeometryOptions, geometryOf, type RequestRow, tablesOf } from '../support/replayTables';
+import { workload } from '../support/workload';
+
+function analysisOf(tables: TraceTables, geometry: GeometryOptions): Analysis {
+  return { tables, geometry: geometryOf(geometry), overrides: {}, sourceLedgers: [], problems: [], file: 'trace.txt' };
+}
+
+function check(requests: readonly RequestRow[], geometry: GeometryOptions, request: SizeRequest) {
+  return sizeReport(analysisOf(tablesOf(requests), geometry), request);
+}
+
+/** So many whole segments held at once. */
+const segments = (count: number): RequestRow[] =>
+  Array.from({ length: count }, (_, row) => ({ sizeBytes: 262_144, enterLine: row + 1, unmapLine: 1000 + row }));
+
+describe('sizeReport', () => {
+  it('finds the smallest pool, adds headroom and says what the kernel makes of it', () => {
+    const report = check(segments(5), { slots: 8192, areas: 1 }, { policies: ['fixed'], cpus: 1, headroom: 0.2 });
+    expect(report.curve.map((point) => [point.slots, point.failed]).slice(0, 3)).toEqual([
+      [512, 1],
+      [1024, 0],
+      [2048, 0],
+    ]);
+    // Five segments are 640 slots; with 20 % 768, which the kernel rounds to 1024.
+    expect(report.smallest).toEqual([
+      {
+        policy: 'fixed',
+        slots: 640,
+        bootParameter: 'swiotlb=1024',
+        bytesAfterRounding: 2 * 2 ** 20,
+        areas: 1,
+        headroom: 0.2,
+        kneeSlots: 1024,
+      },
+    ]);
+    expect(report.unusedBytes).toBe((8192 - 1024) * 2048);
+    expect(report.advice.join('\n')).toContain('set swiotlb=1024');
+    expect(report.advice.join('\n')).toContain('14 MiB of today');
+  });
+
+  it('headroom that does not fit into the rounded size doubles it', () => {
+    const report = check(segments(7), { slots: 8192, areas: 1 }, { policies: ['fixed'], cpus: 1, headroom: 0.5 });
+    expect(report.smallest[0]).toMatchObject({ slots: 896, bootParameter: 'swiotlb=2048' });
+  });
+
+  it('no size helps a mapping above 256 KiB, and the advice says so', () => {
+    const report = check([{ sizeBytes: 300_000 }, {}], { slots: 512 }, { policies: ['fixed', 'dynamic'], cpus: 1 });
+    expect(report.curve.every((point) => point.failed === 1)).toBe(true);
+    expect(report.smallest[0]).toMatchObject({ slots: 512 });
+    expect(report.advice.join('\n')).toContain('1 requests fail at any size');
+  });
+
+  it('tries one area beside the CPUs’ own number for a fixed pool', () => {
+    const report = check(segments(2), { slots: 512, areas: 4 }, { policies: ['fixed'], cpus: 4 });
+    expect([...new Set(report.curve.map((point) => point.areas))]).toEqual([4, 1]);
+  });
+
+  it('replays the sizes that are proven equal only once, and they are equal', () => {
+    const analysis = analysisOf(workload({ seed: 5, requests: 400, live: 40 }), { slots: 2048, areas: 4 });
+    const sizes = [512, 2048, 8192, 32768, 65536];
+    const report = sizeReport(analysis, { policies: ['fixed', 'dynamic'], cpus: 4, sizes });
+    expect(report.curve.some((point) => point.proven)).toBe(true);
+    for (const point of report.curve.filter(({ proven }) => proven)) {
+      const alone = sizeReport(analysis, { policies: [point.policy], cpus: point.areas, sizes: [point.slots] })
+        .curve[0]!;
+      expect(alone).toEqual({ ...point, proven: false });
+    }
+  });
+
+  it('a trace without requests, and policies without a pool, give no curve', () => {
+    expect(check([], {}, {})).toMatchObject({ replayable: false, curve: [], smallest: [], unusedBytes: null });
+    expect(check([{}], {}, { policies: ['cc-swiotlb'] }).curve).toEqual([]);
+    expect(() => check([{}], {}, { policies: ['magic'] })).toThrow(ReplaySettingError);
+  });
+
+  it('sizes the pool of a confidential VM from a machine that does not bounce', () => {
+    const direct = segments(5).map((row) => ({ ...row, evidence: EvidenceBit.direct, outcome: Outcome.served }));
+    expect(check(direct, {}, { policies: ['fixed'], cpus: 1 }).replayable).toBe(false);
+    const report = check(direct, {}, { policies: ['fixed'], cpus: 1, bounceAll: true });
+    expect(report.smallest[0]).toMatchObject({ slots: 640 });
+  });
+
+  it('the mirror load: 16 MiB in two areas failed on the real kernel, so more is asked for', () => {
+    const analysis = readMirrorTrace('mirror-fix-64MiB-4area.trace.txt');
+    const report = sizeReport(analysis, {
+      policies: ['fixed', 'dynamic'],
+      cpus: 4,
+      overrides: { minAlign: mirrorMinAlign },
+      sizes: [2048, 8192, 16384, 32768],
+    });
+    const fixed = report.curve.filter((point) => point.policy === 'fixed' && point.areas === 4);
+    expect(fixed[0]!.failed).toBe(1817);
+    expect(fixed.at(-1)!.failed).toBe(32);
+    expect(report.smallest[0]!.slots).toBeGreaterThan(6849);
+    expect(report.smallest[0]!.slots).toBeLessThanOrEqual(16384);
+  });
+});
