@@ -1,5 +1,6 @@
 import { formatCount } from '../base/format';
 import { isAtomic } from '../model/events';
+import type { LogRecord } from '../model/log';
 import { EvidenceBit, Outcome, Pairing } from '../model/tables';
 import type { Analysis } from './analysis';
 import { lifetimeNote } from './guidance';
@@ -160,9 +161,27 @@ const lossTexts = {
   'line-too-long': 'Lines too long to read.',
 } as const;
 
+/** Notices of suppressed messages with no failure of their log before them, so that no episode has them. */
+export function suppressedBeforeFailures(analysis: Analysis): readonly LogRecord[] {
+  const { tables } = analysis;
+  const firstFailure = new Map<number, number>();
+  for (const { record } of tables.logFailures) {
+    const known = firstFailure.get(record.source) ?? Number.POSITIVE_INFINITY;
+    firstFailure.set(record.source, Math.min(known, record.line));
+  }
+  return tables.logs.filter(
+    (record) =>
+      record.kind === 'suppressed' &&
+      record.count > 0 &&
+      /swiotlb/.test(record.value) &&
+      record.line < (firstFailure.get(record.source) ?? Number.POSITIVE_INFINITY),
+  );
+}
+
 /** A suppressed message is a loss only where no event saw the failure. */
 export function suppressedWithoutEvents(analysis: Analysis): number {
-  let suppressed = 0;
+  const hasEvents = analysis.tables.requests.length > 0;
+  let suppressed = hasEvents ? 0 : suppressedBeforeFailures(analysis).reduce((sum, record) => sum + record.count, 0);
   for (const failure of analysis.tables.logFailures) {
     if (failure.request < 0) {
       suppressed += failure.suppressed;

@@ -124,6 +124,21 @@ export function geometryFor(analysis: Analysis, overrides: GeometryOverrides | u
   if (overrides === undefined || Object.keys(overrides).length === 0) {
     return analysis.geometry;
   }
+  let known = geometries.get(analysis);
+  if (known === undefined) {
+    known = new Map();
+    geometries.set(analysis, known);
+  }
+  const key = JSON.stringify(overrides);
+  const geometry = known.get(key) ?? overriddenGeometry(analysis, overrides);
+  known.set(key, geometry);
+  return geometry;
+}
+
+/** Inference looks at every request: policies compared on one kernel share its result. */
+const geometries = new WeakMap<Analysis, Map<string, Geometry>>();
+
+function overriddenGeometry(analysis: Analysis, overrides: GeometryOverrides): Geometry {
   const recorded = analysis.geometry.devices;
   const givenMasks = overrides.minAlign ?? {};
   const masks = Object.fromEntries(recorded.map((device) => [device.name, device.minAlignMask.value]));

@@ -6,6 +6,7 @@ import type { Analysis } from './analysis';
 import { isEncrypted, poolLine } from './boot';
 import { misreadParameter, readBootParameter } from './bootParameter';
 import { suspectedLeaks } from './leaks';
+import { suppressedBeforeFailures } from './ledger';
 import type { WarningReport } from './reports';
 
 /** Things that are not failures yet, or explain them: parameters misread, pools shrunk, masks, losses, leaks. */
@@ -16,6 +17,7 @@ export function warningsOf(analysis: Analysis): readonly WarningReport[] {
     ...growthWarnings(analysis),
     ...maskWarnings(analysis),
     ...lossWarnings(analysis),
+    ...suppressedWarnings(analysis),
     ...leakWarnings(analysis),
   ];
 }
@@ -193,6 +195,24 @@ function lossWarnings(analysis: Analysis): WarningReport[] {
     }
   }
   return warnings;
+}
+
+/** A log that begins after a flood did: the first thing it says is how many messages it does not have. */
+function suppressedWarnings(analysis: Analysis): WarningReport[] {
+  const orphans = suppressedBeforeFailures(analysis);
+  const first = orphans[0];
+  if (first === undefined) {
+    return [];
+  }
+  const count = orphans.reduce((sum, record) => sum + record.count, 0);
+  return [
+    atRecord(
+      analysis,
+      first,
+      'suppressed-messages',
+      `${plural(count, 'message')} of failed mappings came before this log begins and were suppressed. Look at an earlier part of the log.`,
+    ),
+  ];
 }
 
 function leakWarnings(analysis: Analysis): WarningReport[] {

@@ -34,8 +34,14 @@ function warningRules(reports: readonly DiagnoseReport[]): object[] {
 }
 
 function resultsOf(report: DiagnoseReport): object[] {
+  const firstOf = new Map<number, DiagnoseReport['failures'][number]>();
+  for (const failure of report.failures) {
+    if (!firstOf.has(failure.episode)) {
+      firstOf.set(failure.episode, failure);
+    }
+  }
   const failures = report.episodes.flatMap((episode, index) => {
-    const first = report.failures.find((failure) => failure.episode === index);
+    const first = firstOf.get(index);
     if (first === undefined) {
       return [];
     }

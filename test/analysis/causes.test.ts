@@ -64,4 +64,12 @@ describe('lines that people posted', () => {
     const suppressed = [...readFixtureText('logs/flood-console.txt').matchAll(/single: (\d+) callbacks/g)];
     expect(report.episodes[0]!.suppressed).toBe(suppressed.reduce((sum, match) => sum + Number(match[1]), 0));
   });
+
+  it('a log that begins inside a flood says how many messages it lacks', () => {
+    const full = 'nvme 0000:00:05.0: swiotlb buffer is full (sz: 4096 bytes), total 512 (slots), used 512 (slots)';
+    const report = diagnoseText(`[  9.1] swiotlb_tbl_map_single: 1144 callbacks suppressed\n[  9.2] ${full}`);
+    expect(report.warnings.map(({ code, line }) => [code, line])).toEqual([['suppressed-messages', 1]]);
+    expect(report.episodes[0]).toMatchObject({ count: 1, suppressed: 0 });
+    expect(report.ledger.lost).toBe(1144);
+  });
 });
