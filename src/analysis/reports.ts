@@ -93,6 +93,7 @@ export interface LineRange {
 export interface FailureReport {
   readonly file: string;
   readonly line: number;
+  /** Of the message in a log line; both 0 where the whole line is meant (events of a trace). */
   readonly startColumn: number;
   readonly endColumn: number;
   /** 'log' for a kernel message alone, 'trace' when an event recorded the failure. */

@@ -8,6 +8,7 @@ import { info } from '../analysis/info';
 import { recordedReplay } from '../analysis/recorded';
 import { compareReport, compareTraces, policiesReport, replayReport, requestsCsv, seriesCsv } from '../analysis/replay';
 import type { DiagnoseReport, LedgerReport } from '../analysis/reports';
+import { sizeReport } from '../analysis/size';
 import { VectorsRun } from '../analysis/vectors';
 import { verifyReport } from '../analysis/verify';
 import type { GeometryOverrides } from '../model/geometry';
@@ -18,6 +19,7 @@ import type { Terminal } from './terminal';
 import { diagnoseText } from './textDiagnose';
 import { bootText, infoText, policiesText, vectorsText, verifyText } from './textOther';
 import { compareText, replayText } from './textReplay';
+import { sizeText } from './textSize';
 
 /** Exit codes of the command line; 70 is a bug of this program. */
 export const Exit = { done: 0, gateFailed: 1, usage: 2, unreadable: 3, lossy: 4, bug: 70 } as const;
@@ -240,6 +242,36 @@ export async function runCompare(files: readonly string[], context: Context, fla
     await writeFile(flags.series, seriesCsv(results));
   }
   ending.check(report, report.results[0]?.ledger ?? null);
+  return ending.code();
+}
+
+export interface SizeFlags {
+  readonly policies: readonly string[] | undefined;
+  readonly headroom: number;
+  readonly set: Readonly<Record<string, string>>;
+  readonly bounceAll: boolean;
+}
+
+/** Which pool size a trace needs; `--cpus` is the machine that will run the load. */
+export async function runSize(files: readonly string[], context: Context, flags: SizeFlags): Promise<number> {
+  const ending = new Ending(context);
+  const { cpus, ...overrides } = context.overrides;
+  await forEachInput(files, { ...context, overrides: {} }, ending, (analysis) => {
+    const report = sizeReport(analysis, {
+      headroom: flags.headroom,
+      set: flags.set,
+      bounceAll: flags.bounceAll,
+      overrides,
+      ...(flags.policies === undefined ? {} : { policies: flags.policies }),
+      ...(cpus === undefined ? {} : { cpus }),
+    });
+    if (context.flags.json === true) {
+      printJson(context, report);
+    } else {
+      context.terminal.out(sizeText(report, guidanceFor(analysis), context.terminal));
+    }
+    ending.check(report, info(analysis).ledger);
+  });
   return ending.code();
 }
 

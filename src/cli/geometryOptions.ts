@@ -110,6 +110,15 @@ export function readBytes(text: string): number {
   return Math.floor(Number(match[1]) * scale);
 }
 
+/** A share as `20%` or `0.2`. */
+export function readShare(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(\s*%)?$/.exec(text.trim());
+  if (match === null) {
+    throw new InvalidArgumentError('Expected a share, such as 20% or 0.2.');
+  }
+  return match[2] === undefined ? Number(match[1]) : Number(match[1]) / 100;
+}
+
 function readClass(text: string): string {
   if (text !== 'block' && text !== 'net' && text !== 'other') {
     throw new InvalidArgumentError('Expected block, net or other.');

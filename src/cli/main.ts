@@ -10,13 +10,21 @@ import {
   runInfo,
   runPolicies,
   runReplay,
+  runSize,
   runVectorFiles,
   runVerify,
   UsageError,
 } from './commands';
 import { runDemo } from './demo';
 import { FailOnError } from './failOn';
-import { addGeometryOptions, type GeometryFlags, overridesOf, readBytes, readCount } from './geometryOptions';
+import {
+  addGeometryOptions,
+  type GeometryFlags,
+  overridesOf,
+  readBytes,
+  readCount,
+  readShare,
+} from './geometryOptions';
 import { readVersion } from './package';
 import { createTerminal } from './terminal';
 
@@ -27,6 +35,7 @@ Examples:
   swiotlb-lens replay trace.txt --policy dynamic
   swiotlb-lens replay trace.txt --policy fixed --pool-slots 65536
   swiotlb-lens compare trace.txt --policies fixed,transient,dynamic
+  swiotlb-lens size trace.txt                  how large must the pool be?
   swiotlb-lens verify trace.txt                does the model reproduce every recorded address?
   swiotlb-lens boot "swiotlb=128k" --cpus 8 --mem 16G
   swiotlb-lens diagnose trace.txt --json --fail-on 'failures.length > 0'
@@ -125,6 +134,26 @@ function createProgram(): Command {
       });
     });
 
+  addReplayOptions(addCommon(program.command('size').description('how large the pool must be for this load')), {
+    series: false,
+  })
+    .argument('<file...>', fileArgument)
+    .option('--policies <ids>', 'policies separated by commas', splitList)
+    .option('--headroom <share>', 'added to the smallest size', readShare, 0.2)
+    .action(
+      async (
+        files: string[],
+        flags: CommonFlags & GeometryFlags & ReplayOptions & { policies?: string[]; headroom: number },
+      ) => {
+        exitCode = await runSize(files, contextOf(flags), {
+          policies: flags.policies,
+          headroom: flags.headroom,
+          set: flags.set,
+          bounceAll: flags.bounceAll === true,
+        });
+      },
+    );
+
   addCommon(program.command('verify').description('does the model reproduce every recorded address and failure?'))
     .argument('<file...>', fileArgument)
     .action(async (files: string[], flags: CommonFlags & GeometryFlags) => {
@@ -201,11 +230,15 @@ function addCommon(command: Command): Command {
   );
 }
 
-function addReplayOptions(command: Command): Command {
-  return command
+function addReplayOptions(command: Command, has = { series: true }): Command {
+  command
     .option('--set <name=value>', 'a parameter of the policy; may be repeated', collectSetting, {})
-    .option('--bounce-all', 'dry run for a confidential VM: every mapping bounces')
-    .option('--series <csv>', 'write time,policy,used,capacity,transient,failures');
+    .option('--bounce-all', 'dry run for a confidential VM: every mapping bounces');
+  return has.series ? addSeries(command) : command;
+}
+
+function addSeries(command: Command): Command {
+  return command.option('--series <csv>', 'write time,policy,used,capacity,transient,failures');
 }
 
 function collectSetting(text: string, all: Record<string, string>): Record<string, string> {

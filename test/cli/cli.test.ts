@@ -81,6 +81,19 @@ describe('the main job', () => {
     });
   });
 
+  it('finds the pool size', () => {
+    const report = cli.json(['size', sample, '--policies', 'fixed', '--headroom', '20%']);
+    const [fixed] = report['smallest'] as { slots: number; bootParameter: string }[];
+    expect(fixed!.slots).toBeGreaterThan(512);
+    expect(fixed!.bootParameter).toMatch(/^swiotlb=\d+$/);
+    const larger = cli.json(['replay', sample, '--policy', 'fixed', '--pool-slots', String(fixed!.slots)]);
+    expect(larger['failed']).toBe(0);
+    const text = cli.run(['size', sample, '--policies', 'fixed']).out;
+    expect(text).toMatch(/The smallest pool for/);
+    expect(text).toContain(fixed!.bootParameter);
+    expect(cli.run(['size', sample, '--headroom', 'much']).code).toBe(2);
+  });
+
   it('verifies the sample', () => {
     const report = cli.json(['verify', sample]) as Record<string, number>;
     expect(report['checked']).toBeGreaterThan(0);

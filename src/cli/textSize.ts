@@ -1,0 +1,77 @@
+import type { Guidance } from '../analysis/reports';
+import type { SizeReport } from '../analysis/size';
+import { formatBytes, formatCount, formatPercent } from '../base/format';
+import { printable, type Terminal, table, wrap } from './terminal';
+import { guidanceText } from './textDiagnose';
+
+/** The size to set, first; then how the failures fall as the pool grows. */
+export function sizeText(report: SizeReport, guidance: Guidance | null, terminal: Terminal): string {
+  const { style, width } = terminal;
+  const file = report.file === '-' ? 'standard input' : printable(report.file);
+  if (!report.replayable) {
+    const next = guidance === null ? '' : `\n${guidanceText(guidance, terminal)}\n`;
+    return `${style.bold(`${file} has no requests to size a pool by.`)}\n${next}`;
+  }
+  const smallest = report.smallest.map((entry) => [
+    entry.policy,
+    entry.slots === null ? 'none of the sizes' : formatCount(entry.slots),
+    entry.bootParameter ?? '–',
+    entry.bytesAfterRounding === null ? '–' : formatBytes(entry.bytesAfterRounding),
+    formatPercent(entry.headroom),
+  ]);
+  const blocks = [
+    style.bold(`The smallest pool for ${file}:`),
+    table(['policy', '>slots', 'parameter', '>after rounding', '>headroom'], smallest, style),
+    report.advice.map((advice) => wrap(advice, width, '    ', '  • ')).join('\n'),
+    curveTable(report, terminal),
+  ];
+  return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+/** One row per size, one column per policy and number of areas: requests that fail. */
+function curveTable(report: SizeReport, terminal: Terminal): string {
+  const columns = new Map<string, Map<number, number>>();
+  for (const point of report.curve) {
+    const name = `${point.policy}, ${point.areas} ${point.areas === 1 ? 'area' : 'areas'}`;
+    const column = columns.get(name) ?? new Map<number, number>();
+    column.set(point.slots, point.failed);
+    columns.set(name, column);
+  }
+  // Policies that keep the same number of areas for every size share one column each.
+  const merged = columns.size > 8 ? mergeByPolicy(report) : columns;
+  const sizes = [...new Set(report.curve.map((point) => point.slots))].sort((a, b) => a - b);
+  const rows = sizes.map((slots) => [
+    formatCount(slots),
+    formatBytes(slots * 2048),
+    ...[...merged.values()].map((column) => {
+      const failed = column.get(slots);
+      return failed === undefined ? '–' : formatCount(failed);
+    }),
+  ]);
+  const header = ['>slots', '>size', ...[...merged.keys()].map((name) => `>${name}`)];
+  const shown = untilFlat(rows);
+  const more = shown.length < rows.length ? `\n${terminal.style.dim('… and no change up to')} ${rows.at(-1)?.[1]}` : '';
+  return `Requests that fail by pool size:\n${table(header, shown, terminal.style)}${more}`;
+}
+
+/** Rows up to the first from which nothing changes any more, and one after it. */
+function untilFlat(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const failures = rows.map((row) => row.slice(2).join());
+  const last = failures.at(-1);
+  let flatFrom = failures.length;
+  while (flatFrom > 0 && failures[flatFrom - 1] === last) {
+    flatFrom--;
+  }
+  return rows.slice(0, flatFrom + 2);
+}
+
+/** Many sizes have their own number of areas: then the fewest failures of each policy and size are shown. */
+function mergeByPolicy(report: SizeReport): Map<string, Map<number, number>> {
+  const columns = new Map<string, Map<number, number>>();
+  for (const point of report.curve) {
+    const column = columns.get(point.policy) ?? new Map<number, number>();
+    column.set(point.slots, Math.min(point.failed, column.get(point.slots) ?? Number.POSITIVE_INFINITY));
+    columns.set(point.policy, column);
+  }
+  return columns;
+}
