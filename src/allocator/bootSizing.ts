@@ -115,7 +115,8 @@ class BootState {
     if (startsWithDigit(rest)) {
       const [value, length] = parseNumber(rest);
       rest = rest.slice(length);
-      this.adjustAreas(value, 'The parameter asks');
+      // swiotlb_adjust_nareas takes an unsigned int.
+      this.adjustAreas(value >>> 0, 'The parameter asks');
     }
     if (rest.startsWith(',')) {
       rest = rest.slice(1);
