@@ -7,7 +7,7 @@ import { inferDevices } from './geometryDevices';
 import { type BootFacts, collectBootFacts, placeOf } from './geometryFacts';
 import { inferDynamic, inferGeneration } from './geometryKernel';
 import { firstOutside, inferBootPool, inferGrownPools } from './geometryPools';
-import { settleBootPool } from './geometryTrial';
+import { settleBootPool, settleGeneration } from './geometryTrial';
 
 /**
  * The kernel a trace was recorded on. Every field carries where it comes from:
@@ -38,15 +38,16 @@ export function inferGeometry(tables: TraceTables, overrides: GeometryOverrides)
     devices: inferDevices(tables, facts, overrides),
   };
   const alignment = alignmentEvidence(tables);
-  const geometry = settleOutside(tables, settleBootPool(tables, found, alignment));
-  const masks = settleMasks(tables, geometry, alignment);
-  return {
-    ...geometry,
-    devices: geometry.devices.map((device) => ({
+  const placed = settleOutside(tables, settleBootPool(tables, found, alignment));
+  return settleGeneration(tables, (guess) => {
+    const geometry = guess === null ? placed : { ...placed, generation: known(guess, 'assumed', '') };
+    const masks = settleMasks(tables, geometry, alignment);
+    const devices = geometry.devices.map((device) => ({
       ...device,
       minAlignMask: masks.get(device.device) ?? device.minAlignMask,
-    })),
-  };
+    }));
+    return { ...geometry, devices };
+  });
 }
 
 /** Bounce addresses outside the boot pool: only a dynamic kernel has them, and without probes they show its grown pools. */

@@ -7,14 +7,16 @@ import { type AlignmentEvidence, candidateMasks } from './geometryAlignment';
 
 /** Requests of one trial. */
 const TRIAL_ROWS = 1024;
+/** Requests of the trial among the best guesses, and how many of those there are. */
+const SECOND_TRIAL_ROWS = 8192;
+const FINALISTS = 4;
 /** A guess that gives so many wrong places more than the best one so far is out. */
 const HOPELESS = 60;
 /** Larger pools than this do not exist: the kernel's own sizing stops at 1 GiB. */
 const MAX_SLOTS = 2 ** 19;
 
 /**
- * What neither logs nor probes tell about the boot pool, settled by the model: start, size, areas, and the generation
- * where nothing names the kernel. Of the guesses the one under which most recorded addresses come out exactly.
+ * What neither logs nor probes tell about the boot pool, settled by the model: start, size, areas. Of the guesses the one under which most recorded addresses come out exactly.
  */
 export function settleBootPool(
   tables: TraceTables,
@@ -35,22 +37,36 @@ export function settleBootPool(
   let settled = base;
   if (guesses.length > 1) {
     const candidates = guesses.map((guess) => withPool(base, boot, guess));
-    const winner = contest(tables, candidates);
+    const finalists = contest(tables, candidates, TRIAL_ROWS).slice(0, FINALISTS);
+    const winner =
+      finalists[
+        contest(
+          tables,
+          finalists.map((index) => candidates[index]),
+          SECOND_TRIAL_ROWS,
+        )[0]
+      ];
     settled = explainPool(candidates[winner], guesses[winner], boot);
   }
-  if (geometry.generation.evidence.level === 'assumed') {
-    const others = generationGuesses.map(
-      (generation): Geometry => ({ ...settled, generation: known(generation, 'derived', '') }),
-    );
-    const candidates = [settled, ...others];
-    const winner = contest(tables, candidates);
-    if (winner > 0) {
-      const generation = candidates[winner].generation.value;
-      const text = `Nothing names the kernel; with the allocator of ${generation} the model gives most of the recorded addresses.`;
-      settled = { ...settled, generation: known(generation, 'derived', text) };
-    }
-  }
   return { ...settled, devices: geometry.devices };
+}
+
+/**
+ * Where nothing names the kernel: the generation under which most addresses come out. `settle` gives the geometry of a
+ * generation with its masks, which were tried with that generation's rules.
+ */
+export function settleGeneration(tables: TraceTables, settle: (generation: Generation | null) => Geometry): Geometry {
+  const first = settle(null);
+  if (first.generation.evidence.level !== 'assumed' || first.pools.length === 0) {
+    return first;
+  }
+  const candidates = [first, ...generationGuesses.map(settle)];
+  const winner = candidates[contest(tables, candidates, SECOND_TRIAL_ROWS)[0]];
+  if (winner === first) {
+    return first;
+  }
+  const text = `Nothing names the kernel; with this allocator the model gives more of the recorded addresses than with others.`;
+  return { ...winner, generation: known(winner.generation.value, 'derived', text) };
 }
 
 const generationGuesses: readonly Generation[] = ['6.6', '6.1'];
@@ -91,7 +107,73 @@ function poolGuesses(tables: TraceTables, geometry: Geometry, boot: PoolGeometry
       }
     }
   }
+  const lowest = lowestByCpu(tables);
+  for (const areas of areaGuesses) {
+    const sizes = slotsKnown ? [boot.slots.value] : Array.from({ length: 11 }, (_, power) => 512 * 2 ** power);
+    for (const slots of sizes) {
+      const start = startByCpu(tables, lowest, (slots / areas) * SLOT_BYTES, areas);
+      if (start !== null && spanOf(tables, start) <= slots * SLOT_BYTES) {
+        add(start, slots, areas);
+        break;
+      }
+    }
+  }
   return guesses.slice(0, 48);
+}
+
+/** Lowest bounce address that each CPU mapped. */
+function lowestByCpu(tables: TraceTables): Map<number, number> {
+  const { recordedBounce, evidence, outcome, cpu, mapLine } = tables.requests.columns;
+  const lowest = new Map<number, number>();
+  for (let row = 0; row < tables.requests.length; row++) {
+    const address = recordedBounce[row];
+    const direct = (evidence[row] & EvidenceBit.direct) !== 0;
+    if (Number.isNaN(address) || direct || outcome[row] === Outcome.failed || mapLine[row] === 0 || cpu[row] < 0) {
+      continue;
+    }
+    lowest.set(cpu[row], Math.min(address, lowest.get(cpu[row]) ?? Number.POSITIVE_INFINITY));
+  }
+  return lowest;
+}
+
+/** A start under which every CPU's lowest address lies in its own area; null when the areas cannot be that long. */
+function startByCpu(
+  tables: TraceTables,
+  lowest: ReadonlyMap<number, number>,
+  areaBytes: number,
+  areas: number,
+): number | null {
+  let start = Number.POSITIVE_INFINITY;
+  let highest = 0;
+  for (const [cpu, address] of lowest) {
+    const own = address - (cpu & (areas - 1)) * areaBytes;
+    start = Math.min(start, own);
+    highest = Math.max(highest, own);
+  }
+  start = Math.floor(start / 4096) * 4096;
+  if (!Number.isFinite(start) || start < 0 || highest - start >= areaBytes) {
+    return null;
+  }
+  // Mappings from before the trace may lie a little lower in their area.
+  let below = 0;
+  forBounced(tables, (address) => {
+    const into = (((address - start) % areaBytes) + areaBytes) % areaBytes;
+    if (areaBytes - into <= SEGMENT_BYTES && areaBytes > 4 * SEGMENT_BYTES) {
+      below = Math.max(below, areaBytes - into);
+    }
+  });
+  return start - Math.ceil(below / 4096) * 4096;
+}
+
+/** From the start to the end of the highest mapping; Infinity when one lies below the start. */
+function spanOf(tables: TraceTables, start: number): number {
+  let high = start;
+  let low = Number.POSITIVE_INFINITY;
+  forBounced(tables, (address, sizeBytes) => {
+    high = Math.max(high, address + sizeBytes);
+    low = Math.min(low, address);
+  });
+  return low < start ? Number.POSITIVE_INFINITY : high - start;
 }
 
 /** Areas that are possible: what was found, unless a line says so; powers of two up to twice the CPUs seen. */
@@ -202,26 +284,20 @@ function withPool(base: Geometry, boot: PoolGeometry, guess: PoolGuess): Geometr
   };
 }
 
-/** Index of the geometry under which most of the first requests come out exactly; the first one on ties. */
-function contest(tables: TraceTables, candidates: readonly Geometry[]): number {
-  let winner = 0;
-  let best = Number.NEGATIVE_INFINITY;
+/** Indices of the geometries, the one first under which most of the first requests come out exactly. */
+function contest(tables: TraceTables, candidates: readonly Geometry[], rows: number): number[] {
   let fewest = Number.POSITIVE_INFINITY;
-  for (const [index, candidate] of candidates.entries()) {
+  const scores = candidates.map((candidate) => {
     const result = verify(tables, candidate, {
-      rows: { from: 0, to: TRIAL_ROWS },
+      rows: { from: 0, to: rows },
       stopAfterMismatches: fewest + HOPELESS,
       maxConfigurations: 4,
       maxNodes: 200,
     });
-    const score = result.exact - result.learned / 2;
-    if (score > best) {
-      best = score;
-      winner = index;
-    }
     fewest = Math.min(fewest, result.mismatchedCount);
-  }
-  return winner;
+    return result.exact - result.learned / 2;
+  });
+  return [...candidates.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
 }
 
 function explainPool(geometry: Geometry, guess: PoolGuess, boot: PoolGeometry): Geometry {
