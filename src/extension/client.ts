@@ -20,6 +20,10 @@ export async function startServer(context: vscode.ExtensionContext, log: vscode.
   const options: LanguageClientOptions = {
     documentSelector: [{ language: languageId }],
     outputChannel: log,
+    // Later changes come by didChangeConfiguration; the first analysis must not wait for one.
+    initializationOptions: {
+      captureFolders: vscode.workspace.getConfiguration('swiotlbLens').get('captureFolders', true),
+    },
     synchronize: { configurationSection: 'swiotlbLens' },
     middleware: {},
   };

@@ -251,6 +251,8 @@ export interface RunView {
     readonly contexts: number;
     readonly counterfactual: number;
   };
+  /** Slots in use of the recorded run that no mapping of the trace accounts for: replays do not have them. */
+  readonly unseenSlots: number;
   /** What this replay assumed beyond the trace's own ledger. */
   readonly notes: LedgerView['notes'];
   /** In time order, thinned to `failed` at most; every one of them names a line. */

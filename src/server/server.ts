@@ -33,6 +33,7 @@ const timers = new Map<string, NodeJS.Timeout>();
 
 connection.onInitialize((params): InitializeResult => {
   progress.isSupported = params.capabilities.window?.workDoneProgress === true;
+  settings.captureFolders = (params.initializationOptions as Partial<typeof settings> | null)?.captureFolders ?? true;
   return {
     capabilities: {
       textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: { includeText: false } },

@@ -162,6 +162,7 @@ export function runView(trace: Trace, key: RunKey): RunView {
     capacityPeakSlots: use.capacityPeakSlots,
     transient: { ...use.transient, failed: 0 },
     memory: { peakBytes: use.memoryPeakBytes, byteSeconds: use.byteSeconds, roundingWasteBytes: 0 },
+    unseenSlots: use.baselineSlots,
     notes: baselineNote(use),
     failures: use.failures.filter((_, index) => index % stride === 0),
     fromNs: use.series.timeNs[0] ?? 0,
@@ -203,6 +204,7 @@ function replayView(trace: Trace, key: RunKey, { report, result }: ReplayAnswer)
     workerRuns: report.workerRuns,
     cost: report.cost,
     assumed: report.assumed,
+    unseenSlots: 0,
     // The report repeats the trace's own notes first.
     notes: report.ledger.notes.slice(trace.info().ledger.notes.length),
     failures: failureMarks(trace, result),

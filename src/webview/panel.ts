@@ -243,7 +243,7 @@ function renderFidelity(): void {
   }
   fill(
     byId('badges'),
-    badges(trace, verify, () => byId('ledger').scrollIntoView({ behavior: 'smooth', block: 'start' })),
+    badges(trace, verify, () => byId('ledger').scrollIntoView()),
   );
   const muted = (text: string) => h('p', { class: 'muted' }, text);
   if (verify === 'none') {

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatPercent, formatSlotsAndBytes, plural } from '../base/format';
+import { formatBytes, formatCount, formatPercent, formatSlots, formatSlotsAndBytes, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import { SLOT_BYTES } from '../model/units';
 import type { RunView, TraceView } from '../protocol/views';
@@ -20,7 +20,12 @@ export function verdict(trace: TraceView, recorded: RunView | null, front: RunVi
     return withoutReplay(trace);
   }
   const words = front === null || front === recorded ? ofRecording(trace, recorded) : ofPolicy(recorded, front);
-  return { ...words, detail: [words.detail, basisOf(trace, recorded)].filter((part) => part !== '').join(' ') };
+  return {
+    ...words,
+    detail: [words.detail, basisOf(trace, recorded), front === null || front === recorded ? '' : unseenBy(recorded)]
+      .filter((part) => part !== '')
+      .join(' '),
+  };
 }
 
 /** What a reader must know before believing the curves: the recorded one is a model too when the trace has no ends. */
@@ -95,6 +100,14 @@ function outcomeOf(recorded: RunView, run: RunView): Omit<Verdict, 'detail'> {
     tone: 'bad',
     headline: `${would} have failed more often: ${formatCount(run.failed)} instead of ${formatCount(recorded.failed)} (${causes}).`,
   };
+}
+
+/** Replays start without what was mapped before the trace and never unmapped in it; worth a word when it is much. */
+function unseenBy(recorded: RunView): string {
+  const { unseenSlots, usedHighWaterSlots } = recorded;
+  return unseenSlots * 10 <= usedHighWaterSlots
+    ? ''
+    : `The recorded ${formatSlots(unseenSlots)} that no mapping of the trace accounts for are missing in the replays.`;
 }
 
 /** The policy as the subject of a sentence: "Dynamic pools", "A fixed pool of 64 MiB". */

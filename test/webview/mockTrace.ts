@@ -159,6 +159,7 @@ export function mockRun(changes: Partial<RunView> = {}): RunView {
       estimatedNs: null,
     },
     assumed: { lifetimes: 0, retriesDropped: 0, contexts: 3, counterfactual: 0 },
+    unseenSlots: 0,
     notes: [],
     failures: mockFailures(78),
     fromNs: 0,

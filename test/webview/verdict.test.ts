@@ -68,6 +68,26 @@ describe('the verdict', () => {
     check(nothing, null, 'neutral', 'Not a swiotlb trace', null);
   });
 
+  it('warns when replays lack much of what was held', () => {
+    const held = mockRun({ unseenSlots: 240 });
+    const front = replayOf('dynamic', 'Dynamic pools', nothingFailed);
+    expect(verdict(mockTrace(), held, front).detail).toMatch(/240 slots that no mapping .* are missing in the replays/);
+    expect(verdict(mockTrace(), held, held).detail).not.toMatch(/missing/);
+    expect(verdict(mockTrace(), recorded, front).detail).not.toMatch(/missing/);
+  });
+
+  it('says that lifetimes are assumed when the recorded curve is a model', () => {
+    const run = mockRun({
+      ...nothingFailed,
+      basis: 'modelled',
+      assumed: { lifetimes: 9, retriesDropped: 0, contexts: 0, counterfactual: 0 },
+    });
+    expect(verdict(mockTrace(), run, run).detail).toMatch(/Lifetimes are assumed, fitted to the debugfs samples/);
+    expect(verdict(mockTrace({ samples: null }), run, run).detail).toMatch(
+      /Lifetimes are assumed: this trace has no unmap/,
+    );
+  });
+
   it('tells the price: peak, memory, worker runs', () => {
     const front = replayOf('dynamic', 'Dynamic pools', {
       ...nothingFailed,

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+
+/** First argument of every `l10n.t('…')` of the extension. */
+function usedStrings(): string[] {
+  return readdirSync(fileURLToPath(new URL('src/extension', root))).flatMap((file) =>
+    [...read(`src/extension/${file}`).matchAll(/l10n\.t\(\s*'((?:[^'\\]|\\.)*)'/g)].map((match) =>
+      match[1].replaceAll('\\n', '\n').replaceAll("\\'", "'"),
+    ),
+  );
+}
+
+describe('texts', () => {
+  it('are all in the bundle that translations start from, and nothing else is', () => {
+    const bundle = Object.keys(JSON.parse(read('l10n/bundle.l10n.json')));
+    expect(bundle.sort()).toEqual([...new Set(usedStrings())].sort());
+  });
+
+  it('of the manifest are all there, and none is left over', () => {
+    const manifest = read('package.json');
+    const used = new Set([...manifest.matchAll(/"%([\w.]+)%"/g)].map((match) => match[1]));
+    expect(Object.keys(JSON.parse(read('package.nls.json'))).sort()).toEqual([...used].sort());
+  });
+});
