@@ -7,6 +7,8 @@ import type { UnmapPairing } from './unmapPairing';
 const MAX_PRINTABLE_LIST = 128;
 const MAX_UNDECIDED = 16384;
 const MAX_UNREPEATED = 4096;
+/** A failed list that was given up may share buffers with others later: only what comes soon repeats it. */
+const MAX_LINES_APART = 20_000;
 
 interface FailedElement {
   readonly rows: readonly number[];
@@ -118,16 +120,19 @@ export class FailedLists {
    * A list begins with this row: a run of failed attempts that has it inside was two lists.
    * `total` is its length when it succeeded, -1 when it failed as well.
    */
-  learnFromHead(row: number, total: number): void {
+  private learnFromHead(row: number, total: number): void {
     if (this.unrepeated.size === 0) {
       return;
     }
-    const { original, sizeBytes, device } = this.state.shared.requests.columns;
+    const { original, sizeBytes, device, enterLine } = this.state.shared.requests.columns;
     const known = this.unrepeated.get(original[row]);
     if (known === undefined || known.rows[known.index] === row) {
       return;
     }
     const { rows, index } = known;
+    if (enterLine[row] - enterLine[rows[0]] > MAX_LINES_APART) {
+      return;
+    }
     if (device[rows[index]] !== device[row] || sizeBytes[rows[index]] !== sizeBytes[row]) {
       return;
     }
@@ -136,14 +141,16 @@ export class FailedLists {
       this.failList(rows.slice(0, cut));
       this.failList(rows.slice(cut));
     }
-    if (total >= 0) {
-      this.forget(original[row]);
-    }
   }
 
-  private forget(head: number): void {
+  /** These elements were mapped at last: their buffers may be used for other lists from now on. */
+  noteMapped(rows: readonly number[]): void {
+    if (this.unrepeated.size === 0) {
+      return;
+    }
+    this.learnFromHead(rows[0], rows.length);
     const { original } = this.state.shared.requests.columns;
-    for (const row of this.unrepeated.get(head)?.rows ?? []) {
+    for (const row of rows) {
       this.unrepeated.delete(original[row]);
     }
   }

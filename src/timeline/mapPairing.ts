@@ -172,11 +172,12 @@ export class MapPairing {
         attempts[i].seen |= EvidenceBit.dmaMap;
       tailRows.push(attempts[i].row);
     }
-    this.fillList(event, device, rows, tailRows, total);
+    const list = this.fillList(event, device, rows, tailRows, total);
     this.dropFinished(context, oldest);
     if (context.isExact) {
       this.failedLists.close(context);
     }
+    this.failedLists.noteMapped(list);
   }
 
   /**
@@ -280,7 +281,7 @@ export class MapPairing {
   }
 
   /** Writes the elements of a mapped list: `rows[i]` is the attempt's row or -1 for an element without one. */
-  private fillList(event: TraceEvent, device: number, rows: number[], tailRows: number[], total: number): void {
+  private fillList(event: TraceEvent, device: number, rows: number[], tailRows: number[], total: number): number[] {
     for (let i = 0; i < rows.length; i++) {
       const dma = event.sgDma[i];
       event.failed = false;
@@ -316,11 +317,11 @@ export class MapPairing {
       columns.sgIndex[row] = Math.min(i, 65535);
       columns.sgCount[row] = Math.min(total, 65535);
     }
-    this.failedLists.learnFromHead(all[0], total);
     this.unmaps.lists.add(
       { device, originals: event.sgOriginal.slice(0, rows.length), total, rows: all },
       (row) => columns.unmapLine[row] !== 0,
     );
+    return all;
   }
 
   /** Position of the last printed element of a cut list: by counting when every element bounced, else by address. */
