@@ -32,7 +32,7 @@ const valuesForAll: readonly string[] = ['src/model/units', 'src/model/cause'];
 const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   base: [],
   model: [],
-  trace: ['papaparse'],
+  trace: ['papaparse', 'fzstd'],
   timeline: [],
   allocator: [],
   replay: [],

@@ -26,6 +26,13 @@ export const formats = new Registry<TraceFormat>([
       '            wget-179   [002]     5.761699: dma_map_page:         0000:00:07.0 dir=TO_DEVICE dma_addr=7cb8e000 size=54 phys_addr=101ae6286 attrs=',
   },
   {
+    id: 'trace-dat',
+    title: 'trace.dat of trace-cmd (binary, versions 6 and 7)',
+    family: 'trace',
+    sample:
+      '            wget-179     [002] .....      5.761481123: swiotlb_bounced: dev_name: 0000:00:07.0 dma_mask=ffffffffffffffff dev_addr=101ae6286 size=54 FORCE',
+  },
+  {
     id: 'perf',
     title: 'perf script',
     family: 'trace',

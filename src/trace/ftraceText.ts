@@ -13,7 +13,7 @@ const anchorReach = 200;
  */
 export class FtraceText {
   /** Format id of the lines this parser accepts: the layouts differ too little to be told apart line by line. */
-  layout: 'ftrace' | 'trace-cmd' | 'perf' = 'ftrace';
+  layout: 'ftrace' | 'trace-cmd' | 'perf' | 'trace-dat' = 'ftrace';
   private readonly context: ReaderContext;
   private readonly events: EventText;
 

@@ -4,6 +4,8 @@ import type { Problem } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
 import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, isWord, startsWithAt } from './bytes';
 import { ReaderContext, Verdict, type VerdictCode } from './context';
+import { openTraceDat, traceDatMagic } from './dat/container';
+import { textLines } from './dat/textLines';
 import { DebugfsCsv } from './debugfsCsv';
 import { DebugfsText } from './debugfsText';
 import { EventText } from './eventText';
@@ -75,6 +77,8 @@ export function createTraceReader(options: TraceReaderOptions): TraceReader {
 }
 
 const linesPerOffset = 256;
+/** A trace.dat is held in memory whole. */
+const maxBinaryBytes = 2 ** 30;
 /** Binary data in which nothing was recognised so far is given up after so many bytes, a hole (only NULs) later. */
 const binaryGiveUpBytes = 1 << 20;
 const holeGiveUpBytes = 1 << 26;
@@ -97,6 +101,9 @@ class TextReader implements TraceReader {
   private readonly run = { id: '', lines: 0 };
   private readonly statistics = new ByteStatistics();
   private utf16: Utf16Decoder | null = null;
+  /** First bytes that may still become the magic of a trace.dat. */
+  private held = new Uint8Array(0);
+  private binary: { chunks: Uint8Array[]; bytes: number } | null = null;
   private firstByte = -1;
   /** An event line that lacks its end: the next lines may bring it. */
   private partial: PartialLines | null = null;
@@ -125,6 +132,10 @@ class TextReader implements TraceReader {
     if (this.stopped || this.ended || chunk.length === 0) {
       return;
     }
+    if (this.binary !== null) {
+      this.keepBinary(chunk);
+      return;
+    }
     const first = this.statistics.total === 0;
     this.statistics.add(chunk);
     if (first) {
@@ -145,8 +156,57 @@ class TextReader implements TraceReader {
       chunk = joined;
       this.utf16 = createUtf16Decoder(chunk[0], chunk[1]);
     }
+    if (this.held.length + chunk.length < traceDatMagic.length && mayBeTraceDat(this.held, chunk)) {
+      // Too short to tell.
+      this.held = concat([this.held, chunk]);
+      return;
+    }
+    if (this.held.length > 0) {
+      chunk = concat([this.held, chunk]);
+      this.held = new Uint8Array(0);
+    }
+    if (this.splitter.total === 0 && startsWithAt(chunk, 0, chunk.length, traceDatMagic)) {
+      this.binary = { chunks: [], bytes: 0 };
+      this.keepBinary(chunk);
+      return;
+    }
     this.splitter.push(this.utf16 === null ? chunk : this.utf16.decode(chunk));
     this.giveUp();
+  }
+
+  /** A trace.dat is read at its end: its parts refer to each other by offset. */
+  private keepBinary(chunk: Uint8Array): void {
+    const { binary } = this;
+    if (binary === null) {
+      return;
+    }
+    binary.bytes += chunk.length;
+    if (binary.bytes > maxBinaryBytes) {
+      this.stopped = true;
+      this.context.problem('line-too-long', `A trace.dat above ${maxBinaryBytes / 2 ** 20} MiB is not read.`, 0);
+      return;
+    }
+    binary.chunks.push(chunk.slice());
+  }
+
+  /** Reads a trace.dat through the lines its records would print. */
+  private readBinary(chunks: readonly Uint8Array[]): void {
+    const { context } = this;
+    const dat = openTraceDat(concat(chunks));
+    if (dat === null) {
+      return;
+    }
+    const onDamage = (text: string) => context.problem('decompress-failed', text, 0);
+    dat.damage.forEach(onDamage);
+    context.release = /^\S+ \S+ (\S+)/.exec(dat.uname)?.[1] ?? '';
+    context.clock = dat.clock;
+    this.ftrace.layout = 'trace-dat';
+    this.lineOffsets.length = 1;
+    for (const text of textLines(dat, onDamage)) {
+      const bytes = encodeLatin1(text);
+      this.line(bytes, 0, bytes.length, context.line, true, 0);
+    }
+    context.cpusOnline = Math.max(context.cpusOnline, dat.cpuCount);
   }
 
   end(): void {
@@ -158,7 +218,13 @@ class TextReader implements TraceReader {
     if (this.firstByte >= 0) {
       this.splitter.push(Uint8Array.of(this.firstByte));
     }
-    if (!this.stopped) {
+    if (this.held.length > 0) {
+      this.splitter.push(this.held);
+    }
+    if (this.binary !== null && !this.stopped) {
+      this.readBinary(this.binary.chunks);
+      this.binary = { chunks: [], bytes: 0 };
+    } else if (!this.stopped) {
       this.splitter.end();
     }
     this.messages.flush();
@@ -637,6 +703,30 @@ const configComment = asciiBytes('# CONFIG_');
 const nodePrefix = asciiBytes('Node ');
 const cpusHeader = asciiBytes('cpus=');
 const symbolWord = asciiBytes('swiotlb');
+
+/** Whether the first bytes can still turn out to be a trace.dat. */
+function mayBeTraceDat(held: Uint8Array, chunk: Uint8Array): boolean {
+  const bytes = concat([held, chunk]);
+  return bytes.every((byte, index) => byte === traceDatMagic[index]);
+}
+
+function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let length = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, length);
+    length += chunk.length;
+  }
+  return bytes;
+}
+
+function encodeLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    bytes[i] = text.charCodeAt(i);
+  }
+  return bytes;
+}
 
 function noText(): string {
   return '';

@@ -1,0 +1,117 @@
+import type { CpuData, TraceDat } from './container';
+import type { EventFormat } from './eventFormat';
+import { renderRecord } from './render';
+import { type RawEvent, type RingItem, readCpu } from './ringBuffer';
+
+/** Clocks whose stamps are no nanoseconds. */
+const orderClocks = new Set(['counter', 'uptime', 'x86-tsc', 'ppc-tb']);
+
+interface Lane {
+  readonly cpu: CpuData;
+  readonly items: Generator<RingItem, void>;
+  next: RawEvent | null;
+}
+
+/**
+ * The records of a trace.dat as the lines `trace` would have printed, nanoseconds instead of microseconds, all CPUs
+ * merged by time. Binary traces are read through their text, so that both give the same analysis line by line.
+ */
+export function* textLines(dat: TraceDat, onDamage: (text: string) => void): Generator<string, void> {
+  yield '# tracer: nop';
+  const lanes: Lane[] = dat.cpus.map((cpu) => ({ cpu, items: readCpu(dat, cpu, onDamage), next: null }));
+  for (const lane of lanes) {
+    yield* advance(lane);
+  }
+  const common = new CommonFields(dat);
+  for (;;) {
+    let first: Lane | null = null;
+    for (const lane of lanes) {
+      if (lane.next !== null && (first === null || first.next === null || lane.next.stamp < first.next.stamp)) {
+        first = lane;
+      }
+    }
+    if (first === null || first.next === null) {
+      return;
+    }
+    yield line(dat, common, first.cpu.cpu, first.next);
+    yield* advance(first);
+  }
+}
+
+/** Moves a lane to its next event; losses on the way are lines of their own. */
+function* advance(lane: Lane): Generator<string, void> {
+  for (;;) {
+    const item = lane.items.next();
+    if (item.done === true) {
+      lane.next = null;
+      return;
+    }
+    if (item.value.kind === 'event') {
+      lane.next = item.value.event;
+      return;
+    }
+    const { count } = item.value;
+    yield count < 0 ? `CPU:${lane.cpu.cpu} [LOST EVENTS]` : `CPU:${lane.cpu.cpu} [LOST ${count} EVENTS]`;
+  }
+}
+
+function line(dat: TraceDat, common: CommonFields, cpu: number, event: RawEvent): string {
+  const { data } = event;
+  const format = dat.formats.get(common.type(data));
+  const pid = common.pid(data);
+  const comm = pid === 0 ? '<idle>' : (dat.comms.get(pid) ?? '<...>');
+  const time = orderClocks.has(dat.clock)
+    ? event.stamp.toString().padStart(12)
+    : `${event.stamp / 1000000000n}.${(event.stamp % 1000000000n).toString().padStart(9, '0')}`.padStart(16);
+  const head = `${comm.padStart(16)}-${String(pid).padEnd(7)} [${String(cpu).padStart(3, '0')}] ${common.flags(data)} ${time}: `;
+  return head + (format === undefined ? `event_${common.type(data)}:` : renderRecord(dat, format, data));
+}
+
+/** The fields every record begins with; their offsets come from any format file. */
+class CommonFields {
+  private readonly dat: TraceDat;
+  private readonly offsets: Readonly<Record<string, number>>;
+
+  constructor(dat: TraceDat) {
+    this.dat = dat;
+    const [format]: (EventFormat | undefined)[] = [...dat.formats.values()];
+    const offset = (name: string, otherwise: number) =>
+      format?.fields.find((field) => field.name === name)?.offset ?? otherwise;
+    this.offsets = {
+      type: offset('common_type', 0),
+      flags: offset('common_flags', 2),
+      preempt: offset('common_preempt_count', 3),
+      pid: offset('common_pid', 4),
+    };
+  }
+
+  type(data: DataView): number {
+    return data.byteLength < 2 ? -1 : data.getUint16(this.offsets['type'] ?? 0, this.dat.littleEndian);
+  }
+
+  pid(data: DataView): number {
+    return data.byteLength < 8 ? -1 : data.getInt32(this.offsets['pid'] ?? 4, this.dat.littleEndian);
+  }
+
+  /** The flags column (trace_print_lat_fmt of 6.12). */
+  flags(data: DataView): string {
+    if (data.byteLength < 4) {
+      return '.....';
+    }
+    const flags = data.getUint8(this.offsets['flags'] ?? 2);
+    const preempt = data.getUint8(this.offsets['preempt'] ?? 3);
+    const off = (flags & 1) !== 0;
+    const bhOff = (flags & 128) !== 0;
+    const irqs = off && bhOff ? 'D' : off ? 'd' : bhOff ? 'b' : '.';
+    const resched = (flags & 4) !== 0 ? ((flags & 32) !== 0 ? 'N' : 'n') : (flags & 32) !== 0 ? 'p' : '.';
+    const hard = (flags & 8) !== 0;
+    const soft = (flags & 16) !== 0;
+    const nmi = (flags & 64) !== 0;
+    const context = nmi ? (hard ? 'Z' : 'z') : hard ? (soft ? 'H' : 'h') : soft ? 's' : '.';
+    return irqs + resched + context + depth(preempt & 15) + depth(preempt >> 4);
+  }
+}
+
+function depth(value: number): string {
+  return value === 0 ? '.' : value.toString(16);
+}
