@@ -39,6 +39,8 @@ export interface CommonFlags {
 export interface Context {
   readonly terminal: Terminal;
   readonly overrides: GeometryOverrides;
+  /** Devices that the options name. */
+  readonly namedDevices?: readonly string[];
   readonly flags: CommonFlags;
 }
 
@@ -92,6 +94,19 @@ function printJson(context: Context, report: object): void {
   context.terminal.out(`${JSON.stringify(report)}\n`);
 }
 
+/** An option for a device that the trace does not have would silently do nothing. */
+function checkDeviceNames(analysis: Analysis, names: readonly string[]): void {
+  const { devices } = analysis.tables;
+  for (const name of names) {
+    if (devices.length > 0 && !devices.some((device) => device.name === name)) {
+      const known = devices.map((device) => device.name).filter((known) => known !== '');
+      throw new UsageError(
+        `there is no device '${name}' in ${analysis.file}; there are ${known.slice(0, 20).join(', ')}`,
+      );
+    }
+  }
+}
+
 /** Runs `use` for every input that can be read; the others are told on standard error. */
 async function forEachInput(
   files: readonly string[],
@@ -115,6 +130,7 @@ async function forEachInput(
     if (!isRecognised(loaded.analysis)) {
       ending.markUnreadable();
     }
+    checkDeviceNames(loaded.analysis, context.namedDevices ?? []);
     use(loaded.analysis);
   }
 }

@@ -76,6 +76,11 @@ export function overridesOf(flags: GeometryFlags): GeometryOverrides {
   return overrides;
 }
 
+/** Every device an option names. */
+export function devicesIn(flags: GeometryFlags): readonly string[] {
+  return [flags.minAlign, flags.dmaMask, flags.segBoundary, flags.class].flatMap((map) => Object.keys(map ?? {}));
+}
+
 /** Masks are contiguous low bits: their bit count is what the model needs. All ones of 64 bits is 64. */
 function bitsOf(masks: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(

@@ -257,5 +257,5 @@ function splitList(text: string): string[] {
 }
 
 function contextOf(flags: CommonFlags & GeometryFlags): Context {
-  return { terminal, overrides: overridesOf(flags), flags };
+  return { terminal, overrides: overridesOf(flags), namedDevices: devicesIn(flags), flags };
 }

@@ -212,6 +212,12 @@ describe('exit codes', () => {
     check(['diagnose', '--fail-on', 'fialures.length > 0', '-'], 2, /no field 'fialures\.length'/, fullLine);
     check(['diagnose', '--kernel', '5.4', '-'], 2, /Allowed choices are 4\.18/, fullLine);
     check(['diagnose', '--min-align', '0xfff', '-'], 2, /DEVICE=VALUE/, fullLine);
+    check(
+      ['replay', sampleTrace, '--policy', 'fixed', '--min-align', '0000:99:00.0=0xfff'],
+      2,
+      /no device '0000:99:00\.0' in .*there are .*0000:00:05\.0/,
+    );
+    check(['replay', sampleTrace, '--policy', 'fixed', '--min-align', '0000:00:05.0=0xfff'], 0, /fixed/);
     check(['compare', sampleTrace, sampleTrace, '--policies', 'fixed,dynamic'], 2, /several policies on one input/);
   });
 
@@ -331,9 +337,11 @@ describe('other commands', () => {
       policies: { id: string; params: { name: string }[] }[];
     };
     expect(policies.map((policy) => policy.id)).toEqual(expect.arrayContaining(['fixed', 'transient', 'dynamic']));
-    for (const { id } of policies) {
-      expect(cli.json(['replay', sampleTrace, '--policy', id])['policy']).toBe(id);
-    }
+    const ids = policies.map((policy) => policy.id);
+    const { results } = cli.json(['compare', sampleTrace, '--policies', ids.join(',')]) as unknown as {
+      results: { policy: string }[];
+    };
+    expect(results.map((result) => result.policy)).toEqual(ids);
   });
 
   it('vectors runs files and folders', () => {
