@@ -15,12 +15,25 @@ export async function runCommand(page, title) {
   const input = page.locator('.quick-input-widget .quick-input-box input');
   await input.waitFor();
   await input.fill(`>${title}`);
+  // Clicked by its whole name: the first row may be a longer one.
+  const wholeName = new RegExp(`^${title.replace(/[^\w ]/g, '\\$&')}$`);
   await page
-    .locator('.quick-input-widget .quick-input-list .monaco-list-row')
-    .filter({ has: page.locator('.monaco-highlighted-label', { hasText: title }) })
+    .locator('.quick-input-widget .quick-input-list .monaco-highlighted-label')
+    .filter({ hasText: wholeName })
     .first()
-    .waitFor();
+    .click();
+}
+
+/** Picks a colour theme by its name, e.g. "Dark Modern". */
+export async function pickTheme(page, name) {
+  await runCommand(page, 'Preferences: Color Theme');
+  const picker = page.locator('.quick-input-widget');
+  await picker.locator('.monaco-list-row').filter({ hasText: 'Light Modern' }).first().waitFor();
+  await picker.locator('.quick-input-box input').fill(name);
+  // The picker shows the theme at once and keeps it on Enter.
+  await picker.locator('.monaco-list-row.focused').filter({ hasText: name }).first().waitFor();
   await page.keyboard.press('Enter');
+  await picker.waitFor({ state: 'hidden' });
 }
 
 /** Opens a file by double click in the explorer (as its default editor, so custom editors too). */

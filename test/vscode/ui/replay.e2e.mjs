@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { root } from '../harness/package.mjs';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, goToLine, hoverText, openFile, runCommand } from '../harness/workbench.mjs';
+import { cursorLine, goToLine, hoverText, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, inkOf, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -129,14 +129,20 @@ test('a failure mark in the chart leads to its line, by mouse and by keyboard', 
   await expectEventually(async () => lines.includes(await cursorLine(page)), `the cursor on one of ${lines}`);
 });
 
-/** A point of the canvas where the panel offers a failure mark: it shows a pointing hand there. */
+/** The middle of a failure mark: the panel shows a pointing hand all around it. */
 function findMark(canvas) {
   return canvas.evaluate((element) => {
     const { left, top, width, height } = element.getBoundingClientRect();
+    const isMark = (x, y) => {
+      element.dispatchEvent(new PointerEvent('pointermove', { clientX: left + x, clientY: top + y, bubbles: true }));
+      return element.classList.contains('on-mark');
+    };
     for (let y = 4; y < height; y += 4) {
       for (let x = 4; x < width; x += 4) {
-        element.dispatchEvent(new PointerEvent('pointermove', { clientX: left + x, clientY: top + y, bubbles: true }));
-        if (element.classList.contains('on-mark')) return { x, y };
+        if (!isMark(x, y)) continue;
+        let below = y;
+        while (isMark(x, below + 1)) below++;
+        return { x, y: Math.floor((y + below) / 2) };
       }
     }
     throw new Error('no failure mark on the chart');
@@ -158,12 +164,12 @@ test('it looks right in every theme and width', { timeout: 180_000 }, async () =
   await frame.locator('body').evaluate(() => window.scrollTo(0, 0));
   const backgrounds = new Set();
   for (const [name, theme] of [
-    ['dark', 'Default Dark Modern'],
-    ['high-contrast', 'Default High Contrast'],
-    ['light', 'Default Light Modern'],
+    ['dark', 'Dark Modern'],
+    ['high-contrast', 'Dark High Contrast'],
+    ['light', 'Light Modern'],
   ]) {
     const earlier = await backgroundOf(frame);
-    session.set({ 'workbench.colorTheme': theme });
+    await pickTheme(page, theme);
     const background = await expectEventually(async () => {
       const now = await backgroundOf(frame);
       return now !== earlier && now;
