@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { type Server, startServer } from './client';
 import { openSample, pickPolicy, registerCommands } from './commands';
 import { languageId, watchDocuments } from './detect';
-import { ReplayPanels } from './replayPanel';
+import { panelViewType, ReplayPanels } from './replayPanel';
 import { CursorStatus } from './statusBar';
 
 let running: Promise<Server> | undefined;
@@ -37,8 +37,13 @@ export function activate(context: vscode.ExtensionContext): void {
     server,
     addPolicy: (uri) => pickPolicy({ panels, server }, uri),
     openSample: () => openSample(context.extensionUri),
+    verified: (uri, view) => status?.verified(uri, view),
   });
-  context.subscriptions.push(log, ...registerCommands({ extensionUri: context.extensionUri, panels, server }));
+  context.subscriptions.push(
+    log,
+    ...registerCommands({ extensionUri: context.extensionUri, panels, server }),
+    vscode.window.registerWebviewPanelSerializer(panelViewType, panels),
+  );
   const startFor = (document: vscode.TextDocument) => {
     if (document.languageId === languageId) {
       server().then(

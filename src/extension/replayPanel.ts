@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
 import { runRequest, seriesRequest, traceRequest, verifyRequest } from '../protocol/lsp';
-import { type HostMethods, hostMethods, type PanelMethods, type PanelStart } from '../protocol/panel';
+import { type HostMethods, hostMethods, type PanelMethods, type PanelStart, panelMemory } from '../protocol/panel';
 import { FailureError } from '../protocol/result';
-import type { CursorView, RunKey, SourceView } from '../protocol/views';
+import type { CursorView, RunKey, SourceView, VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { panelHtml } from './panelHtml';
 
@@ -17,10 +17,12 @@ export interface PanelHost {
   readonly server: () => Promise<Server>;
   readonly addPolicy: (uri: vscode.Uri) => Promise<void>;
   readonly openSample: () => Promise<void>;
+  /** A panel compared its trace with the model. */
+  readonly verified: (uri: vscode.Uri, view: VerifyView) => void;
 }
 
 /** One panel per document. */
-export class ReplayPanels {
+export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
   private readonly panels = new Map<string, ReplayPanel>();
   private readonly host: PanelHost;
 
@@ -37,7 +39,20 @@ export class ReplayPanels {
     }
     const column = vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
     const webview = vscode.window.createWebviewPanel(panelViewType, titleOf(uri), column, this.options());
-    this.adopt(webview, uri, { runs, focus });
+    this.adopt(webview, uri, { uri: uri.toString(), runs, focus });
+  }
+
+  /** After a reload of the window: the same trace with the same policies. */
+  async deserializeWebviewPanel(webview: vscode.WebviewPanel, memory: unknown): Promise<void> {
+    try {
+      const { uri, runs } = panelMemory(memory);
+      webview.webview.options = this.options();
+      this.adopt(webview, vscode.Uri.parse(uri, true), { uri, runs, focus: 'replay' });
+    } catch (error) {
+      // Written by another version: nothing to restore.
+      this.host.log.info(`a panel could not be restored: ${String(error)}`);
+      webview.dispose();
+    }
   }
 
   private options(): vscode.WebviewPanelOptions & vscode.WebviewOptions {
@@ -149,7 +164,7 @@ class ReplayPanel {
           this.isReady = true;
           const runs = [...this.start.runs, ...this.early];
           this.early = [];
-          return { runs, focus: this.start.focus };
+          return { ...this.start, runs };
         },
         trace: async () => {
           const trace = await ask(traceRequest, { uri });
@@ -158,7 +173,11 @@ class ReplayPanel {
         },
         run: ({ run }) => ask(runRequest, { uri, run }),
         series: (params) => ask(seriesRequest, { uri, ...params }),
-        verify: () => ask(verifyRequest, { uri }),
+        verify: async () => {
+          const view = await ask(verifyRequest, { uri });
+          this.host.verified(this.uri, view);
+          return view;
+        },
         reveal: async ({ file, line }) => {
           await this.reveal(file, line);
           return null;
@@ -183,7 +202,7 @@ class ReplayPanel {
     const uri = vscode.Uri.parse(source.uri, true);
     const open = vscode.window.visibleTextEditors.find((editor) => editor.document.uri.toString() === uri.toString());
     const column = open?.viewColumn ?? otherColumn(this.panel.viewColumn);
-    const document = await vscode.workspace.openTextDocument(uri);
+    const document = await openText(uri);
     const position = new vscode.Position(Math.min(line, document.lineCount) - 1, 0);
     const editor = await vscode.window.showTextDocument(document, {
       viewColumn: column,
@@ -206,6 +225,16 @@ class ReplayPanel {
       language: vscode.env.language,
       title: titleOf(this.uri),
     });
+  }
+}
+
+/** Packed and binary files, and files above VS Code's limit, have no text to show. */
+async function openText(uri: vscode.Uri): Promise<vscode.TextDocument> {
+  try {
+    return await vscode.workspace.openTextDocument(uri);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FailureError({ kind: 'unavailable', message: `VS Code cannot show this file as text: ${reason}` });
   }
 }
 

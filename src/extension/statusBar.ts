@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
+import { formatCount, formatPercent } from '../base/format';
 import { cursorRequest } from '../protocol/lsp';
-import type { CursorView } from '../protocol/views';
+import type { CursorView, VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { languageId } from './detect';
 import type { ReplayPanels } from './replayPanel';
@@ -12,6 +13,8 @@ export class CursorStatus {
   private readonly server: () => Promise<Server>;
   private timer: NodeJS.Timeout | undefined;
   private asked = 0;
+  /** By document: how much of the recorded addresses the model reproduced. */
+  private readonly fidelity = new Map<string, string>();
 
   constructor(context: vscode.ExtensionContext, panels: ReplayPanels, server: () => Promise<Server>) {
     this.panels = panels;
@@ -30,6 +33,13 @@ export class CursorStatus {
   /** Asks again, e.g. after a new analysis. */
   refresh(): void {
     this.later(0);
+  }
+
+  verified(uri: vscode.Uri, { exact, checked }: VerifyView): void {
+    if (0 < checked) {
+      this.fidelity.set(uri.toString(), formatPercent(exact / checked));
+      this.later(0);
+    }
   }
 
   private later(delayMs: number): void {
@@ -53,24 +63,23 @@ export class CursorStatus {
       // The log has it; a status bar item is not the place for an error.
     }
     if (mine === this.asked) {
-      this.show(line, at);
+      this.show(line, at, this.fidelity.get(uri.toString()));
       this.panels.cursor(uri, line, at);
     }
   }
 
-  private show(line: number, at: CursorView | null): void {
+  private show(line: number, at: CursorView | null, exact: string | undefined): void {
     if (at === null || at.capacitySlots === 0) {
       this.item.text = '$(graph-line) SWIOTLB';
       this.item.tooltip = vscode.l10n.t('Replay with dynamic pools');
     } else {
-      const percent = Math.round((100 * at.usedSlots) / at.capacitySlots);
-      const lineText = line.toLocaleString('en-US');
-      this.item.text = `$(graph-line) SWIOTLB ${percent} %`;
+      const fill = formatPercent(at.usedSlots / at.capacitySlots);
+      this.item.text = `$(graph-line) SWIOTLB ${fill}${exact === undefined ? '' : ` · Exact ${exact}`}`;
       this.item.tooltip = vscode.l10n.t(
-        '{0} of {1} slots in use at line {2}, by a replay of the recorded policy.\nClick: replay with dynamic pools.',
-        at.usedSlots.toLocaleString('en-US'),
-        at.capacitySlots.toLocaleString('en-US'),
-        lineText,
+        '{0} of {1} slots in use at line {2}.\nClick: replay with dynamic pools.',
+        formatCount(at.usedSlots),
+        formatCount(at.capacitySlots),
+        formatCount(line),
       );
     }
     this.item.show();

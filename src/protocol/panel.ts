@@ -55,7 +55,12 @@ type Settings = Readonly<Record<string, number | string | boolean>>;
 
 export type PanelCommand = 'addPolicy' | 'openSample';
 
+/** What a panel keeps across a reload of the window (`setState` of the webview API). */
+export const panelMemory = object({ uri: text(8192), runs: listOf(runKey, 20) });
+
 export interface PanelStart {
+  /** The document's uri; the panel remembers it across a reload of the window. */
+  readonly uri: string;
   /** Runs beside the recorded one, the one in front last. */
   readonly runs: readonly { readonly policy: string; readonly set: Settings }[];
   /** 'verify' also asks for the fidelity at once. */

@@ -24,6 +24,9 @@ interface Entry {
   isStale: boolean;
 }
 
+/** Analyses of captures without an open document that are kept: a panel may still show one. */
+const keptClosed = 3;
+
 /** Analyses by document; documents of one capture folder share one. */
 export class TraceStore {
   private readonly options: TraceStoreOptions;
@@ -97,6 +100,7 @@ export class TraceStore {
       trace: Promise.resolve().then(() => this.analyse(uri, members, () => entry.isStale)),
     };
     this.entries.set(uri, entry);
+    this.forgetOldest();
     entry.trace.catch(() => {
       // The next question tries again: the file may be back.
       if (this.entries.get(uri) === entry) {
@@ -104,6 +108,19 @@ export class TraceStore {
       }
     });
     return entry;
+  }
+
+  /** Analyses hold a lot of memory: of those nobody has open, only the newest stay. */
+  private forgetOldest(): void {
+    const isOpen = (entry: Entry) =>
+      [...entry.members].some((member) => this.options.documents.get(member) !== undefined);
+    const closed = [...new Set(this.entries.values())].filter((entry) => !isOpen(entry));
+    const forgotten = new Set(closed.slice(0, Math.max(0, closed.length - keptClosed)));
+    for (const [uri, entry] of this.entries) {
+      if (forgotten.has(entry)) {
+        this.entries.delete(uri);
+      }
+    }
   }
 
   /** Documents and files to read together, the one asked about first. */

@@ -2,7 +2,7 @@ import { formatBytes, formatSlotsAndBytes } from '../base/format';
 import { SLOT_BYTES } from '../model/units';
 import { Channel } from '../protocol/channel';
 import { type HostMethods, type PanelMethods, panelMethods } from '../protocol/panel';
-import { type LineRef, type RunKey, runId, type TraceView } from '../protocol/views';
+import { type LineRef, type RunKey, type RunView, runId, type TraceView } from '../protocol/views';
 import { Overview } from './charts/overview';
 import { clampRange, type Range } from './charts/scale';
 import { readTheme, watchTheme } from './charts/theme';
@@ -24,7 +24,7 @@ import { initialState, type PanelState, pressed, recordedKey, withRun } from './
 import { verdict } from './verdict';
 import { policyLabel } from './words';
 
-declare function acquireVsCodeApi(): { postMessage(message: unknown): void };
+declare function acquireVsCodeApi(): { postMessage(message: unknown): void; setState(state: unknown): void };
 
 const api = acquireVsCodeApi();
 const state: PanelState = initialState();
@@ -56,6 +56,7 @@ const series = new SeriesCache((run, { fromNs, toNs }, buckets) =>
 /** The overview is a strip: this many columns are enough at any width. */
 const overviewBuckets = 600;
 
+let documentUri = '';
 let timeline: Timeline | null = null;
 let overview: Overview | null = null;
 let time: TimeFormat = timeFormat({ hasTime: true, origin: null });
@@ -79,7 +80,8 @@ watchTheme(() => {
 void start();
 
 async function start(): Promise<void> {
-  const { runs, focus } = await channel.call('ready', null);
+  const { uri, runs, focus } = await channel.call('ready', null);
+  documentUri = uri;
   for (const run of runs) {
     state.shown = withRun(state.shown, run);
     state.front = runId(run);
@@ -192,6 +194,7 @@ async function render(): Promise<void> {
   if (trace === null) {
     return;
   }
+  remember();
   const recorded = state.runs.get(runId(recordedKey)) ?? null;
   const front = state.runs.get(state.front) ?? recorded;
   const words = verdict(trace, recorded, front);
@@ -225,6 +228,13 @@ async function render(): Promise<void> {
   byId('transient-block').hidden = runs.every((shown) => shown.run.transient.count === 0);
   renderRange();
   await refreshCharts();
+}
+
+/** For a reload of the window: the run in front last. */
+function remember(): void {
+  const front = state.shown.filter((key) => runId(key) === state.front);
+  const others = state.shown.filter((key) => runId(key) !== state.front);
+  api.setState({ uri: documentUri, runs: [...others, ...front] });
 }
 
 function renderPolicies(trace: TraceView): void {
@@ -335,12 +345,11 @@ async function refreshCharts(): Promise<void> {
   const width = timeline.plotWidth();
   const wanted = [recordedKey, ...state.shown].filter((key) => state.runs.get(runId(key))?.replayable === true);
   try {
-    await Promise.all(
-      wanted.flatMap((key) => [
-        series.fetch(key, state.range, width, true),
-        series.fetch(key, wholeRange(), overviewBuckets, false),
-      ]),
-    );
+    await Promise.all([
+      ...wanted.map((key) => series.fetch(key, state.range, width, true)),
+      ...wanted.map((key) => series.fetch(key, wholeRange(), overviewBuckets, false)),
+      ...bandKeys().map((key) => series.fetch(key, state.range, width, true)),
+    ]);
   } catch (error) {
     if (mine === generation) {
       showError('The charts could not be drawn.', error);
@@ -361,7 +370,7 @@ function drawCharts(): void {
     return;
   }
   timeline.show(model);
-  fill(byId('legend'), legend(trace, model.runs));
+  fill(byId('legend'), legend(trace, model));
   showReadout(timeline.cursor());
   const whole = wholeRange();
   overview.show({
@@ -376,6 +385,22 @@ function drawCharts(): void {
   });
 }
 
+/** The run in front with a tenth of and ten times the assumed lifetimes; none when the trace or its samples say more. */
+function bandKeys(): RunKey[] {
+  const key = [recordedKey, ...state.shown].find((other) => runId(other) === state.front);
+  const run = state.runs.get(state.front);
+  const isAssumed = run?.basis === 'modelled' && 0 < run.assumed.lifetimes && run.assumed.lifetimes === run.requests;
+  return key === undefined || !isAssumed || state.trace?.samples !== null
+    ? []
+    : [0.1, 10].map((lifetimeScale) => ({ ...key, set: { ...key.set, lifetimeScale } }));
+}
+
+function band(): TimelineModel['band'] {
+  const width = timeline?.plotWidth() ?? 0;
+  const [low, high] = bandKeys().map((key) => series.get(runId(key), state.range, width));
+  return low && high ? [low, high] : null;
+}
+
 function timelineModel(): TimelineModel | null {
   const { trace, range, showCapacity } = state;
   return trace === null || timeline === null
@@ -383,6 +408,7 @@ function timelineModel(): TimelineModel | null {
     : {
         runs: shownRuns(),
         samples: trace.samples,
+        band: band(),
         range,
         whole: wholeRange(),
         time,
@@ -403,7 +429,7 @@ function shownRuns(): ShownRun[] {
     return [
       {
         id,
-        label: labelOf(key, run.title),
+        label: labelOf(key, run),
         run,
         style: styleOf(key.policy, state.shown),
         isFront: state.front === id || (isRecorded && !state.runs.has(state.front)),
@@ -414,9 +440,12 @@ function shownRuns(): ShownRun[] {
   });
 }
 
-function labelOf(key: RunKey, title: string): string {
+function labelOf(key: RunKey, { title, basis }: RunView): string {
   const slots = key.set[poolSlotsParam];
   const label = policyLabel(key.policy, title);
+  if (key.policy === 'recorded' && basis === 'modelled') {
+    return `${label} (model)`;
+  }
   return key.policy === 'fixed' && typeof slots === 'number' ? `${label} ${formatBytes(slots * SLOT_BYTES)}` : label;
 }
 

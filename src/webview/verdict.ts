@@ -55,6 +55,9 @@ function withoutReplay(trace: TraceView): Verdict {
 
 function ofRecording(trace: TraceView, run: RunView): Verdict {
   const peak = `Peak use ${formatSlotsAndBytes(run.usedHighWaterSlots)}, ${formatPercent(run.usedHighWaterSlots / run.capacityPeakSlots)} of the pool.`;
+  if (run.basis === 'modelled') {
+    return ofModelledRecording(trace, run, peak);
+  }
   if (run.failed === 0) {
     return {
       tone: 'good',
@@ -70,6 +73,22 @@ function ofRecording(trace: TraceView, run: RunView): Verdict {
       ? `No pool size can help: one mapping may take at most 256 KiB. ${peak}`
       : (trace.episodes[0]?.message ?? peak),
   };
+}
+
+/** The trace does not show outcomes or ends: what it records and what a replay gives are kept apart. */
+function ofModelledRecording(trace: TraceView, run: RunView, peak: string): Verdict {
+  const inReplay = `${formatCount(run.failed)} of ${plural(run.requests, 'mapping')} fail in a replay`;
+  if (0 < trace.failureCount) {
+    const { headline, detail } = withoutReplay(trace);
+    return { tone: 'bad', headline, detail: `${detail} ${inReplay}. ${peak}` };
+  }
+  return run.failed === 0
+    ? { tone: 'neutral', headline: 'No failure is recorded, and none happens in a replay.', detail: peak }
+    : {
+        tone: 'mixed',
+        headline: `No failure is recorded, but ${inReplay}: ${listCauses(run.failuresByCause)}.`,
+        detail: peak,
+      };
 }
 
 function ofPolicy(recorded: RunView, run: RunView): Verdict {

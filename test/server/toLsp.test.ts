@@ -25,7 +25,7 @@ describe('diagnostics', () => {
       { line: 7, startColumn: 0, endColumn: 5 },
       { episode: '… and 9 more like this until line 90.', severity: 1, related: [] },
     );
-    expect(found.message.split('\n')).toEqual([
+    expect(String(found.message).split('\n')).toEqual([
       'Pool full: needs 2 slots.',
       '… and 9 more like this until line 90.',
       'Enlarge the pool.',

@@ -88,6 +88,16 @@ describe('the verdict', () => {
     );
   });
 
+  it('keeps what is recorded apart from what a replay gives', () => {
+    const model = { basis: 'modelled' as const };
+    const quiet = mockTrace({ failureCount: 0, episodes: [] });
+    const fits = mockRun({ ...nothingFailed, ...model });
+    check(quiet, fits, 'neutral', 'No failure is recorded, and none happens in a replay.', fits);
+    const fails = mockRun(model);
+    check(quiet, fails, 'mixed', /^No failure is recorded, but 78 of 14,477 mappings fail in a replay/, fails);
+    check(mockTrace(), fits, 'bad', /^78 mappings failed/, fits);
+  });
+
   it('tells the price: peak, memory, worker runs', () => {
     const front = replayOf('dynamic', 'Dynamic pools', {
       ...nothingFailed,

@@ -43,6 +43,8 @@ export interface ShownRun {
 export interface TimelineModel {
   readonly runs: readonly ShownRun[];
   readonly samples: SamplesView | null;
+  /** Slots in use of the run in front with shorter and with longer assumed lifetimes; null when none are assumed. */
+  readonly band: readonly [SeriesView, SeriesView] | null;
   readonly range: Range;
   readonly whole: Range;
   readonly time: TimeFormat;
@@ -165,6 +167,9 @@ export class Timeline {
     const datasets: ChartDataset<'line', Point[]>[] = [];
     // The front run is drawn last, on top.
     const runs = [...model.runs].sort((a, b) => Number(a.isFront) - Number(b.isFront));
+    if (plot === 'slots') {
+      datasets.push(...this.band(model));
+    }
     for (const run of runs) {
       if (run.series === null) {
         continue;
@@ -201,6 +206,19 @@ export class Timeline {
       { ...this.line(run, points(series, 'capacitySlots', toNs), 1.5, false), borderColor: colour, borderDash: [1, 3] },
       { ...this.line(run, points(series, 'hiwaterSlots', toNs), 1, false), borderColor: colour, borderDash: [8, 3] },
       used,
+    ];
+  }
+
+  private band({ band, runs, range }: TimelineModel): ChartDataset<'line', Point[]>[] {
+    const front = runs.find((run) => run.isFront);
+    if (band === null || front === undefined) {
+      return [];
+    }
+    const [low, high] = band.map((series) => this.line(front, points(series, 'usedSlots', range.toNs), 0.75, false));
+    const edge = { borderColor: withAlpha(this.colour(front), 0.5), borderDash: [] };
+    return [
+      { ...low!, ...edge },
+      { ...high!, ...edge, fill: '-1', backgroundColor: withAlpha(this.colour(front), 0.18) },
     ];
   }
 
@@ -315,7 +333,7 @@ export class Timeline {
   }
 
   private slotsExtent(model: TimelineModel): { readonly max: number; readonly step: number } {
-    let used = 0;
+    let used = model.band === null ? 0 : Math.max(...model.band.map((series) => highest(series.usedSlots)));
     let capacity = 0;
     for (const { series, isFront, isRecorded } of model.runs) {
       if (series !== null) {
