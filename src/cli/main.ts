@@ -19,6 +19,7 @@ import { runDemo } from './demo';
 import { FailOnError } from './failOn';
 import {
   addGeometryOptions,
+  devicesIn,
   type GeometryFlags,
   overridesOf,
   readBytes,
