@@ -317,10 +317,7 @@ export class MapPairing {
       columns.sgIndex[row] = Math.min(i, 65535);
       columns.sgCount[row] = Math.min(total, 65535);
     }
-    this.unmaps.lists.add(
-      { device, originals: event.sgOriginal.slice(0, rows.length), total, rows: all },
-      (row) => columns.unmapLine[row] !== 0,
-    );
+    this.unmaps.lists.add({ device, originals: event.sgOriginal.slice(0, rows.length), total, rows: all });
     return all;
   }
 

@@ -2,7 +2,7 @@ import type { TraceEvent } from '../model/events';
 import { EvidenceBit, Outcome, Pairing, packUnmapWhere } from '../model/tables';
 import type { Context } from './contexts';
 import { LiveMappings, LiveState } from './liveMappings';
-import { MappedLists } from './scatterlists';
+import { type MappedList, MappedLists } from './scatterlists';
 import { endAtReuse } from './settle';
 import type { SourceState } from './sourceState';
 
@@ -15,7 +15,7 @@ const MAX_DISORDER_LINES = 300;
 /** Ends mappings: by their unmap, or by another mapping that has their address. */
 export class UnmapPairing {
   readonly live = new LiveMappings();
-  readonly lists = new MappedLists();
+  readonly lists = new MappedLists((list) => this.hasEnded(list));
   private readonly state: SourceState;
   /** Pairs (row, row that has its address now) from the time before the first unmap. */
   private reuses: number[] = [];
@@ -114,8 +114,7 @@ export class UnmapPairing {
       return;
     }
     const device = this.state.shared.devices.rowOf(event.device);
-    const { unmapLine } = this.state.shared.requests.columns;
-    const list = this.lists.take(device, event.sgOriginal, event.sgCount, (row) => unmapLine[row] !== 0);
+    const list = this.lists.take(device, event.sgOriginal, event.sgCount);
     if (list === undefined) {
       this.state.unpairedUnmaps += this.state.hasUnmapProbe ? 0 : event.sgCount;
       return;
@@ -201,6 +200,26 @@ export class UnmapPairing {
     if (stack.length > 64) {
       stack.length = 0;
     }
+  }
+
+  /**
+   * The first element's address was taken by another mapping (or its probe was seen) without a dma_unmap_sg line:
+   * lines of long lists do not fit the ring buffer. Elements that were not printed ended with it.
+   */
+  private hasEnded(list: MappedList): boolean {
+    const columns = this.state.shared.requests.columns;
+    const [head] = list.rows;
+    if (columns.unmapLine[head] === 0) {
+      return false;
+    }
+    for (const row of list.rows) {
+      if (columns.unmapLine[row] === 0 && Number.isNaN(columns.recordedBounce[row])) {
+        this.state.setReleased(row, columns.unmapEnterNs[head], columns.unmapLine[head], 0);
+        columns.pairing[row] = Pairing.reused;
+        columns.evidence[row] |= EvidenceBit.inferredUnmap;
+      }
+    }
+    return true;
   }
 
   private noteUnmaps(): void {

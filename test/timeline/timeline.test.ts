@@ -508,6 +508,23 @@ describe('unmaps', () => {
     ]);
   });
 
+  it('cut lists: elements that were not printed end with their list', () => {
+    const cut = (micro: number): string => `
+  a-7  [001] .....  1.${micro}1: swiotlb_bounced: dev_name: d0 dma_mask=ffffffff dev_addr=1000 size=4096 FORCE
+  a-7  [001] .....  1.${micro}2: swiotlb_bounced: dev_name: d0 dma_mask=ffffffff dev_addr=2000 size=4096 FORCE
+  a-7  [001] .....  1.${micro}3: dma_map_sg: d0 dir=TO_DEVICE nents=1/2 ents=1/2 [TRUNCATED] dma_addrs={0x70001000} sizes={0x1000} phys_addrs={0x1000} attrs=`;
+    check(
+      `${cut(10000)}${cut(20000)}
+  a-7  [001] .....  1.300000: dma_unmap_sg: d0 dir=TO_DEVICE phys_addrs={0x1000,0x2000} attrs=`,
+      [
+        'd0 4096 @70001000 served reused 1-3..4-4 bounced+dmaMap+scatterlist+forced+inferredUnmap',
+        'd0 4096 - served reused 2-3..4-4 bounced+dmaMap+scatterlist+inferredOutcome+forced+inferredUnmap',
+        'd0 4096 @70001000 served exact 4-6..7-7 bounced+dmaMap+dmaUnmap+scatterlist+forced',
+        'd0 4096 - served exact 5-6..7-7 bounced+dmaMap+dmaUnmap+scatterlist+inferredOutcome+forced',
+      ],
+    );
+  });
+
   it('a scatterlist: the dma line first, the probes after it', () => {
     check(
       `
