@@ -89,8 +89,12 @@ function rewrite(value: string): string | null {
   const numbers = words.filter((word) => /^(0x[0-9a-f]+|\d+)$/i.test(word));
   const keyword = words.find((word) => word === 'force' || word === 'noforce');
   const others = words.filter((word) => word !== '' && word !== keyword && !numbers.includes(word));
-  if (others.length > 0 || keyword === undefined) {
+  if (others.length > 0 || keyword === undefined || numbers.length === 0) {
     return null;
+  }
+  const [first] = numbers;
+  if (numbers.length === 1 && words[0] === keyword) {
+    return `swiotlb=${first},${keyword} for ${first} slots or swiotlb=,${first},${keyword} for ${first} areas`;
   }
   return `swiotlb=${[...numbers, keyword].join(',')}`;
 }

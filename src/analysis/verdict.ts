@@ -236,8 +236,12 @@ function holeText(numbers: FailureNumbers): string {
   return `, largest run ${numbers.holeAtMost === true ? 'at most ' : ''}${formatCount(numbers.largestHole)}`;
 }
 
-/** `61 fragmented, 17 pool full`: causes by frequency. */
+/** `61 fragmented and 17 pool full`: causes by frequency; a single cause needs no count. */
 export function describeCauseCounts(counts: ReadonlyMap<Cause, number>): string {
   const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+  const [only] = sorted;
+  if (only !== undefined && sorted.length === 1) {
+    return causeTitle(only[0]).toLowerCase();
+  }
   return joinWords(sorted.map(([cause, count]) => `${formatCount(count)} ${causeTitle(cause).toLowerCase()}`));
 }

@@ -372,7 +372,11 @@ describe('warnings', () => {
   const codes = (input: HandMade) => diagnose(handMade(input)).warnings.map((warning) => warning.code);
 
   it.each([
-    ['force,4', 'parameter-ignored', /has no effect at all.*Write swiotlb=4,force/],
+    [
+      'force,4',
+      'parameter-ignored',
+      /has no effect at all.*Write swiotlb=4,force for 4 slots or swiotlb=,4,force for 4 areas/,
+    ],
     ['512,force,4', 'parameter-ignored', /ignores "force,4".*Write swiotlb=512,4,force/],
     ['128k', 'parameter-suffix', /128 slots · 256 KiB.*swiotlb=64/],
     ['64', 'parameter-small', /not MiB/],
