@@ -28,8 +28,13 @@ const leftOut: readonly (readonly [RegExp, string])[] = [
   [/^debugfs_snap/, 'counters without a time'],
   [/^ops\.csv$/, 'ground truth of a test driver'],
   [/^pool_state/, 'ground truth of a test driver'],
-  [/\.dat$/, 'a binary trace: open it by itself, or its trace-cmd report'],
+  [/\.dat$/, 'the binary form of a trace that is here as text'],
 ];
+
+/** A binary trace is read only where there is no text. */
+const binaryTrace = /^trace[\w.-]*\.dat$/;
+/** The first so many patterns are traces. */
+const tracePatterns = 4;
 
 const packed = /\.(?:gz|zst)$/;
 
@@ -56,6 +61,13 @@ export function listMembers(names: readonly string[]): {
       skipped.push({ name, why: `the packed copy of ${plain}` });
     } else {
       ranked.push({ name, rank });
+    }
+  }
+  if (!ranked.some(({ rank }) => rank < tracePatterns)) {
+    const binary = skipped.findIndex(({ name }) => binaryTrace.test(name.replace(packed, '')));
+    if (binary >= 0) {
+      ranked.push({ name: skipped[binary]?.name ?? '', rank: 0 });
+      skipped.splice(binary, 1);
     }
   }
   ranked.sort((a, b) => a.rank - b.rank);

@@ -61,7 +61,7 @@ export interface ReaderSummary {
   readonly header: TraceHeader;
   readonly ledger: SourceLedger;
   readonly problems: readonly Problem[];
-  /** Byte offset of every 256th line: element i is the start of line 256 i + 1. */
+  /** Byte offset of every 256th line: element i is the start of line 256 i + 1. In a trace.dat, whose lines are rendered (dat/textLines), line numbers instead. */
   readonly lineOffsets: readonly number[];
   /** Anything of a trace, a kernel log or debugfs samples was found. */
   readonly recognised: boolean;

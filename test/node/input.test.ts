@@ -173,16 +173,12 @@ describe('members of a capture folder', () => {
     expect(skipped).toEqual([{ name: 'trace.txt.gz', why: 'the packed copy of trace.txt' }]);
   });
   it('settings, ground truth and reports are left out with a reason', () => {
-    const names = [
-      'trace_clock.txt',
-      'trace_options.txt',
-      'tracer.txt',
-      'pool_state.txt',
-      'trace_cmd_report.txt.gz',
-      'trace.dat',
-    ];
+    const names = ['trace_clock.txt', 'trace_options.txt', 'tracer.txt', 'pool_state.txt', 'trace_cmd_report.txt.gz'];
     expect(listMembers(names).members).toEqual([]);
     expect(listMembers(names).skipped).toHaveLength(names.length);
+  });
+  it('a binary trace stands in where there is no text', () => {
+    expect(listMembers(['trace.dat', 'dmesg.txt', 'trace_cmd_report.txt']).members).toEqual(['trace.dat', 'dmesg.txt']);
   });
   it('the usual members are all read', () => {
     const names = [

@@ -267,6 +267,9 @@ function readBufferOption(draft: Draft, data: Cursor, file: Cursor, compression:
     if (size === 0) {
       continue;
     }
+    if (start + size > file.bytes.length) {
+      draft.damage.push(`The file ends within the data of CPU ${cpu}.`);
+    }
     draft.cpus.push(
       isPacked
         ? packedCpu(cpu, file, start, compression)
@@ -410,6 +413,9 @@ function readVersion6(draft: Draft, cursor: Cursor, longBytes: number, pageBytes
   for (let cpu = 0; cpu < cpus; cpu++) {
     const start = cursor.u64();
     const size = cursor.u64();
+    if (start + size > cursor.bytes.length) {
+      draft.damage.push(`The file ends within the data of CPU ${cpu}.`);
+    }
     if (size > 0) {
       draft.cpus.push(plainCpu(cpu, cursor.bytes.subarray(start, start + size), pageBytes));
     }
