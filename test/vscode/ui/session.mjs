@@ -46,9 +46,5 @@ export async function openSession() {
     /** What went wrong in the page so far: uncaught errors, and errors that name this extension. */
     problems: () => problems,
     shot: (name) => page.screenshot({ path: path.join(artifacts, `${name}.png`) }),
-    /** The whole panel, not only what fits the window. */
-    async shotOfPanel(frame, name) {
-      await frame.locator('#content').screenshot({ path: path.join(artifacts, `${name}.png`) });
-    },
   };
 }
