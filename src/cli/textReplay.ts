@@ -139,7 +139,11 @@ function noteText(note: LedgerReport['notes'][number]): string {
 export function compareText(report: CompareReport, terminal: Terminal): string {
   const { style } = terminal;
   const sameFile = new Set(report.results.map((result) => result.file)).size === 1;
-  const nameOf = (result: ReplayReport) => (sameFile ? result.policy : `${printable(result.file)} ${result.policy}`);
+  const base = (file: string) => printable(file.replace(/\/+$/, '').replace(/^.*\//, ''));
+  const distinct = new Set(report.results.map((result) => base(result.file))).size === report.results.length;
+  const traceName = (file: string) => (distinct ? base(file) : printable(file));
+  const nameOf = (result: ReplayReport) => (sameFile ? result.policy : `${traceName(result.file)} ${result.policy}`);
+  const bestName = (name: string) => style.bold(sameFile ? name : traceName(name));
   const header = [
     sameFile ? 'policy' : 'trace and policy',
     '>failed',
@@ -167,8 +171,8 @@ export function compareText(report: CompareReport, terminal: Terminal): string {
       : [nameOf(result), `not replayable: ${result.missing.join('; ')}`],
   );
   const best = [
-    report.best.fewestFailures === null ? '' : `Fewest failures: ${style.bold(report.best.fewestFailures)}.`,
-    report.best.leastMemory === null ? '' : `Least memory: ${style.bold(report.best.leastMemory)}.`,
+    report.best.fewestFailures === null ? '' : `Fewest failures: ${bestName(report.best.fewestFailures)}.`,
+    report.best.leastMemory === null ? '' : `Least memory: ${bestName(report.best.leastMemory)}.`,
   ].filter((line) => line !== '');
   const first = report.results[0];
   const title = sameFile && first !== undefined ? `${printable(first.file)}\n` : '';
