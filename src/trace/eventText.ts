@@ -120,15 +120,36 @@ export class EventText {
     return knownNames.find(buffer, start, position) >= 0;
   }
 
-  /** `func <-caller` of the function tracer, or text that no event prints. */
+  /** Text without `NAME:`: function tracer, stack traces, system calls; or a name that was cut. */
   private parseUnnamed(buffer: Uint8Array, start: number, end: number): VerdictCode {
     for (let i = start; i + 1 < end; i++) {
       if (buffer[i] === Byte.less && buffer[i + 1] === Byte.dash) {
-        this.context.name('function tracer').counted++;
-        return Verdict.counted;
+        return this.countOther('function tracer');
       }
     }
-    return Verdict.bad;
+    if (startsWithAt(buffer, start, end, wordStackTrace)) {
+      return this.countOther('stack trace');
+    }
+    let position = start;
+    while (position < end && wordBytes[buffer[position]] === 1) {
+      position++;
+    }
+    const next = buffer[position];
+    if (position === start || position >= end || (next !== Byte.open && !isBlank(next))) {
+      return Verdict.bad;
+    }
+    const word = decodeUtf8(buffer, start, position);
+    for (const name of parsers.keys()) {
+      if (name.startsWith(word)) {
+        return Verdict.bad;
+      }
+    }
+    return this.countOther(word);
+  }
+
+  private countOther(name: string): VerdictCode {
+    this.context.name(name).counted++;
+    return Verdict.counted;
   }
 
   private lookUp(buffer: Uint8Array, start: number, end: number, hash: number): KnownName {
@@ -449,6 +470,7 @@ function parsePageAlloc(text: EventText, buffer: Uint8Array, start: number, end:
   return true;
 }
 
+const wordStackTrace = asciiBytes('<stack trace>');
 const wordDynAlloc = asciiBytes('swiotlb_dyn_alloc');
 const wordFunction = asciiBytes('function');
 

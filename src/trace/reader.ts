@@ -2,7 +2,7 @@ import type { StringTable } from '../base/stringTable';
 import type { TraceSink } from '../model/events';
 import type { Problem } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
-import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, isWord, startsWithAt } from './bytes';
+import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, isWord, startsWithAt } from './bytes';
 import { ReaderContext, Verdict, type VerdictCode } from './context';
 import { openTraceDat, traceDatMagic } from './dat/container';
 import { textLines } from './dat/textLines';
@@ -317,6 +317,10 @@ class TextReader implements TraceReader {
   ): void {
     const { context } = this;
     this.startLine(byteOffset);
+    if (context.line === 1 && startsWithAt(buffer, start, end, utf8Mark)) {
+      // Editors do not show the mark, so it is no column either.
+      start += utf8Mark.length;
+    }
     context.lineStart = start;
     // A single line without line end is a paste and not a cut.
     context.terminated = terminated || context.line === 1;
@@ -560,6 +564,13 @@ class TextReader implements TraceReader {
         return Verdict.understood;
       }
     }
+    if (
+      startsWithAt(buffer, first, end, framePrefix) ||
+      (this.ftrace.layout === 'perf' && isCallChain(buffer, start, first, end))
+    ) {
+      context.name('stack trace').counted++;
+      return Verdict.counted;
+    }
     // A line that begins like an event of an established trace but is cut off.
     if (!context.terminated && this.isTraceSoFar()) {
       return Verdict.bad;
@@ -700,9 +711,21 @@ function startsLine(buffer: Uint8Array, start: number, end: number): boolean {
 
 const lostPrefix = asciiBytes('CPU:');
 const configComment = asciiBytes('# CONFIG_');
+const utf8Mark = Uint8Array.of(0xef, 0xbb, 0xbf);
+/** A frame of a stack trace of ftrace. */
+const framePrefix = asciiBytes('=> ');
 const nodePrefix = asciiBytes('Node ');
 const cpusHeader = asciiBytes('cpus=');
 const symbolWord = asciiBytes('swiotlb');
+
+/** `\tffffffff81234567 symbol+0x1 ([kernel.kallsyms])` below an event of perf script. */
+function isCallChain(buffer: Uint8Array, start: number, first: number, end: number): boolean {
+  let digits = first;
+  while (digits < end && hexDigit(buffer[digits]) >= 0) {
+    digits++;
+  }
+  return first > start && digits - first >= 4 && buffer[digits] === Byte.space;
+}
 
 /** Whether the first bytes can still turn out to be a trace.dat. */
 function mayBeTraceDat(held: Uint8Array, chunk: Uint8Array): boolean {

@@ -367,6 +367,26 @@ describe('what is not an event of the field', () => {
     });
     expect(summary).toMatchObject({ recognised: true, hasField: false });
   });
+  it('counts stack traces, system calls and call chains', () => {
+    const text = [
+      `${prefix}<stack trace>`,
+      ' => swiotlb_map',
+      ' => dma_map_page_attrs',
+      `${prefix}sys_openat(dfd: ffffff9c, filename: 7f)`,
+      `${prefix}sys_openat -> 0x3`,
+      'fio  4211 [003]  1021.334455: block:block_rq_issue: 259,0 R',
+      '\tffffffff81234567 swiotlb_map+0x5c ([kernel.kallsyms])',
+      '',
+    ];
+    const { summary } = collect(`${text.join('\n')}\n`);
+    expect(summary.ledger.notUnderstood).toBe(0);
+    expect(summary.ledger.countedByName).toEqual({ 'stack trace': 4, sys_openat: 2, block_rq_issue: 1 });
+  });
+  it('reads a first line behind a UTF-8 mark', () => {
+    const { summary } = collect(`\ufeff# tracer: nop\n${prefix}${bounced}\n`);
+    expect(summary.header.tracer).toBe('nop');
+    expect(summary.ledger.understood).toBe(2);
+  });
   it('counts events by name when the trace has no context columns', () => {
     const { summary, events } = collect(`${bounced}\nirq_handler_entry: irq=24 name=nvme0q0\n`);
     expect(events).toHaveLength(1);
