@@ -46,7 +46,12 @@ export class Contexts {
     return this.find(event.cpu, event.pid, contextLevel(event.context), (event.context & ContextBit.known) !== 0);
   }
 
-  find(cpu: number, pid: number, level: number, isKnown: boolean): Context {
+  /** The context of a record that does not say its level, when events of it were seen; undefined otherwise. */
+  peek(cpu: number, pid: number, level: number): Context | undefined {
+    return level !== ContextLevel.process || pid <= 0 ? this.byCpu[slotOf(cpu, level)] : this.byPid.get(pid);
+  }
+
+  private find(cpu: number, pid: number, level: number, isKnown: boolean): Context {
     if (level !== ContextLevel.process || pid <= 0) {
       return this.ofCpu(cpu, level, isKnown && cpu >= 0);
     }
@@ -106,7 +111,7 @@ export class Contexts {
   }
 
   private ofCpu(cpu: number, level: number, isExact: boolean): Context {
-    const slot = (cpu + 1) * LEVELS + level;
+    const slot = slotOf(cpu, level);
     let context = this.byCpu[slot];
     if (context === undefined) {
       context = this.create(cpu, isExact);
@@ -127,4 +132,8 @@ export class Contexts {
     this.all.push(context);
     return context;
   }
+}
+
+function slotOf(cpu: number, level: number): number {
+  return (cpu + 1) * LEVELS + level;
 }

@@ -187,8 +187,7 @@ export class MapPairing {
   joinConsole(record: LogRecord): number {
     const device = this.state.shared.devices.findName(record.device);
     for (let level = 2; level >= 0; level--) {
-      const context = this.contexts.find(record.cpu, record.pid, level, true);
-      const attempts = context.attempts;
+      const attempts = this.contexts.peek(record.cpu, record.pid, level)?.attempts ?? [];
       const oldest = Math.max(0, attempts.length - 8);
       for (let i = attempts.length - 1; i >= oldest; i--) {
         const attempt = attempts[i];
