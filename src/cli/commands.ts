@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Analysis } from '../analysis/analysis';
 import type { BootSizeRequest } from '../analysis/bootSize';
 import { bootSize } from '../analysis/bootSize';
+import { devicesReport } from '../analysis/devices';
 import { diagnose } from '../analysis/diagnose';
 import { guidanceFor, isRecognised } from '../analysis/guidance';
 import { info } from '../analysis/info';
@@ -17,7 +18,7 @@ import { listVectorFiles, loadAnalysis, readTextFile } from './load';
 import { sarifOf } from './sarif';
 import type { Terminal } from './terminal';
 import { diagnoseText } from './textDiagnose';
-import { bootText, infoText, policiesText, vectorsText, verifyText } from './textOther';
+import { bootText, devicesText, infoText, policiesText, vectorsText, verifyText } from './textOther';
 import { compareText, replayText } from './textReplay';
 import { sizeText } from './textSize';
 
@@ -171,6 +172,20 @@ export async function runDiagnose(
   if (options.sarif) {
     context.terminal.out(`${JSON.stringify(sarifOf(reports, options.version), null, 2)}\n`);
   }
+  return ending.code();
+}
+
+export async function runDevices(files: readonly string[], context: Context): Promise<number> {
+  const ending = new Ending(context);
+  await forEachInput(files, context, ending, (analysis) => {
+    const report = devicesReport(analysis);
+    if (context.flags.json === true) {
+      printJson(context, report);
+    } else {
+      context.terminal.out(devicesText(report, guidanceFor(analysis), context.terminal));
+    }
+    ending.check(report, info(analysis).ledger);
+  });
   return ending.code();
 }
 

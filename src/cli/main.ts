@@ -6,6 +6,7 @@ import {
   Exit,
   runBoot,
   runCompare,
+  runDevices,
   runDiagnose,
   runInfo,
   runPolicies,
@@ -36,6 +37,7 @@ Examples:
   swiotlb-lens replay trace.txt --policy dynamic
   swiotlb-lens replay trace.txt --policy fixed --pool-slots 65536
   swiotlb-lens compare trace.txt --policies fixed,transient,dynamic
+  swiotlb-lens devices trace.txt               who holds the slots?
   swiotlb-lens size trace.txt                  how large must the pool be?
   swiotlb-lens verify trace.txt                does the model reproduce every recorded address?
   swiotlb-lens boot "swiotlb=128k" --cpus 8 --mem 16G
@@ -105,6 +107,12 @@ function createProgram(): Command {
     .argument('<file...>', fileArgument)
     .action(async (files: string[], flags: CommonFlags & GeometryFlags) => {
       exitCode = await runInfo(files, contextOf(flags));
+    });
+
+  addCommon(program.command('devices').description('who uses the pool, how much, how long, and who may leak'))
+    .argument('<file...>', fileArgument)
+    .action(async (files: string[], flags: CommonFlags & GeometryFlags) => {
+      exitCode = await runDevices(files, contextOf(flags));
     });
 
   addReplayOptions(addCommon(program.command('replay').description('what another policy or pool would have done')))

@@ -1,9 +1,18 @@
 import type { BootSizeReport } from '../analysis/bootSize';
+import type { DevicesReport } from '../analysis/devices';
 import { ledgerLine } from '../analysis/ledger';
 import type { PoliciesReport } from '../analysis/replay';
-import type { InfoReport, VerifyReport } from '../analysis/reports';
+import type { Guidance, InfoReport, VerifyReport } from '../analysis/reports';
 import type { VectorsReport } from '../analysis/vectors';
-import { formatCount, formatPercent, formatSlotsAndBytes, formatTimeRange, plural } from '../base/format';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatSlotsAndBytes,
+  formatTimeRange,
+  plural,
+} from '../base/format';
 import type { Terminal } from './terminal';
 import { printable, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
@@ -62,6 +71,43 @@ export function infoText(report: InfoReport, terminal: Terminal): string {
     report.guidance === null ? '' : guidanceText(report.guidance, terminal),
   ];
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+/** Who uses the pool, the largest user first. */
+export function devicesText(report: DevicesReport, guidance: Guidance | null, terminal: Terminal): string {
+  const { style } = terminal;
+  const file = report.file === '-' ? 'standard input' : printable(report.file);
+  if (report.devices.length === 0) {
+    const next = guidance === null ? '' : `\n${guidanceText(guidance, terminal)}\n`;
+    return `${style.bold(`No mapping of any device in ${file}.`)}\n${next}`;
+  }
+  const rows = report.devices.map((device) => [
+    printable(device.name === '' ? '(unknown)' : device.name),
+    printable(device.driver ?? '–'),
+    formatCount(device.requests),
+    formatCount(device.failed),
+    formatCount(device.direct),
+    device.peakSlots === null ? '–' : formatSlotsAndBytes(device.peakSlots),
+    formatBytes(device.bytes),
+    formatBytes(device.wasteBytes),
+    device.medianLifetimeNs === null ? '–' : formatDuration(device.medianLifetimeNs),
+    formatCount(device.openAtEnd),
+    device.leakSuspected ? 'leak?' : '',
+  ]);
+  const header = [
+    'device',
+    'driver',
+    '>bounced',
+    '>failed',
+    '>direct',
+    '>peak',
+    '>bytes',
+    '>waste',
+    '>median lifetime',
+    '>open at end',
+    '',
+  ];
+  return `${style.bold(`${plural(report.devices.length, 'device')} in ${file}`)}\n\n${table(header, rows, style)}\n`;
 }
 
 /** How much of the recording the model reproduces. */

@@ -316,6 +316,17 @@ describe('inputs', () => {
 });
 
 describe('other commands', () => {
+  it('devices shows who uses the pool', () => {
+    const { devices } = cli.json(['devices', sample]) as unknown as {
+      devices: { name: string; requests: number; failed: number; peakSlots: number }[];
+    };
+    const report = cli.json(['diagnose', sample]);
+    expect(devices.reduce((sum, device) => sum + device.failed, 0)).toBe((report['failures'] as unknown[]).length);
+    expect(devices.map((device) => device.name)).toEqual(expect.arrayContaining(['0000:00:05.0', '0000:00:07.0']));
+    expect(devices.every((device) => device.peakSlots <= 512)).toBe(true);
+    expect(cli.run(['devices', sample]).out).toMatch(/^3 devices in /);
+  });
+
   it('boot says what the kernel makes of a parameter', () => {
     expect(cli.json(['boot', 'swiotlb=128k', '--cpus', '8', '--mem', '16G'])).toMatchObject({
       nslabs: 1024,
