@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { formatCount, formatPercent } from '../base/format';
 import { cursorRequest } from '../protocol/lsp';
-import type { CursorView, VerifyView } from '../protocol/views';
+import { type CursorView, exactShare, type VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { languageId } from './detect';
 import type { ReplayPanels } from './replayPanel';
@@ -35,9 +35,9 @@ export class CursorStatus {
     this.later(0);
   }
 
-  verified(uri: vscode.Uri, { exact, checked }: VerifyView): void {
-    if (0 < checked) {
-      this.fidelity.set(uri.toString(), formatPercent(exact / checked));
+  verified(uri: vscode.Uri, view: VerifyView): void {
+    if (0 < view.checked) {
+      this.fidelity.set(uri.toString(), exactShare(view));
       this.later(0);
     }
   }

@@ -292,6 +292,11 @@ export interface VerifyView {
   readonly file: string;
 }
 
+/** Share of the checked requests that came out exactly, rounded down: 100 % means all of them. */
+export function exactShare({ exact, checked }: Pick<VerifyView, 'exact' | 'checked'>): string {
+  return `${Math.floor((exact / checked) * 10_000) / 100} %`;
+}
+
 /** The pool at a line of the trace, in the recorded run. */
 export interface CursorView {
   readonly timeNs: number;

@@ -46,10 +46,11 @@ function withoutReplay(trace: TraceView): Verdict {
     };
   }
   const causes = countCauses(trace);
+  const suppressed = trace.episodes.reduce((sum, episode) => sum + episode.suppressed, 0);
   return {
     tone: 'bad',
     headline: `${plural(trace.failureCount, 'mapping')} failed: ${listCauses(causes)}.`,
-    detail: trace.episodes[0]?.message ?? '',
+    detail: suppressed === 0 ? '' : `The kernel suppressed ${plural(suppressed, 'more message')}.`,
   };
 }
 
@@ -69,9 +70,7 @@ function ofRecording(trace: TraceView, run: RunView): Verdict {
   return {
     tone: 'bad',
     headline: `${formatCount(run.failed)} of ${plural(run.requests, 'mapping')} failed: ${listCauses(run.failuresByCause)}.`,
-    detail: onlyOverSize
-      ? `No pool size can help: one mapping may take at most 256 KiB. ${peak}`
-      : (trace.episodes[0]?.message ?? peak),
+    detail: onlyOverSize ? `No pool size can help: one mapping may take at most 256 KiB. ${peak}` : peak,
   };
 }
 
@@ -80,7 +79,7 @@ function ofModelledRecording(trace: TraceView, run: RunView, peak: string): Verd
   const inReplay = `${formatCount(run.failed)} of ${plural(run.requests, 'mapping')} fail in a replay`;
   if (0 < trace.failureCount) {
     const { headline, detail } = withoutReplay(trace);
-    return { tone: 'bad', headline, detail: `${detail} ${inReplay}. ${peak}` };
+    return { tone: 'bad', headline, detail: [detail, `${inReplay}.`, peak].filter((part) => part !== '').join(' ') };
   }
   return run.failed === 0
     ? { tone: 'neutral', headline: 'No failure is recorded, and none happens in a replay.', detail: peak }

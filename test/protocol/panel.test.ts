@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hostMethods, panelMethods } from '../../src/protocol/panel';
 import { settings, ValidationError } from '../../src/protocol/validate';
-import { runId } from '../../src/protocol/views';
+import { exactShare, runId } from '../../src/protocol/views';
 
 function check(validate: (value: unknown) => unknown, good: readonly unknown[], bad: readonly unknown[]): void {
   for (const value of good) {
@@ -68,5 +68,13 @@ describe('runId', () => {
     expect(a).toBe(runId({ policy: 'fixed', set: { areas: 2, poolSlots: 1 } }));
     expect(a).not.toBe(runId({ policy: 'fixed', set: { areas: 2 } }));
     expect(runId({ policy: 'dynamic', set: {} })).toBe('dynamic');
+  });
+});
+
+describe('exactShare', () => {
+  it('is never rounded up', () => {
+    expect(exactShare({ exact: 14418, checked: 14419 })).toBe('99.99 %');
+    expect(exactShare({ exact: 7, checked: 7 })).toBe('100 %');
+    expect(exactShare({ exact: 6, checked: 7 })).toBe('85.71 %');
   });
 });

@@ -1,6 +1,6 @@
-import { formatBytes, formatCount, formatDuration, formatPercent, plural } from '../../base/format';
+import { formatBytes, formatCount, formatDuration, plural } from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
-import type { RunView, TraceView } from '../../protocol/views';
+import { exactShare, type RunView, type TraceView } from '../../protocol/views';
 import { h } from '../dom';
 import type { PanelState } from '../state';
 
@@ -34,7 +34,7 @@ export function badges(trace: TraceView, verify: PanelState['verify'], goToLedge
     found.push(badge('Not verified', '', verify.error, 'fidelity-badge'));
   } else if (verify !== 'none' && 0 < verify.checked) {
     const isClean = verify.mismatchedCount === 0;
-    const exact = `${isClean ? '✓ ' : ''}Exact ${formatPercent(verify.exact / verify.checked)}`;
+    const exact = `${isClean ? '✓ ' : ''}Exact ${exactShare(verify)}`;
     const hint = 'How many recorded addresses and failures the model reproduced; details below';
     found.push(badge(exact, isClean ? 'good' : 'mixed', hint, 'fidelity-badge'));
   }
