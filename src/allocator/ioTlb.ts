@@ -134,7 +134,11 @@ export class IoTlb {
   private readonly byId: (Pool | undefined)[] = [];
   private readonly firstPoolId: number;
   private readonly memory = new Map<number, PoolMemory>();
+  /** Oldest first, from `rcuHead` on. */
   private readonly waitingForRcu: Pool[] = [];
+  private rcuHead = 0;
+  /** Empty transient pools to use again, by slots. */
+  private readonly spare = new Map<Slots, Pool[]>();
   private nextPoolId: number;
   // The last operation's result, see lastPlacement and lastFailure.
   private foundPool: Pool | null = null;
@@ -190,7 +194,7 @@ export class IoTlb {
 
   /** Transient buffers that were unmapped and wait for the RCU grace period. */
   get rcuPending(): number {
-    return this.waitingForRcu.length;
+    return this.waitingForRcu.length - this.rcuHead;
   }
 
   /**
@@ -414,11 +418,16 @@ export class IoTlb {
 
   /** Gives back the memory of the transient pool that waits longest. False: none waits. */
   freeNextTransient(): boolean {
-    const pool = this.waitingForRcu.shift();
-    if (pool === undefined) {
+    if (this.rcuHead === this.waitingForRcu.length) {
       return false;
     }
+    const pool = this.waitingForRcu[this.rcuHead++];
+    if (this.rcuHead > 1024 && this.rcuHead * 2 > this.waitingForRcu.length) {
+      this.waitingForRcu.splice(0, this.rcuHead);
+      this.rcuHead = 0;
+    }
     this.freeMemory(pool);
+    this.keepSpare(pool);
     return true;
   }
 
@@ -587,6 +596,7 @@ export class IoTlb {
     if (this.dynamic) {
       this.countLookup(device, pool);
       if (pool.kind === 'transient') {
+        pool.release(firstSlot, slots, pad);
         this.retireTransient(device, pool);
         return;
       }
@@ -642,11 +652,7 @@ export class IoTlb {
     }
     const bytes = slots * SLOT_BYTES;
     const order = atomic ? -1 : pageOrder(bytes, pageSize);
-    const pool = new Pool(
-      this.nextPoolId++,
-      { kind, start, slots, areas },
-      { pageSlots: pageSize / SLOT_BYTES, tailOverrun: this.rules.tailOverrun },
-    );
+    const pool = this.spareOrNew({ kind, start, slots, areas });
     this.byId[pool.id - this.firstPoolId] = pool;
     this.memory.set(pool.id, { order, bytes });
     if (!atomic) {
@@ -706,6 +712,31 @@ export class IoTlb {
     this.port.freePages(pool.start, memory.order);
   }
 
+  private spareOrNew(spec: PoolSpec): Pool {
+    const id = this.nextPoolId++;
+    const spare = spec.kind === 'transient' ? this.spare.get(spec.slots)?.pop() : undefined;
+    if (spare?.renew(id, spec.start) === true) {
+      return spare;
+    }
+    return new Pool(id, spec, {
+      pageSlots: this.spec.pageSize / SLOT_BYTES,
+      tailOverrun: this.rules.tailOverrun,
+    });
+  }
+
+  /** Counts that reach past a pool's end are not restored by a release: such pools are not used again. */
+  private keepSpare(pool: Pool): void {
+    if (pool.kind !== 'transient' || this.rules.tailOverrun) {
+      return;
+    }
+    const spare = this.spare.get(pool.slots);
+    if (spare === undefined) {
+      this.spare.set(pool.slots, [pool]);
+    } else {
+      spare.push(pool);
+    }
+  }
+
   private createPool(spec: PoolSpec): Pool {
     const single = this.rules.singleArea && spec.areas !== 1;
     const pool = new Pool(this.nextPoolId++, single ? { ...spec, areas: 1 } : spec, {
@@ -723,6 +754,7 @@ export class IoTlb {
     if (this.nextPoolId === pool.id + 1) {
       this.nextPoolId = pool.id;
     }
+    this.keepSpare(pool);
   }
 
   private list(pool: Pool): void {

@@ -32,12 +32,13 @@ export interface PoolOptions {
  * tightens them, at most once per taken run, so a search does not pay for the slots in use.
  */
 export class Pool {
-  readonly id: number;
+  /** Changes only when an empty transient pool is used again, as `start` and `end` do. */
+  id: number;
   readonly kind: PoolSpec['kind'];
   /** Physical and DMA address of slot 0. */
-  readonly start: Address;
+  start: Address;
   /** Exclusive end of the pool's addresses. */
-  readonly end: Address;
+  end: Address;
   /** nslabs. */
   readonly slots: Slots;
   /** nareas. */
@@ -118,6 +119,26 @@ export class Pool {
     if (!options.tailOverrun) {
       this.clear(spec.slots, segments * SEGMENT_SLOTS - spec.slots);
     }
+  }
+
+  /**
+   * Makes an empty pool a new one of the same size at another place; false when its slots lie differently on pages there.
+   * Transient pools come and go by the million, and their arrays are most of what a replay would allocate.
+   */
+  renew(id: number, start: Address): boolean {
+    assert(
+      this.kind === 'transient' && !this.tailImplied && this.areaUsed[0] === 0,
+      'only an empty pool can be renewed',
+    );
+    if ((-Math.floor(start / SLOT_BYTES) & this.pageMask) !== this.pagePhase) {
+      return false;
+    }
+    this.id = id;
+    this.start = start;
+    this.end = start + this.slots * SLOT_BYTES;
+    this.areaIndex[0] = 0;
+    this.boundaryMask = Number.NaN;
+    return true;
   }
 
   contains(address: Address): boolean {

@@ -139,19 +139,25 @@ export function geometryFor(analysis: Analysis, overrides: GeometryOverrides | u
 const geometries = new WeakMap<Analysis, Map<string, Geometry>>();
 
 function overriddenGeometry(analysis: Analysis, overrides: GeometryOverrides): Geometry {
-  const recorded = analysis.geometry.devices;
+  const recorded = analysis.geometry;
   const givenMasks = overrides.minAlign ?? {};
-  const masks = Object.fromEntries(recorded.map((device) => [device.name, device.minAlignMask.value]));
+  const masks = Object.fromEntries(recorded.devices.map((device) => [device.name, device.minAlignMask.value]));
+  // What the recorded addresses say about kernel and devices is known already. Asking again with another pool would
+  // hold those addresses against a pool they never came from.
   const geometry = inferGeometry(analysis.tables, {
     ...analysis.overrides,
+    generation: recorded.generation.value,
+    dynamic: recorded.dynamic.value,
     ...overrides,
-    // Masks that are given are not inferred again, which is the costly part.
     minAlign: { ...masks, ...givenMasks },
   });
   return {
     ...geometry,
+    generation: overrides.generation === undefined ? recorded.generation : geometry.generation,
+    dynamic: overrides.dynamic === undefined ? recorded.dynamic : geometry.dynamic,
+    recordedPools: recorded.recordedPools,
     devices: geometry.devices.map((device) => {
-      const known = recorded.find((candidate) => candidate.device === device.device);
+      const known = recorded.devices.find((candidate) => candidate.device === device.device);
       return known === undefined || device.name in givenMasks
         ? device
         : { ...device, minAlignMask: known.minAlignMask };

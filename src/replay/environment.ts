@@ -59,8 +59,8 @@ export function createModelEnvironment(settings: EnvironmentSettings): Environme
   const { pageSize, maxPageOrder, reserved } = settings;
   const random = createRandom(settings.seed);
   const nextTop: Record<Zone, Address> = { DMA: zones.DMA.high, DMA32: zones.DMA32.high, NORMAL: zones.NORMAL.low };
-  const freed = new Map<string, Address[]>();
-  const zoneOf = new Map<Address, Zone>();
+  /** Per zone and order. */
+  const freed: Record<Zone, Address[][]> = { DMA: [], DMA32: [], NORMAL: [] };
   const atomicFree: ReservedRange[] = [{ start: atomicPoolBase, end: atomicPoolBase + settings.atomicPoolBytes.value }];
 
   function chance(order: number, canBlock: boolean): number {
@@ -103,17 +103,13 @@ export function createModelEnvironment(settings: EnvironmentSettings): Environme
       if (order > maxPageOrder || !succeeds(order, canBlock)) {
         return null;
       }
-      const start = freed.get(`${zone}/${order}`)?.pop() ?? carve(zone, pageSize * 2 ** order);
-      if (start !== null) {
-        zoneOf.set(start, zone);
-      }
-      return start;
+      return freed[zone][order]?.pop() ?? carve(zone, pageSize * 2 ** order);
     },
     freePages(start, order) {
-      const key = `${zoneOf.get(start) ?? 'NORMAL'}/${order}`;
-      const list = freed.get(key);
+      const lists = freed[zoneAt(start)];
+      const list = lists[order];
       if (list === undefined) {
-        freed.set(key, [start]);
+        lists[order] = [start];
       } else {
         list.push(start);
       }
@@ -162,6 +158,13 @@ export function createModelEnvironment(settings: EnvironmentSettings): Environme
       ...Object.fromEntries([...settings.calibrated].map(([name, value]) => [name, value.evidence])),
     },
   };
+}
+
+function zoneAt(address: Address): Zone {
+  if (address >= zones.NORMAL.low) {
+    return 'NORMAL';
+  }
+  return address >= zones.DMA32.low ? 'DMA32' : 'DMA';
 }
 
 function alignDown(address: Address, bytes: Bytes): Address {

@@ -359,6 +359,7 @@ export class IoTlbInstance implements PolicyInstance {
     const pool = this.poolById.get(id);
     if (pool !== undefined) {
       pool.removedAtNs = nowNs;
+      this.poolById.delete(id);
     }
     if (this.rcuHead === this.rcuDueAt.length) {
       this.rcuHead = 0;
