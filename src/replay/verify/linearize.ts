@@ -106,7 +106,8 @@ export class Linearizer {
   private open: number[] = [];
   private additionsBegun = 0;
   private additionsDone = 0;
-  private incomplete = false;
+  /** 1: an order that matters for the area may have been dropped at a limit. */
+  private readonly incomplete: Uint8Array;
   private mismatches = 0;
   private nodes = 0;
   private order: Trail | null = null;
@@ -136,6 +137,7 @@ export class Linearizer {
     }
     this.areaBound = this.dynamic ? geometry.defaultAreas.value : (this.states[0]?.pool.areas ?? 1);
     this.indexSeen = new Uint8Array(areas);
+    this.incomplete = new Uint8Array(areas);
     const count = operations.table.length;
     this.verdicts = new Uint8Array(count);
     this.releaseOpen = new Uint8Array(count);
@@ -302,6 +304,8 @@ export class Linearizer {
     }
     this.place(configuration, 0);
     this.commit(configuration);
+    const { pool, slot } = this.operations.table.columns;
+    this.incomplete[this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op])] = 0;
     return true;
   }
 
@@ -601,14 +605,14 @@ export class Linearizer {
       this.exploreFrom(configuration, { target, position, visited, found }, false);
       this.applyDeltas(configuration, 0, -1);
       if (this.nodes > this.options.maxNodes) {
-        this.incomplete = true;
+        this.incomplete.fill(1);
         break;
       }
     }
     const survivors = [...found.values()];
     if (survivors.length > this.options.maxConfigurations) {
       survivors.length = this.options.maxConfigurations;
-      this.incomplete = true;
+      this.incomplete.fill(1);
     }
     this.peakConfigurations = Math.max(this.peakConfigurations, survivors.length);
     return survivors;
@@ -860,9 +864,6 @@ export class Linearizer {
       return;
     }
     const only = this.configurations[0];
-    if (this.open.length === 0) {
-      this.incomplete = false;
-    }
     if (only.deltas.length === 0) {
       return;
     }
@@ -897,7 +898,7 @@ export class Linearizer {
       kind[op] === OpKind.placed ? this.learnPlaced(only, op, position) : this.learnMiss(only, op, position);
     if (problem === null) {
       this.verdicts[op] = Verdict.learned;
-    } else if (this.incomplete) {
+    } else if (this.limitMatters(op)) {
       this.verdicts[op] = Verdict.undecided;
     } else {
       this.verdicts[op] = Verdict.mismatched;
@@ -908,6 +909,22 @@ export class Linearizer {
       this.adopt(only, op, position);
     }
     this.commit(only);
+  }
+
+  /**
+   * The right order may have been dropped for an area the operation looked at, or a map that the trace's end cuts off
+   * may have been in its way.
+   */
+  private limitMatters(op: number): boolean {
+    const { kind, pool, slot, end } = this.operations.table.columns;
+    if (end[op] > this.operations.cutOffFrom) {
+      return true;
+    }
+    if (kind[op] === OpKind.placed && slot[op] >= 0 && slot[op] < this.states[pool[op]].pool.slots) {
+      const key = this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op]);
+      return this.incomplete[key] === 1;
+    }
+    return this.incomplete.includes(1);
   }
 
   private learnPlaced(only: Configuration, op: number, position: number): Disagreement | null {

@@ -93,6 +93,8 @@ export interface Operations {
   readonly leftOut: Int32Array;
   /** Both ends of every map and release are recorded. */
   readonly bothProbes: boolean;
+  /** From this line on a map that the end of the trace cuts off may hold slots; Infinity when there is none. */
+  readonly cutOffFrom: number;
   argumentsOf(row: number): MapArguments;
   pad(row: number): PaddedRequest;
 }
@@ -130,6 +132,7 @@ export function buildOperations(
   const padded = createPaddedRequest();
   let total = 0;
   let bothProbes = true;
+  let cutOffFrom = Number.POSITIVE_INFINITY;
 
   const argumentsOf = (row: number): MapArguments => {
     const device = masks.get(columns.device[row]);
@@ -162,6 +165,12 @@ export function buildOperations(
     const outcome = columns.outcome[row];
     if (!older && outcome === Outcome.unknown) {
       leftOut[SkipReason.noResult]++;
+      const level = contextLevel(columns.context[row]);
+      if (
+        cpuOrder.after(columns.cpu[row], columns.enterLine[row], level, columns.pid[row]) === Number.POSITIVE_INFINITY
+      ) {
+        cutOffFrom = Math.min(cutOffFrom, columns.enterLine[row]);
+      }
       continue;
     }
     const address = columns.recordedBounce[row];
@@ -225,6 +234,7 @@ export function buildOperations(
     requests: total,
     leftOut,
     bothProbes,
+    cutOffFrom,
     argumentsOf,
     pad,
   };

@@ -52,7 +52,7 @@ export interface VerifyResult {
   readonly learned: number;
   /** Of the checked: the base of a grown or transient pool was taken from the record. */
   readonly givenBase: number;
-  /** A limit of the search was reached. */
+  /** A limit of the search was reached, or a map that the end of the trace cuts off may have been in the way. */
   readonly undecided: number;
   readonly mismatchedCount: number;
   /** First 100. */
