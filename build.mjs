@@ -1,4 +1,4 @@
-// Bundles the extension host, the language server, the command line, the worker and the panel with esbuild.
+// Bundles the extension host, the language server, the command line and the panel with esbuild.
 //
 //   node build.mjs             development build with source maps
 //   node build.mjs --minify    what is packaged
@@ -30,7 +30,6 @@ const bundles = [
   { from: 'src/extension/extension.ts', to: 'dist/extension.js', ...node, external: ['vscode'] },
   { from: 'src/server/server.ts', to: 'dist/server.js', ...node },
   { from: 'src/cli/main.ts', to: 'dist/cli.js', ...node, banner: { js: '#!/usr/bin/env node' }, executable: true },
-  { from: 'src/node/worker.ts', to: 'dist/worker.js', ...node },
   { from: 'src/webview/panel.ts', to: 'dist/webview.js', ...browser },
 ];
 
@@ -42,12 +41,6 @@ else await buildOnce().catch(failed);
 function failed(error) {
   if (!Array.isArray(error.errors)) throw error;
   process.exit(1);
-}
-
-function present() {
-  const missing = bundles.filter((bundle) => !fs.existsSync(path.join(root, bundle.from)));
-  for (const bundle of missing) console.warn(`skipped, not written yet: ${bundle.from}`);
-  return bundles.filter((bundle) => !missing.includes(bundle));
 }
 
 function optionsOf({ from, to, executable: _, ...rest }) {
@@ -68,7 +61,7 @@ function optionsOf({ from, to, executable: _, ...rest }) {
 
 async function buildOnce() {
   const built = await Promise.all(
-    present().map(async (bundle) => ({ bundle, result: await esbuild.build(optionsOf(bundle)) })),
+    bundles.map(async (bundle) => ({ bundle, result: await esbuild.build(optionsOf(bundle)) })),
   );
   for (const { bundle, result } of built) {
     if (bundle.executable) fs.chmodSync(path.join(root, bundle.to), 0o755);
@@ -105,7 +98,7 @@ function kib(bytes) {
 }
 
 async function watch() {
-  for (const bundle of present()) {
+  for (const bundle of bundles) {
     const context = await esbuild.context({ ...optionsOf(bundle), logLevel: 'info' });
     await context.watch();
   }

@@ -77,7 +77,12 @@ export const ContextBit = {
   needResched: 128,
 } as const;
 const atomicBits =
-  ContextBit.irqsOff | ContextBit.hardIrq | ContextBit.softIrq | ContextBit.nmi | ContextBit.bhOff | ContextBit.preemptOff;
+  ContextBit.irqsOff |
+  ContextBit.hardIrq |
+  ContextBit.softIrq |
+  ContextBit.nmi |
+  ContextBit.bhOff |
+  ContextBit.preemptOff;
 
 /** True when sleeping was surely impossible; false also covers "unknown" (see `ContextBit.known`). */
 export function isAtomic(context: number): boolean {

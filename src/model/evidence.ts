@@ -18,6 +18,11 @@ export interface Known<T> {
   readonly evidence: Evidence;
 }
 
-export function known<T>(value: T, level: EvidenceLevel, text: string, at?: { source: number; line: LineNumber }): Known<T> {
+export function known<T>(
+  value: T,
+  level: EvidenceLevel,
+  text: string,
+  at?: { source: number; line: LineNumber },
+): Known<T> {
   return { value, evidence: at === undefined ? { level, text } : { level, text, source: at.source, line: at.line } };
 }
