@@ -105,7 +105,7 @@ export class EventText {
     return Verdict.counted;
   }
 
-  /** True when the bytes at `start` begin with the name of an event this tool understands, a colon behind it. */
+  /** True when the bytes at `start` begin with the name of an event of the field, a colon behind it. */
   startsWithKnownName(buffer: Uint8Array, start: number, end: number): boolean {
     let position = start;
     while (position < end && isWord(buffer[position])) {
@@ -394,8 +394,8 @@ const parsers: ReadonlyMap<string, EventParser> = new Map<string, EventParser>([
   ['workqueue_execute_end', workqueueParser(2)],
 ]);
 
-/** Names that identify a line without context columns. */
-const knownNames = ByteMap.of([...parsers.keys()]);
+/** Names that identify a line without context columns; words such as `print:` begin lines of prose too. */
+const knownNames = ByteMap.of([...parsers.keys()].filter((name) => /^(?:p?swiotlb|dma|tracing)_/.test(name)));
 
 function bouncedParser(kind: EventKindCode): EventParser {
   const required = Seen.device | Seen.deviceAddress | Seen.size | Seen.forceWord;

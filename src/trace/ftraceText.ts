@@ -348,9 +348,15 @@ export function parseComment(context: ReaderContext, buffer: Uint8Array, start: 
     context.release = latency[2];
     return;
   }
-  const cpus = /#P:(\d+)\)/.exec(text);
+  // perf script --header.
+  const release = /^#\s*os release\s*:\s*(\S+)/.exec(text);
+  if (release !== null) {
+    context.release = release[1];
+    return;
+  }
+  const cpus = /#P:(\d+)\)|^#\s*nrcpus online\s*:\s*(\d+)/.exec(text);
   if (cpus !== null) {
-    context.cpusOnline = Number(cpus[1]);
+    context.cpusOnline = Number(cpus[1] ?? cpus[2]);
     const counts = /#(\d+)\/(\d+), CPU#/.exec(text);
     if (counts !== null) {
       context.entriesInBuffer = Number(counts[1]);

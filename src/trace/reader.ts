@@ -590,7 +590,7 @@ class TextReader implements TraceReader {
     if (position === start || buffer[position] !== Byte.colon || buffer[position + 1] !== Byte.space) {
       return false;
     }
-    if (this.noContextLines > 0 && this.messages.records === 0) {
+    if (this.noContextLines > 0 && this.messages.stampedLines === 0) {
       return true;
     }
     return buffer[position + 2] === Byte.open && containsSymbol(buffer, position + 3, end);

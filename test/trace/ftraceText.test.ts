@@ -393,6 +393,15 @@ describe('what is not an event of the field', () => {
     expect(summary).toMatchObject({ format: 'ftrace-nocontext', timeUnit: 'order' });
     expect(summary.ledger.countedByName).toEqual({ irq_handler_entry: 1 });
   });
+  it('does not take prose for a trace without context columns', () => {
+    const { summary, events } = collect('print: hello\nconsole: none\n');
+    expect(events).toEqual([]);
+    expect(summary).toMatchObject({ recognised: false });
+  });
+  it('reads the header of perf script', () => {
+    const { summary } = collect('# ========\n# os release : 6.12.0-test\n# nrcpus online : 8\n# ========\n');
+    expect(summary.header).toMatchObject({ release: '6.12.0-test', cpusOnline: 8 });
+  });
   it('reports lost events with their CPU', () => {
     const { lost, summary } = collect(
       'CPU:2 [LOST 137 EVENTS]\nCPU:3 [LOST EVENTS]\nCPU:1 [12 EVENTS DROPPED]\n##### CPU 2 buffer started ####\n',
