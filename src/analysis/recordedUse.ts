@@ -34,11 +34,12 @@ export interface RecordedFailure {
   readonly sizeBytes: number | null;
 }
 
-/** A change of a level at a time. */
-interface Change {
-  readonly timeNs: Nanoseconds;
-  readonly used: Slots;
-  readonly transient: Slots;
+/** Changes of the levels as columns, unsorted; a request makes at most two. */
+interface Changes {
+  readonly timeNs: Float64Array;
+  readonly used: Int32Array;
+  readonly transient: Int32Array;
+  length: number;
 }
 
 /**
@@ -48,7 +49,12 @@ interface Change {
 export function recordedUse(analysis: Analysis, report: DiagnoseReport): RecordedUse | null {
   const { tables } = analysis;
   const { columns, length } = tables.requests;
-  const changes: Change[] = [];
+  const changes: Changes = {
+    timeNs: new Float64Array(2 * length),
+    used: new Int32Array(2 * length),
+    transient: new Int32Array(2 * length),
+    length: 0,
+  };
   let requests = 0;
   let placed = 0;
   let transientCount = 0;
@@ -76,27 +82,32 @@ export function recordedUse(analysis: Analysis, report: DiagnoseReport): Recorde
     const isTransient = range.pool.kind === 'transient';
     transientCount += isTransient && !isBefore ? 1 : 0;
     const transient = isTransient ? range.pool.slots.value : 0;
-    changes.push({ timeNs: bornNs + offsetNs, used: range.slots, transient });
+    addChange(changes, bornNs + offsetNs, range.slots, transient);
     const endNs = columns.unmapEnterNs[row] + orZero(columns.unmapDurationNs[row]) + offsetNs;
     if (!Number.isNaN(endNs)) {
-      changes.push({ timeNs: endNs, used: -range.slots, transient: -transient });
+      addChange(changes, endNs, -range.slots, -transient);
     }
   }
   if (placed === 0 || placed < withoutTime) {
     return null;
   }
-  changes.sort((a, b) => a.timeNs - b.timeNs);
   return assemble(analysis, report, { changes, requests, transientCount });
+}
+
+function addChange(changes: Changes, timeNs: Nanoseconds, used: Slots, transient: Slots): void {
+  const at = changes.length++;
+  changes.timeNs[at] = timeNs;
+  changes.used[at] = used;
+  changes.transient[at] = transient;
 }
 
 function assemble(
   analysis: Analysis,
   report: DiagnoseReport,
-  seen: { readonly changes: readonly Change[]; readonly requests: number; readonly transientCount: number },
+  seen: { readonly changes: Changes; readonly requests: number; readonly transientCount: number },
 ): RecordedUse {
   const failures = recordedFailures(report);
-  const startNs = Math.min(...seen.changes.slice(0, 1).map((change) => change.timeNs), 0);
-  const fromNs = Number.isFinite(startNs) ? startNs : 0;
+  const fromNs = firstTimeOf(seen.changes);
   const capacity = capacitySteps(analysis, fromNs);
   const levels = levelsOf(seen.changes, fromNs);
   const { baselineSlots, baselineFrom } = baselineOf(analysis, levels);
@@ -149,20 +160,38 @@ interface Levels {
   readonly transient: Float64Array;
 }
 
-function levelsOf(changes: readonly Change[], fromNs: Nanoseconds): Levels {
-  const timeNs = new Float64Array(changes.length);
-  const used = new Float64Array(changes.length);
-  const transient = new Float64Array(changes.length);
-  let usedNow = 0;
-  let transientNow = 0;
-  for (const [i, change] of changes.entries()) {
-    usedNow += change.used;
-    transientNow += change.transient;
-    timeNs[i] = Math.max(change.timeNs, fromNs);
-    used[i] = usedNow;
-    transient[i] = transientNow;
+/** First change with a time; what existed before the trace begins there too, and never after time 0. */
+function firstTimeOf({ timeNs, length }: Changes): Nanoseconds {
+  let first = 0;
+  for (let i = 0; i < length; i++) {
+    first = timeNs[i] !== Number.NEGATIVE_INFINITY && timeNs[i] < first ? timeNs[i] : first;
   }
-  return { timeNs, used, transient };
+  return first;
+}
+
+function levelsOf(changes: Changes, fromNs: Nanoseconds): Levels {
+  const order = Uint32Array.from({ length: changes.length }, (_, index) => index);
+  order.sort((a, b) => compareTimes(changes.timeNs[a], changes.timeNs[b]) || a - b);
+  const levels = {
+    timeNs: new Float64Array(order.length),
+    used: new Float64Array(order.length),
+    transient: new Float64Array(order.length),
+  };
+  let used = 0;
+  let transient = 0;
+  for (let i = 0; i < order.length; i++) {
+    used += changes.used[order[i]];
+    transient += changes.transient[order[i]];
+    levels.timeNs[i] = Math.max(changes.timeNs[order[i]], fromNs);
+    levels.used[i] = used;
+    levels.transient[i] = transient;
+  }
+  return levels;
+}
+
+/** Two mappings from before the trace are equally old; their difference would be NaN. */
+function compareTimes(a: Nanoseconds, b: Nanoseconds): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /**
@@ -270,15 +299,7 @@ function seriesOf(
   failures: readonly RecordedFailure[],
   highWater: Steps,
 ): ReplaySeries {
-  const times = [
-    ...levels.timeNs,
-    ...capacity.timeNs,
-    ...failures.map((failure) => failure.timeNs),
-    ...highWater.timeNs,
-  ]
-    .filter((timeNs) => timeNs >= (levels.timeNs[0] ?? 0))
-    .sort((a, b) => a - b);
-  const timeNs = Float64Array.from(new Set(times));
+  const timeNs = mergedTimes(levels.timeNs, capacity.timeNs, failures, highWater.timeNs);
   const { length } = timeNs;
   const column = () => new Float64Array(length);
   const series = {
@@ -321,6 +342,30 @@ function seriesOf(
     series.failures[i] = failure;
   }
   return series;
+}
+
+/** Every moment something is known, once each, from the first level on. */
+function mergedTimes(
+  levels: Float64Array,
+  capacity: readonly number[],
+  failures: readonly RecordedFailure[],
+  highWater: readonly number[],
+): Float64Array {
+  const firstNs = levels[0] ?? 0;
+  const others = [...capacity, ...failures.map((failure) => failure.timeNs), ...highWater].filter(
+    (at) => at >= firstNs,
+  );
+  const times = new Float64Array(levels.length + others.length);
+  times.set(levels);
+  times.set(others, levels.length);
+  times.sort();
+  let kept = 0;
+  for (let i = 0; i < times.length; i++) {
+    if (i === 0 || times[i] !== times[i - 1]) {
+      times[kept++] = times[i];
+    }
+  }
+  return times.slice(0, kept);
 }
 
 function highest(values: Float64Array): number {
