@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { traceRequest } from '../protocol/lsp';
 import type { PanelStart } from '../protocol/panel';
+import { FailureError } from '../protocol/result';
 import type { RunKey } from '../protocol/views';
 import type { Server } from './client';
 import type { ReplayPanels } from './replayPanel';
@@ -8,6 +9,7 @@ import { targetTrace } from './target';
 
 export interface CommandHost {
   readonly extensionUri: vscode.Uri;
+  readonly log: vscode.LogOutputChannel;
   readonly panels: ReplayPanels;
   readonly server: () => Promise<Server>;
 }
@@ -20,13 +22,26 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
   const commands: Readonly<Record<string, () => Promise<void>>> = {
     'swiotlbLens.replayDynamic': replay('dynamic'),
     'swiotlbLens.replayTransient': replay('transient'),
-    'swiotlbLens.replayFixed': () => replayFixed(host),
+    'swiotlbLens.replayFixed': replay('fixed'),
     'swiotlbLens.replayPolicy': () => replayWithPolicy(host),
     'swiotlbLens.compare': () => showReplay(host, [run('transient'), run('dynamic')], 'compare'),
     'swiotlbLens.verify': () => showReplay(host, [], 'verify'),
     'swiotlbLens.openSample': () => openSample(host.extensionUri),
   };
-  return Object.entries(commands).map(([id, action]) => vscode.commands.registerCommand(id, action));
+  return Object.entries(commands).map(([id, action]) =>
+    vscode.commands.registerCommand(id, () => guarded(host, action)),
+  );
+}
+
+/** A command that cannot do its work says why in a sentence; the stack stays in the log. */
+async function guarded(host: CommandHost, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    host.log.error(error instanceof Error ? error : String(error));
+    const reason = error instanceof FailureError ? error.message : vscode.l10n.t('The log of SWIOTLB Lens says why.');
+    void vscode.window.showWarningMessage(vscode.l10n.t('That did not work: {0}', reason));
+  }
 }
 
 async function showReplay(host: CommandHost, runs: readonly RunKey[], focus: PanelStart['focus']): Promise<void> {
@@ -35,24 +50,6 @@ async function showReplay(host: CommandHost, runs: readonly RunKey[], focus: Pan
     host.panels.show(uri, runs, focus);
   }
 }
-
-/** Twice the recorded pool, or the kernel's default of 64 MiB when that is more; the panel changes it in place. */
-async function replayFixed(host: CommandHost): Promise<void> {
-  const uri = await traceOrAdvice(host);
-  if (uri === undefined) {
-    return;
-  }
-  const { ask } = await host.server();
-  const trace = await ask(traceRequest, { uri: uri.toString() });
-  const recordedSlots = trace.geometry.pools.find((pool) => pool.slots !== null)?.slots ?? 0;
-  host.panels.show(
-    uri,
-    [{ policy: 'fixed', set: { poolSlots: Math.max(defaultPoolSlots, 2 * recordedSlots) } }],
-    'replay',
-  );
-}
-
-const defaultPoolSlots = 32768;
 
 async function replayWithPolicy(host: CommandHost): Promise<void> {
   const uri = await traceOrAdvice(host);

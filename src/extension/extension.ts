@@ -41,7 +41,7 @@ export function activate(context: vscode.ExtensionContext): void {
   });
   context.subscriptions.push(
     log,
-    ...registerCommands({ extensionUri: context.extensionUri, panels, server }),
+    ...registerCommands({ extensionUri: context.extensionUri, log, panels, server }),
     vscode.window.registerWebviewPanelSerializer(panelViewType, panels),
   );
   const startFor = (document: vscode.TextDocument) => {

@@ -15,7 +15,7 @@ import { dataTable } from './sections/dataTable';
 import { badges, figures, traceFacts } from './sections/header';
 import { fidelity, ledgerSection } from './sections/ledger';
 import { legend } from './sections/legend';
-import { policyBar, styleOf } from './sections/policies';
+import { policyBar, styleOf, withDefaults } from './sections/policies';
 import { readoutRows } from './sections/readout';
 import { summaryTable } from './sections/summary';
 import { whySection } from './sections/why';
@@ -104,6 +104,9 @@ async function load(): Promise<void> {
     const isFirst = state.trace === null;
     const wasWhole = isFirst || isWhole(state.range);
     state.trace = trace;
+    const front = state.shown.find((key) => runId(key) === state.front);
+    state.shown = state.shown.map((key) => withDefaults(trace, key));
+    state.front = front === undefined ? state.front : runId(withDefaults(trace, front));
     state.runs.clear();
     state.failed.clear();
     state.verify = 'none';
@@ -162,7 +165,8 @@ async function loadVerify(): Promise<void> {
 }
 
 /** Shows a replay in front, making it first when it is not there yet. */
-function choose(key: RunKey): void {
+function choose(wanted: RunKey): void {
+  const key = state.trace === null ? wanted : withDefaults(state.trace, wanted);
   state.shown = withRun(state.shown, key);
   state.front = runId(key);
   void showFront(key);

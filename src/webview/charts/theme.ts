@@ -46,7 +46,7 @@ const named: Readonly<Record<string, RunStyle>> = {
   recorded: { series: 0, dash: [], mark: 'crossRot' },
   dynamic: { series: 1, dash: [], mark: 'triangle' },
   transient: { series: 2, dash: [7, 4], mark: 'rectRot' },
-  fixed: { series: 3, dash: [2, 3], mark: 'star' },
+  fixed: { series: 3, dash: [3, 2], mark: 'star' },
 };
 
 /** A fixed style per policy, so that a policy looks the same in every panel; others share the last two. */

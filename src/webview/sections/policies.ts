@@ -23,7 +23,9 @@ export function policyBar(bar: PolicyBar): (HTMLElement | null)[] {
   const more = trace.policies.some((policy) => !usual.includes(policy.id));
   return [
     button(bar, recordedKey),
-    ...known.map((policy) => button(bar, shown.find((key) => key.policy === policy) ?? defaultKey(trace, policy))),
+    ...known.map((policy) =>
+      button(bar, shown.find((key) => key.policy === policy) ?? withDefaults(trace, { policy, set: {} })),
+    ),
     ...shown.filter((key) => !known.includes(key.policy)).map((key) => button(bar, key)),
     more
       ? h(
@@ -87,8 +89,10 @@ export function swatch(style: RunStyle, isShown: boolean): SVGElement {
   );
 }
 
-function defaultKey(trace: TraceView, policy: string): RunKey {
-  return policy === 'fixed' ? { policy, set: { [poolSlotsParam]: defaultFixedSlots(trace) } } : { policy, set: {} };
+/** A fixed pool of no named size would be the recorded one over again: it gets the size offered first. */
+export function withDefaults(trace: TraceView, key: RunKey): RunKey {
+  const isBare = key.policy === 'fixed' && key.set[poolSlotsParam] === undefined;
+  return isBare ? { policy: 'fixed', set: { ...key.set, [poolSlotsParam]: defaultFixedSlots(trace) } } : key;
 }
 
 /** Twice the recorded pool, or the kernel's 64 MiB when that is more. */
