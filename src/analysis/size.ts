@@ -52,7 +52,7 @@ export interface SizeReport {
     readonly failed: number;
     readonly failureRatio: number;
     readonly peakBytes: number;
-    /** Not replayed: proven to fail the same requests as the next smaller size. */
+    /** Not replayed: proven to fail the same requests as a smaller size, or as the fixed pool of this size. */
     readonly proven: boolean;
   }[];
   readonly smallest: readonly {
@@ -88,9 +88,13 @@ export function sizeReport(analysis: Analysis, request: SizeRequest = {}): SizeR
   if (first === null || first.plan.requestCount === 0) {
     return emptyReport(analysis);
   }
+  let fixedCurve: readonly SizePoint[] = [];
   for (const policy of chosen) {
     const context = contextFor(analysis, request, policy);
-    const points = sizeCurve(context, policy, sizes, powerOfTwoFrom(cpus));
+    const points = sizeCurve(context, policy, sizes, powerOfTwoFrom(cpus), fixedCurve);
+    if (policy.id === 'fixed') {
+      fixedCurve = points;
+    }
     const needed = smallestPool(context, policy, points);
     curve.push(...points);
     if (policy.id === 'fixed' && cpus > 1) {

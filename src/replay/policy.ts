@@ -95,6 +95,11 @@ export interface Policy {
   readonly params: readonly PolicyParam[];
   /** Patch series, kernel version or thread it comes from. */
   readonly source: string;
+  /**
+   * Does nothing a fixed pool would not do until a search finds no slot: where a fixed pool of the same size and areas
+   * misses nothing, the results are the same.
+   */
+  readonly actsOnlyOnMiss?: boolean;
   create(
     geometry: Geometry,
     params: ReadonlyMap<string, number | string | boolean>,

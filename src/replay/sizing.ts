@@ -28,7 +28,7 @@ export interface SizePoint {
   /** Of the failed: those that another pool size could have served. */
   readonly avoidable: number;
   readonly peakBytes: Bytes;
-  /** Not replayed: proven to fail the same requests as the next smaller size. */
+  /** Not replayed: proven to fail the same requests as a smaller size, or as the fixed pool of this size. */
   readonly proven: boolean;
 }
 
@@ -126,12 +126,26 @@ function hasRecordedEnd(tables: TraceTables, row: number): boolean {
  * Sizes need not all be replayed. A mapping lies in one segment, so with fewer live mappings than segments there is a
  * free segment at any time, and any request that can be served at all is served. From there on a larger pool fails the
  * same requests; without misses a policy never allocates, so it differs in nothing but the pool's own memory.
+ *
+ * `fixed` is the curve of the fixed pool with the same areas, when there is one: a policy that acts only on a miss does
+ * the same where that pool misses nothing.
  */
-export function sizeCurve(context: SizingContext, policy: Policy, sizes: readonly Slots[], areas: number): SizePoint[] {
+export function sizeCurve(
+  context: SizingContext,
+  policy: Policy,
+  sizes: readonly Slots[],
+  areas: number,
+  fixed: readonly SizePoint[] = [],
+): SizePoint[] {
   const live = mostLiveMappings(context);
   const points: SizePoint[] = [];
   for (const slots of sizes) {
     const before = points.at(-1);
+    const same = policy.actsOnlyOnMiss === true ? fixed.find((point) => point.slots === slots) : undefined;
+    if (same !== undefined && same.avoidable === 0 && refusesOversize(context.geometry)) {
+      points.push({ ...same, policy: policy.id, proven: true });
+      continue;
+    }
     const isSettled =
       before !== undefined &&
       before.avoidable === 0 &&
@@ -144,6 +158,11 @@ export function sizeCurve(context: SizingContext, policy: Policy, sizes: readonl
     );
   }
   return points;
+}
+
+/** Before 6.8 a mapping above 256 KiB was a miss like any other. */
+function refusesOversize(geometry: Geometry): boolean {
+  return geometry.generation.value === '6.8' || geometry.generation.value === '6.12';
 }
 
 /**

@@ -16,6 +16,7 @@ export const dynamicPolicy: Policy = {
     'and always for mappings above 256 KiB. Searches may take one lock per pool and area.',
   params,
   source: 'swiotlb: allocate a new memory pool when existing pools are full (Linux 6.6; area-major search since 6.8)',
+  actsOnlyOnMiss: true,
   create: (geometry, values, environment) =>
     new IoTlbInstance(geometry, values, environment, { dynamic: true, grows: true }),
   resolveParams: (geometry, settings) =>

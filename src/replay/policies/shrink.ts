@@ -81,6 +81,7 @@ export const shrinkPolicy: Policy = {
     'pays for growth again each time, and encrypted guests convert the pages twice.',
   params,
   source: 'Petr Tesarik, plans in the v3/v4 discussion (2023); no code was posted',
+  actsOnlyOnMiss: true,
   create: (geometry, values, environment) =>
     new ShrinkInstance(geometry, values, environment, { dynamic: true, grows: true }),
   resolveParams: (geometry, settings) =>

@@ -16,6 +16,7 @@ export const transientPolicy: Policy = {
     'boundaries). Each use costs page allocations, rounds up to a power of two, and waits for RCU to free.',
   params,
   source: 'swiotlb: if swiotlb is full, fall back to a transient memory pool (Linux 6.6)',
+  actsOnlyOnMiss: true,
   create: (geometry, values, environment) =>
     new IoTlbInstance(geometry, values, environment, { dynamic: true, grows: false }),
   resolveParams: (geometry, settings) =>
