@@ -100,6 +100,7 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
       lineText,
       character: position.character,
       recorded: trace.recorded(),
+      replay: trace.comparison(),
     });
     return card === null ? null : toHover(card, (file, at) => linkTo(trace, file, at));
   } catch (error) {

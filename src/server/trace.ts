@@ -26,6 +26,9 @@ export interface Member {
 /** At most so many replays of a trace are kept; each holds a few columns per request. */
 const keptRuns = 12;
 
+/** Requests that are replayed in well under a second. */
+const quickRequests = 100_000;
+
 /** An analysed capture with everything derived from it, made on first use and kept. */
 export class Trace {
   readonly analysis: Analysis;
@@ -84,6 +87,20 @@ export class Trace {
       return null;
     }
     const { report, result } = this.run({ policy: 'recorded', set: {} });
+    return report.replayable ? result : null;
+  }
+
+  /**
+   * What a card compares a mapping with: dynamic pools, unless the kernel has them already.
+   * Null where making it would keep the reader of a hover waiting.
+   */
+  comparison(): ReplayAnswer['result'] | null {
+    const key: RunKey = { policy: 'dynamic', set: {} };
+    const isQuick = this.runs.has(runId(key)) || this.analysis.tables.requests.length <= quickRequests;
+    if (!this.hasRequests || !isQuick || recordedPolicy(this.analysis) === key.policy) {
+      return null;
+    }
+    const { report, result } = this.run(key);
     return report.replayable ? result : null;
   }
 

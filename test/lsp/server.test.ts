@@ -103,6 +103,7 @@ describe('a trace that is a clean file', () => {
     const hover = await server.hover(traceUri, line, traceLines[line - 1].indexOf('dma_map_page') + 2);
     const { value } = hover!.contents as MarkupContent;
     expect(value).toMatch(/^\*\*Failed/);
+    expect(value).toMatch(/dynamic/i);
     expect(value).toMatch(/\]\(file:\/\/\/.*trace\.txt#L\d+\)/);
   });
 
