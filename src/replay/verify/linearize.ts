@@ -1016,34 +1016,27 @@ export class Linearizer {
 
   /**
    * Slots that a search must have passed although the model thinks them free were in use since before the trace, if
-   * the trace has not yet shown them. Prefers those that no mapping of the trace ever gets.
+   * the trace has not yet shown them. One that a mapping of the trace gets later must have been released in between:
+   * that is believed only where releases are known to be missing.
    */
   private occupy(pool: number, slot: number, count: number): boolean {
     const state = this.states[pool];
-    let rest = false;
-    let done = false;
-    for (let at = slot; at < slot + count; at++) {
-      if (state.seen[at] === 1 || state.held[at] > 0) {
-        continue;
+    const releasesMissing = this.tables.counts.unpairedUnmaps > 0;
+    for (const usedLater of releasesMissing ? [0, 1] : [0]) {
+      let done = false;
+      for (let at = slot; at < slot + count; at++) {
+        if (state.seen[at] === 0 && state.held[at] === 0 && state.usedLater[at] === usedLater) {
+          state.take(at, 1);
+          state.owner[at] = PHANTOM;
+          done = true;
+        }
       }
-      if (state.usedLater[at] === 0) {
-        state.take(at, 1);
-        state.owner[at] = PHANTOM;
-        done = true;
-      } else {
-        rest = true;
-      }
-    }
-    for (let at = slot; rest && !done && at < slot + count; at++) {
-      if (state.seen[at] === 0 && state.held[at] === 0) {
-        state.take(at, 1);
-        state.owner[at] = PHANTOM;
+      if (done) {
+        this.learnedByOccupancy++;
+        return true;
       }
     }
-    if (done || rest) {
-      this.learnedByOccupancy++;
-    }
-    return done || rest;
+    return false;
   }
 
   /** Frees the recorded run of holders that cannot be there any more; a disagreement when somebody surely is. */
