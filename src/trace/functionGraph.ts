@@ -231,9 +231,12 @@ export class FunctionGraph {
     while (position < end && (isWord(buffer[position]) || buffer[position] === Byte.dot)) {
       position++;
     }
+    if (position === start) {
+      return 0;
+    }
     const before = this.names.size;
     const index = this.names.add(buffer, start, position);
-    if (index < 0 || position === start) {
+    if (index < 0) {
       return 0;
     }
     if (index === before) {

@@ -86,6 +86,10 @@ export class LineSplitter {
   }
 
   private emit(buffer: Uint8Array, start: number, end: number, terminated: boolean): void {
+    if (buffer === this.carry) {
+      // Parsers look one byte ahead: it must be a line end here as it is in the chunk, not a byte of an older line.
+      buffer[end] = Byte.lineFeed;
+    }
     const nuls = countNuls(buffer, start, end);
     if (end > start + nuls && buffer[end - 1] === Byte.carriageReturn) {
       end--;
@@ -109,8 +113,9 @@ export class LineSplitter {
       this.carryLength = 0;
       return;
     }
-    if (this.carryLength + length > this.carry.length) {
-      const grown = new Uint8Array(Math.min(maxLineBytes, Math.max(this.carry.length * 2, this.carryLength + length)));
+    // One byte more for the mark that `emit` sets.
+    if (this.carryLength + length + 1 > this.carry.length) {
+      const grown = new Uint8Array(Math.max(this.carry.length * 2, this.carryLength + length + 1));
       grown.set(this.carry.subarray(0, this.carryLength));
       this.carry = grown;
     }
