@@ -38,7 +38,7 @@ const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   replay: [],
   analysis: [],
   protocol: [],
-  node: ['node:', 'fzstd'],
+  node: ['node:', 'fzstd', 'tar-stream', 'xz-decompress'],
   web: [],
   server: ['node:', 'vscode-languageserver', 'vscode-languageserver-textdocument'],
   cli: ['node:', 'commander'],
