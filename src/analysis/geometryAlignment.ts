@@ -132,7 +132,8 @@ export function settleMasks(
   for (let round = open.length > 1 ? 0 : 1; round < 2; round++) {
     for (const entry of open) {
       const winners = contest(tables, geometry, entry, settled);
-      settled.set(entry.device, winners.length === 1 ? fromModel(winners[0], entry) : fromTie(winners));
+      const driver = tables.devices[entry.device]?.driver ?? '';
+      settled.set(entry.device, winners.length === 1 ? fromModel(winners[0], entry) : fromTie(winners, driver));
     }
   }
   return settled;
@@ -260,10 +261,19 @@ function fromModel(winner: MaskRange, entry: OpenDevice): Known<number> {
   );
 }
 
-function fromTie(candidates: readonly MaskRange[]): Known<number> {
+/** Of masks that tie the smallest, or the one that the driver is known to set. */
+function fromTie(candidates: readonly MaskRange[], driver = ''): Known<number> {
   const range = `${hex(candidates[0].low)} … ${hex(candidates[candidates.length - 1].high)}`;
-  return known(candidates[0].low, 'assumed', `undetermined (${range}), no effect on this trace`);
+  const text = `undetermined (${range}), no effect on this trace`;
+  const usual = driverMasks[driver];
+  if (usual !== undefined && candidates.some(({ low, high }) => usual >= low && usual <= high)) {
+    return known(usual, 'assumed', `${text}; the ${driver} driver sets ${hex(usual)}`);
+  }
+  return known(candidates[0].low, 'assumed', text);
 }
+
+/** dma_set_min_align_mask of drivers that set one for every device (nvme: NVME_CTRL_PAGE_SIZE - 1). */
+const driverMasks: Readonly<Record<string, number>> = { nvme: 0xfff };
 
 function hex(mask: number): string {
   return mask === 0 ? '0' : `0x${mask.toString(16)}`;

@@ -178,6 +178,8 @@ export interface VerifyReport {
     readonly why: string;
   }[];
   readonly mismatchedCount: number;
+  /** Intervals were widened by so much on both sides because clocks of CPUs disagree; 0 not. */
+  readonly widenedNs: number;
   readonly skipped: Readonly<Record<string, number>>;
 }
 

@@ -19,6 +19,7 @@ export function verifyReport(analysis: Analysis): VerifyReport {
     undecided: result.undecided,
     mismatched: result.mismatched.map(({ line, recorded, modelled, why }) => ({ line, recorded, modelled, why })),
     mismatchedCount: result.mismatchedCount,
+    widenedNs: result.widenedNs,
     skipped: result.skipped,
   };
 }
