@@ -36,7 +36,7 @@ export interface ReplayOptions {
   readonly lifetimeScale: number;
   /** Which requests may sleep: as the context flags say, or none. */
   readonly context: 'fromFlags' | 'alwaysAtomic';
-  /** Keep the series; sizing runs do without. */
+  /** Keep the series and the list of failures; sizing runs do without both. */
   readonly keepSeries: boolean;
 }
 
@@ -113,6 +113,7 @@ function calibrated(param: ReplayParam, policy: Policy, environment: Environment
 
 class Replayer {
   private readonly tables: TraceTables;
+  private readonly columns: TraceTables['requests']['columns'];
   private readonly instance: PolicyInstance;
   private readonly options: ReplayOptions;
   private readonly plan: ReplayPlan;
@@ -136,6 +137,7 @@ class Replayer {
   private readonly blockMaxBytes: Float64Array;
   private readonly request: MapRequest;
   private readonly failures: ReplayFailure[] = [];
+  private readonly failuresByCause: Partial<Record<Cause, number>> = {};
   private nowNs: Nanoseconds;
   private nextSync = 0;
   private served = 0;
@@ -161,6 +163,7 @@ class Replayer {
   ) {
     const rows = tables.requests.length;
     this.tables = tables;
+    this.columns = tables.requests.columns;
     this.instance = instance;
     this.options = options;
     this.plan = plan;
@@ -214,7 +217,7 @@ class Replayer {
           this.death(row);
           break;
         default:
-          this.instance.lookup(this.tables.requests.columns.device[row], 1);
+          this.instance.lookup(this.columns.device[row], 1);
       }
     }
     this.advance(this.plan.endNs);
@@ -236,7 +239,7 @@ class Replayer {
       requestCount: this.served + this.failed,
       served: this.served,
       failed: this.failed,
-      failuresByCause: countCauses(this.failures),
+      failuresByCause: this.failuresByCause,
       usedHighWaterSlots: Math.max(this.series.usedPeakSlots, state.hiwaterSlots),
       capacityPeakSlots: this.series.capacityPeakSlots,
       transient: {
@@ -305,7 +308,7 @@ class Replayer {
   }
 
   private birth(row: number): void {
-    const { sgGroup, retryOf, evidence } = this.tables.requests.columns;
+    const { sgGroup, retryOf, evidence } = this.columns;
     const group = sgGroup[row];
     if (group >= 0 && group !== row && this.groupFailed[group] === 1) {
       this.requests.outcome[row] = ReplayOutcome.notAttempted;
@@ -323,13 +326,18 @@ class Replayer {
     }
     this.fillRequest(row);
     const maxBytes = this.options.bounceAll ? this.blockMaxBytes[this.request.device] : 0;
+    let result: MapResult;
     if (maxBytes > 0 && this.request.sizeBytes > maxBytes) {
       this.splits++;
-      this.settle(row, this.mapInParts(row, maxBytes));
+      result = this.mapInParts(row, maxBytes);
     } else {
-      this.settle(row, this.instance.map(this.request));
+      result = this.instance.map(this.request);
     }
-    this.record();
+    this.settle(row, result);
+    // Without the series only levels of memory matter, and those change with buffers of their own and with stalls.
+    if (this.options.keepSeries || result.ok !== true || result.placement.transient || result.stallNs > 0) {
+      this.record();
+    }
   }
 
   /** Keeps the answer to a request, now or when it comes after a block. */
@@ -347,7 +355,7 @@ class Replayer {
   }
 
   private serve(row: number, placement: Placement): void {
-    const { outcome, pairing, sizeBytes } = this.tables.requests.columns;
+    const { outcome, pairing, sizeBytes } = this.columns;
     this.served++;
     this.place(row, placement);
     // swiotlb_tbl_map_single copies in every direction, so that partial device writes leave the rest intact.
@@ -364,19 +372,22 @@ class Replayer {
   }
 
   private fail(row: number, failure: MapFailure): void {
-    const { outcome, source, mapLine, enterLine } = this.tables.requests.columns;
+    const { outcome, source, mapLine, enterLine } = this.columns;
     this.failed++;
     this.requests.outcome[row] = ReplayOutcome.failed;
     this.requests.cause[row] = causeCode[failure.cause];
     this.requests.largestHole[row] = failure.largestHole;
     this.requests.freeSlots[row] = failure.freeSlots;
-    this.failures.push({
-      request: row,
-      line: mapLine[row] || enterLine[row],
-      source: source[row],
-      timeNs: this.plan.hasTime ? this.nowNs : null,
-      cause: failure.cause,
-    });
+    this.failuresByCause[failure.cause] = (this.failuresByCause[failure.cause] ?? 0) + 1;
+    if (this.options.keepSeries) {
+      this.failures.push({
+        request: row,
+        line: mapLine[row] || enterLine[row],
+        source: source[row],
+        timeNs: this.plan.hasTime ? this.nowNs : null,
+        cause: failure.cause,
+      });
+    }
     if (outcome[row] === Outcome.served || outcome[row] === Outcome.rolledBack) {
       this.counterfactual++;
     }
@@ -385,7 +396,7 @@ class Replayer {
 
   /** The elements of a failed list before the failing one are released in order, without a copy back. */
   private rollBackList(row: number): void {
-    const { sgGroup } = this.tables.requests.columns;
+    const { sgGroup } = this.columns;
     const group = sgGroup[row];
     if (group < 0) {
       return;
@@ -400,7 +411,7 @@ class Replayer {
 
   /** The recorded failure of a list is left out as a retry: what it rolled back is released here all the same. */
   private releaseRolledBack(row: number): void {
-    const { sgGroup, outcome } = this.tables.requests.columns;
+    const { sgGroup, outcome } = this.columns;
     if (sgGroup[row] < 0 || outcome[row] !== Outcome.failed) {
       return;
     }
@@ -413,7 +424,7 @@ class Replayer {
 
   /** Elements that the kernel rolled back stay as long as the element that is served now. */
   private keepRestOfList(row: number): void {
-    const { sgGroup, outcome } = this.tables.requests.columns;
+    const { sgGroup, outcome } = this.columns;
     const group = sgGroup[row];
     if (group < 0) {
       return;
@@ -441,19 +452,22 @@ class Replayer {
     if (!this.hasRecordedEnd(row)) {
       return;
     }
-    const { outcome } = this.tables.requests.columns;
+    const { outcome } = this.columns;
     const stallNs = this.stallOf(row);
     if (stallNs > 0) {
       this.stalledEnds.push(this.nowNs + stallNs, row);
       return;
     }
+    const isTransient = this.placements[row]?.transient === true;
     this.release(row, outcome[row] !== Outcome.rolledBack);
-    this.record();
+    if (this.options.keepSeries || isTransient) {
+      this.record();
+    }
   }
 
   /** False for requests whose end is assumed: a step for them in the plan says nothing. */
   private hasRecordedEnd(row: number): boolean {
-    const { outcome, pairing } = this.tables.requests.columns;
+    const { outcome, pairing } = this.columns;
     return outcome[row] === Outcome.rolledBack || (outcome[row] !== Outcome.failed && pairing[row] !== Pairing.assumed);
   }
 
@@ -462,14 +476,14 @@ class Replayer {
     if (placement === undefined) {
       return;
     }
-    const { device, direction, attributes, sizeBytes } = this.tables.requests.columns;
+    const { device, direction, attributes, sizeBytes } = this.columns;
     this.placements[row] = undefined;
     const isFromDevice = direction[row] === Direction.fromDevice || direction[row] === Direction.bidirectional;
     if (copiesBack && isFromDevice && (attributes[row] & DmaAttribute.skipCpuSync) === 0) {
       this.copiedBytes += sizeBytes[row];
     }
     this.instance.unmap(placement, device[row], this.nowNs);
-    const parts = this.parts.get(row);
+    const parts = this.parts.size > 0 ? this.parts.get(row) : undefined;
     if (parts !== undefined) {
       this.parts.delete(row);
       for (const part of parts) {
@@ -481,7 +495,7 @@ class Replayer {
 
   /** A request above the device's largest mapping, split as the block layer splits its bios. */
   private mapInParts(row: number, maxBytes: Bytes): MapResult {
-    const { original, sizeBytes } = this.tables.requests.columns;
+    const { original, sizeBytes } = this.columns;
     const placed: Placement[] = [];
     let stallNs = 0;
     for (let offset = 0; offset < sizeBytes[row]; offset += maxBytes) {
@@ -504,7 +518,7 @@ class Replayer {
   }
 
   private placeWhatExistedBefore(): void {
-    const { recordedBounce } = this.tables.requests.columns;
+    const { recordedBounce } = this.columns;
     for (const row of this.plan.startRows) {
       this.fillRequest(row);
       let placement = Number.isNaN(recordedBounce[row]) ? null : this.instance.adopt(this.request, recordedBounce[row]);
@@ -545,14 +559,16 @@ class Replayer {
     this.requests.slot[row] = placement.slot;
     this.requests.bounceAddress[row] = placement.address;
     let slots = placement.slots;
-    for (const part of this.parts.get(row) ?? []) {
-      slots += part.slots;
+    if (this.parts.size > 0) {
+      for (const part of this.parts.get(row) ?? []) {
+        slots += part.slots;
+      }
     }
     this.requests.slots[row] = slots;
   }
 
   private fillRequest(row: number): void {
-    const columns = this.tables.requests.columns;
+    const columns = this.columns;
     const context = columns.context[row];
     const original = columns.original[row];
     const isKnownToSleep = (context & ContextBit.known) !== 0 && !isAtomic(context);
@@ -564,7 +580,7 @@ class Replayer {
     // The bounce address repeats the low bits of the original one; 0 means "no alignment to keep" to the allocator.
     this.request.original = Number.isNaN(original) ? columns.recordedBounce[row] || 0 : original;
     this.request.sizeBytes = columns.sizeBytes[row];
-    this.request.allocAlignMask = 2 ** columns.allocAlignBits[row] - 1;
+    this.request.allocAlignMask = columns.allocAlignBits[row] === 0 ? 0 : 2 ** columns.allocAlignBits[row] - 1;
     this.request.direction = columns.direction[row];
     this.request.sgIndex = columns.sgGroup[row] < 0 ? 0 : columns.sgIndex[row];
   }
@@ -643,7 +659,7 @@ class Replayer {
       notes.push(
         `Lifetimes were fitted to ${fit.samples} debugfs samples, one per size class; the modelled use is ${fit.meanErrorSlots.toFixed(1)} slots off on average.`,
       );
-    } else if (this.lifetimesAssumed > 0 && this.tables.requests.columns.pairing.includes(Pairing.assumed)) {
+    } else if (this.lifetimesAssumed > 0 && this.columns.pairing.includes(Pairing.assumed)) {
       const assumed = this.plan.hasTime
         ? `${(this.options.assumedLifetimeNs * this.options.lifetimeScale) / 1e6} ms`
         : `${this.options.assumedLifetimeSteps * this.options.lifetimeScale} steps`;
@@ -677,12 +693,4 @@ function blockMaxBytesByDevice(tables: TraceTables, geometry: Geometry): Float64
     }
   }
   return bytes;
-}
-
-function countCauses(failures: readonly ReplayFailure[]): Partial<Record<Cause, number>> {
-  const counts: Partial<Record<Cause, number>> = {};
-  for (const { cause } of failures) {
-    counts[cause] = (counts[cause] ?? 0) + 1;
-  }
-  return counts;
 }

@@ -127,7 +127,9 @@ export class IoTlbInstance implements PolicyInstance {
 
   map(request: MapRequest): MapResult {
     this.nowNs = request.nowNs;
-    this.addScheduled((pool) => pool.beforeAttempt <= this.attempts);
+    if (this.scheduled.length > 0) {
+      this.addScheduled((pool) => pool.beforeAttempt <= this.attempts);
+    }
     this.attempts++;
     const device = this.device(request.device);
     const { cpu, original, sizeBytes, allocAlignMask } = request;
@@ -318,6 +320,9 @@ export class IoTlbInstance implements PolicyInstance {
   }
 
   private scheduledAt(): Nanoseconds {
+    if (this.scheduled.length === 0) {
+      return never;
+    }
     let at = never;
     for (const pool of this.scheduled) {
       at = Math.min(at, pool.atNs);
