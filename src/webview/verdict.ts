@@ -97,7 +97,8 @@ function ofPolicy(recorded: RunView, run: RunView): Verdict {
 function outcomeOf(recorded: RunView, run: RunView): Omit<Verdict, 'detail'> {
   const would = `${subjectOf(run)} would`;
   if (recorded.failed === 0 && run.failed === 0) {
-    return { tone: 'neutral', headline: `Nothing failed, and nothing would fail with ${lowerFirst(subjectOf(run))}.` };
+    const before = recorded.basis === 'recorded' ? 'Nothing failed' : 'No failure is recorded';
+    return { tone: 'neutral', headline: `${before}, and nothing would fail with ${lowerFirst(subjectOf(run))}.` };
   }
   if (run.failed === 0) {
     const failed = recorded.failed === 1 ? 'the mapping' : `all ${plural(recorded.failed, 'mapping')}`;

@@ -193,7 +193,8 @@ export class Timeline {
         }
       }
     }
-    return datasets;
+    // Chart.js draws the first dataset on top.
+    return datasets.reverse();
   }
 
   private slotsDatasets(run: ShownRun, series: SeriesView, toNs: number): ChartDataset<'line', Point[]>[] {
@@ -218,7 +219,7 @@ export class Timeline {
     const edge = { borderColor: withAlpha(this.colour(front), 0.5), borderDash: [] };
     return [
       { ...low!, ...edge },
-      { ...high!, ...edge, fill: '-1', backgroundColor: withAlpha(this.colour(front), 0.18) },
+      { ...high!, ...edge, fill: '+1', backgroundColor: withAlpha(this.colour(front), 0.18) },
     ];
   }
 
