@@ -1,5 +1,5 @@
 import { low32 } from '../../src/base/address';
-import type { OrderStep } from '../../src/replay/verify/linearize';
+import type { OrderStep } from '../../src/replay/verify/configuration';
 
 /** A request as this allocator needs it. */
 export interface SequentialRequest {

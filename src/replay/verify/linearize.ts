@@ -4,6 +4,17 @@ import { maskOfBits } from '../../base/address';
 import type { Geometry } from '../../model/geometry';
 import { EvidenceBit, type TraceTables } from '../../model/tables';
 import { SEGMENT_BYTES, SLOT_BYTES } from '../../model/units';
+import {
+  type Configuration,
+  clone,
+  createConfiguration,
+  emit,
+  keyOf,
+  type OrderStep,
+  setIndex,
+  type Trail,
+} from './configuration';
+import { EVENT_KINDS, EventCode, orderedEvents } from './eventOrder';
 import { type Operations, OpKind } from './operations';
 import type { PaddedRequest } from './paddedRequest';
 import { NO_OWNER, PHANTOM, SlotState } from './slotState';
@@ -19,17 +30,6 @@ export const Verdict = {
   mismatched: 4,
 } as const;
 
-/** One step of the order that was found: a certificate that another allocator can follow. */
-export interface OrderStep {
-  readonly kind: 'miss' | 'take' | 'release' | 'pool' | 'transient' | 'refused';
-  /** Row of the request table; for 'pool' the index of the pool. */
-  readonly row: number;
-  readonly pool: number;
-  readonly area: number;
-  readonly slot: number;
-  readonly slots: number;
-}
-
 export interface LinearizeOptions {
   /** Configurations kept at most. */
   readonly maxConfigurations: number;
@@ -40,30 +40,6 @@ export interface LinearizeOptions {
   /** Stop there; the rest stays without a verdict. */
   readonly stopAfterMismatches: number;
   readonly onMismatch: (op: number, modelled: string, why: string) => void;
-}
-
-interface Trail {
-  readonly step: OrderStep;
-  readonly before: Trail | null;
-}
-
-/**
- * One way the operations so far can have been ordered. Everything that all configurations share (returned operations)
- * is in the slot states; a configuration holds what is its own.
- */
-interface Configuration {
-  /** area.index of every area of every pool; shared between configurations until one changes it. */
-  index: Int32Array;
-  ownsIndex: boolean;
-  /** Incremental hash of `index`. */
-  hash: number;
-  /** Listed grown pools. */
-  head: number;
-  /** Progress of each open map, parallel to `open`. */
-  progress: number[];
-  /** Steps of open operations that are not in the slot states: op for its map, ~op for its release. */
-  deltas: number[];
-  trail: Trail | null;
 }
 
 /** Progress of a map: pass (area offset), list head of the pass + 1 (0: not read yet), pools done in the pass. */
@@ -110,7 +86,6 @@ export class Linearizer {
   private readonly incomplete: Uint8Array;
   private mismatches = 0;
   private nodes = 0;
-  private order: Trail | null = null;
   /** Mappings seen only by their unmap, waiting for the end of the operation that was recorded in their slots. */
   private readonly postponed = new Map<number, number[]>();
   private readonly scratchFound = { pool: -1, area: -1, slot: -1 };
@@ -143,9 +118,7 @@ export class Linearizer {
     this.releaseOpen = new Uint8Array(count);
     this.releaseApplied = new Uint8Array(count);
     this.mapApplied = new Uint8Array(count);
-    this.configurations = [
-      { index: new Int32Array(areas), ownsIndex: true, hash: 0, head: 0, progress: [], deltas: [], trail: null },
-    ];
+    this.configurations = [createConfiguration(areas)];
     this.addressLimit = addressLimits(tables, geometry);
     this.markUsedLater();
   }
@@ -190,7 +163,7 @@ export class Linearizer {
   /** The order found, oldest first; empty unless asked for. */
   certificate(): OrderStep[] {
     const steps: OrderStep[] = [];
-    for (let at = this.configurations[0]?.trail ?? this.order; at !== null; at = at.before) {
+    for (let at: Trail | null = this.configurations[0].trail; at !== null; at = at.before) {
       steps.push(at.step);
     }
     return steps.reverse();
@@ -544,13 +517,7 @@ export class Linearizer {
 
   private moveIndex(configuration: Configuration, pool: number, area: number, index: number): void {
     const at = this.areaBase[pool] + area;
-    if (!configuration.ownsIndex) {
-      configuration.index = configuration.index.slice();
-      configuration.ownsIndex = true;
-    }
-    const sum = configuration.hash - mix(at, configuration.index[at]) + mix(at, index);
-    configuration.hash = sum < 0 ? sum + HASH_MODULUS : sum % HASH_MODULUS;
-    configuration.index[at] = index;
+    setIndex(configuration, at, index);
     this.indexSeen[at] = IndexKnown.shown;
   }
 
@@ -766,15 +733,22 @@ export class Linearizer {
     const { table } = this.operations;
     const { pool, slot, slots, kind } = table.columns;
     this.releaseOpen[op] = 0;
+    if (this.mapApplied[op] === 0) {
+      // Nothing is held: a transient pool, or a map that waits for others to end.
+      this.releaseApplied[op] = 1;
+      return;
+    }
     if (kind[op] === OpKind.transient || kind[op] === OpKind.failed || slot[op] < 0 || this.releaseApplied[op] === 1) {
       return;
     }
     if (this.open.length > 0 && this.configurations.some((one) => one.progress.some((progress) => progress !== DONE))) {
       this.releaseOpen[op] = 1;
       const early = this.configurations.filter((one) => one.deltas.includes(~op));
-      this.configurations = this.configurations.filter((one) => !one.deltas.includes(~op));
-      const survivors = this.configurations.length === 0 ? [] : this.explore(op, RELEASE_TARGET);
-      this.configurations = [...early, ...survivors];
+      const late = this.configurations.filter((one) => !one.deltas.includes(~op));
+      this.configurations = late;
+      const survivors = late.length === 0 ? [] : this.explore(op, RELEASE_TARGET);
+      // Always something: the release may come first. Nothing only when the search was cut short.
+      this.configurations = [...early, ...(survivors.length === 0 ? late : survivors)];
       this.releaseOpen[op] = 0;
     }
     this.states[pool[op]].release(slot[op], slots[op]);
@@ -1194,8 +1168,6 @@ interface Goal {
   readonly found: Map<string, Configuration>;
 }
 
-/** Keeps sums of `mix` exact. */
-const HASH_MODULUS = 2 ** 52;
 const RELEASE_TARGET = -1;
 const POOL_TARGET = -2;
 
@@ -1204,81 +1176,3 @@ const MAX_AREAS = 4096;
 const ATTEMPTS_OVER = -1;
 const PASS_OVER = -2;
 const SKIP_POOL = -3;
-
-function clone(at: Configuration): Configuration {
-  at.ownsIndex = false;
-  return {
-    index: at.index,
-    ownsIndex: false,
-    hash: at.hash,
-    head: at.head,
-    progress: at.progress.slice(),
-    deltas: at.deltas.slice(),
-    trail: at.trail,
-  };
-}
-
-function emit(at: Configuration, found: Map<string, Configuration>): void {
-  const key = keyOf(at);
-  if (!found.has(key)) {
-    found.set(key, clone(at));
-  }
-}
-
-function keyOf(at: Configuration): string {
-  return `${at.hash},${at.head},${at.progress.join()}`;
-}
-
-/** A 52-bit contribution of one area's index to the hash of all. Sums of these commute. */
-function mix(area: number, index: number): number {
-  let low = Math.imul(area + 1, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b);
-  low = Math.imul(low ^ (low >>> 15), 0x2c1b3c6d);
-  low = Math.imul(low ^ (low >>> 12), 0x297a2d39);
-  let high = Math.imul(low ^ index, 0xc2b2ae35) ^ Math.imul(area + 7, 0x27d4eb2f);
-  high ^= high >>> 13;
-  return (high & 0xfffff) * 4294967296 + ((low ^ (low >>> 15)) >>> 0);
-}
-
-const EVENT_KINDS = 8;
-const EventCode = {
-  mapReturn: 0,
-  releaseReturn: 1,
-  poolReturn: 2,
-  poolEnter: 3,
-  mapEnter: 4,
-  releaseEnter: 5,
-} as const;
-
-/** Entries and returns in the order of their lines: `id * EVENT_KINDS + EventCode`. On ties returns come first. */
-function orderedEvents(operations: Operations): Float64Array {
-  const { table, additions } = operations;
-  const ops = table.columns;
-  const ids = Math.max(table.length, additions.length) + 1;
-  const codes = ids * EVENT_KINDS;
-  const keys = new Float64Array(table.length * 4 + additions.length * 2);
-  let count = 0;
-  const add = (key: number, code: number, id: number): void => {
-    if (key === Number.POSITIVE_INFINITY) {
-      return;
-    }
-    const place = Math.max(0, Math.round(key * 4)) * 2 + (code >= EventCode.poolEnter ? 1 : 0);
-    keys[count++] = place * codes + id * EVENT_KINDS + code;
-  };
-  for (let op = 0; op < table.length; op++) {
-    if (ops.kind[op] !== OpKind.older) {
-      add(ops.begin[op], EventCode.mapEnter, op);
-      add(ops.end[op], EventCode.mapReturn, op);
-    }
-    add(ops.releaseBegin[op], EventCode.releaseEnter, op);
-    add(ops.releaseEnd[op], EventCode.releaseReturn, op);
-  }
-  for (const [id, addition] of additions.entries()) {
-    add(addition.begin, EventCode.poolEnter, id);
-    add(addition.end, EventCode.poolReturn, id);
-  }
-  const sorted = keys.subarray(0, count).sort();
-  for (let at = 0; at < count; at++) {
-    sorted[at] %= codes;
-  }
-  return sorted;
-}

@@ -4,7 +4,8 @@ import { type GenerationRules, generationRules } from '../../allocator/search/ru
 import type { Geometry } from '../../model/geometry';
 import { Outcome, type TraceTables } from '../../model/tables';
 import { type LineNumber, type Nanoseconds, SEGMENT_SLOTS, SLOT_BYTES } from '../../model/units';
-import { addressLimits, Linearizer, type OrderStep, Verdict } from './linearize';
+import type { OrderStep } from './configuration';
+import { addressLimits, Linearizer, Verdict } from './linearize';
 import {
   buildOperations,
   type Operations,
