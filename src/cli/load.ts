@@ -17,7 +17,7 @@ export type Loaded =
     }
   | { readonly ok: false; readonly error: string };
 
-/** Reads one input completely: a file, `-` for standard input, or a folder whose files belong together. */
+/** Reads one input completely: a file, `-` for standard input, or a folder or archive whose files belong together. */
 export async function loadAnalysis(file: string, overrides: GeometryOverrides, terminal: Terminal): Promise<Loaded> {
   const input = await openInput(file);
   if (!input.ok) {
@@ -25,9 +25,12 @@ export async function loadAnalysis(file: string, overrides: GeometryOverrides, t
   }
   const builder = createAnalysis();
   const notes: string[] = [];
+  if (input.damage !== null) {
+    notes.push(`${file}: ${input.damage.message}; what could be read was analysed`);
+  }
   for (const part of input.parts) {
     const read = await readPart(part, builder, terminal);
-    if (read.failure !== null && read.bytes === 0 && !input.isFolder) {
+    if (read.failure !== null && read.bytes === 0 && !input.isBundle) {
       return { ok: false, error: `${file}: ${read.failure}` };
     }
     if (read.failure !== null) {
@@ -36,8 +39,8 @@ export async function loadAnalysis(file: string, overrides: GeometryOverrides, t
   }
   terminal.progress('');
   const analysis = builder.snapshot(overrides);
-  // Reports name the input as the user did: the folder, not the trace inside it.
-  return { ok: true, analysis: input.isFolder ? { ...analysis, file } : analysis, notes };
+  // Reports name the input as the user did: the folder or archive, not the trace inside it.
+  return { ok: true, analysis: input.isBundle ? { ...analysis, file } : analysis, notes };
 }
 
 /** Small inputs are read before anybody could read the line. */
@@ -76,16 +79,16 @@ export async function listVectorFiles(
     if (!(await stat(target)).isDirectory()) {
       return { ok: true, files: [target] };
     }
-    const names = (await readdir(target)).filter((name) => /\.jsonl(\.(gz|zst))?$/.test(name)).sort();
+    const names = (await readdir(target)).filter((name) => /\.jsonl(\.(gz|zst|xz))?$/.test(name)).sort();
     return names.length === 0
-      ? { ok: false, error: `${target}: no vector file (*.jsonl, also .gz and .zst) in this folder` }
+      ? { ok: false, error: `${target}: no vector file (*.jsonl, also .gz, .zst and .xz) in this folder` }
       : { ok: true, files: names.map((name) => path.join(target, name)) };
   } catch (error) {
     return { ok: false, error: `${target}: ${failureOf(error).message}` };
   }
 }
 
-/** A whole text file, unpacked when it is gzip or zstd. */
+/** A whole text file, unpacked when it is gzip, zstd or xz. */
 export async function readTextFile(
   file: string,
 ): Promise<{ readonly ok: true; readonly text: string } | { readonly ok: false; readonly error: string }> {

@@ -1,22 +1,36 @@
+import { ReadableStream } from 'node:stream/web';
 import { createGunzip } from 'node:zlib';
 import { Decompress, ZstdErrorCode } from 'fzstd';
+import { XzReadableStream } from 'xz-decompress';
 
-export type Compression = 'none' | 'gzip' | 'zstd';
+export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
 /** What the outside world refused: the message is for people, without advice. */
 export interface InputFailure {
-  readonly code: 'not-found' | 'not-permitted' | 'read-failed' | 'decompress-failed' | 'nothing-found';
+  readonly code:
+    | 'not-found'
+    | 'not-permitted'
+    | 'read-failed'
+    | 'decompress-failed'
+    | 'archive-damaged'
+    | 'nothing-found';
   readonly message: string;
 }
 
 /** Compressed bytes handed to a decompressor at once: bounds what one step can expand to. */
 const stepBytes = 1 << 16;
 
+/** The longest signature of `compressionOf`. */
+export const signatureBytes = 6;
+
 /** Known by the first bytes; the name of a file may lie. */
 export function compressionOf(first: Uint8Array): Compression {
-  const [a = 0, b = 0, c = 0, d = 0] = first;
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = first;
   if (a === 0x1f && b === 0x8b) {
     return 'gzip';
+  }
+  if (a === 0xfd && b === 0x37 && c === 0x7a && d === 0x58 && e === 0x5a && f === 0) {
+    return 'xz';
   }
   const zstdFrame = a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd;
   // A skippable frame, as pzstd writes it first.
@@ -33,7 +47,7 @@ export interface Unpacked {
 }
 
 /**
- * Unpacks gzip and zstd as a stream, several members one after the other too; anything else passes unchanged.
+ * Unpacks gzip, zstd and xz as a stream, several members one after the other too; anything else passes unchanged.
  * The chunks never throw: damaged data ends them after what could be read, and `failure` says so.
  */
 export function unpack(source: AsyncIterable<Uint8Array>): Unpacked {
@@ -49,7 +63,7 @@ export function unpack(source: AsyncIterable<Uint8Array>): Unpacked {
       if (compression === 'none') {
         yield* rest;
       } else {
-        yield* compression === 'gzip' ? gunzip(rest) : unzstd(rest);
+        yield* unpackers[compression](rest);
       }
     } catch (error) {
       failure = toFailure(error, compression);
@@ -68,10 +82,10 @@ async function* steps(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   return undefined;
 }
 
-/** The first four bytes or all there are, however small the chunks of a pipe. */
+/** The first bytes or all there are, however small the chunks of a pipe. */
 async function readHead(input: AsyncGenerator<Uint8Array, undefined>): Promise<Uint8Array> {
   let head = new Uint8Array(0);
-  while (head.length < 4) {
+  while (head.length < signatureBytes) {
     const next = await input.next();
     if (next.done === true) {
       break;
@@ -161,6 +175,40 @@ async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Ar
     throw broken;
   }
 }
+
+async function* unxz(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const input = chunks[Symbol.asyncIterator]();
+  const packed = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await input.next();
+      if (next.done === true) {
+        controller.close();
+      } else {
+        controller.enqueue(next.value);
+      }
+    },
+    async cancel() {
+      await input.return?.();
+    },
+  });
+  const reader = new XzReadableStream(packed).getReader();
+  try {
+    for (;;) {
+      const next = await reader.read();
+      if (next.done) {
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+    await input.return?.();
+  }
+}
+
+const unpackers: Readonly<
+  Record<Exclude<Compression, 'none'>, (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>>
+> = { gzip: gunzip, zstd: unzstd, xz: unxz };
 
 function toFailure(error: unknown, compression: Compression): InputFailure {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

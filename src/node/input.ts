@@ -1,12 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { type ArchiveMember, captureOf, isTar, listArchive, readMember, tarHeadBytes } from './archive';
 import { listMembers, type SkippedFile } from './captureFolder';
 import { type Compression, failureOf, type InputFailure, unpack } from './decompress';
 
-/** One file or standard input: a stream of uncompressed bytes. */
+/** One file, standard input or a member of an archive: a stream of uncompressed bytes. */
 export interface InputPart {
-  /** As shown to people; '-' for standard input. */
+  /** As shown to people; '-' for standard input, the archive's path and the member's name for a member. */
   readonly path: string;
   /** Size on disk, compressed as it is; 0 unknown. */
   readonly sizeBytes: number;
@@ -22,55 +23,198 @@ export interface InputPart {
 export type OpenedInput =
   | {
       readonly ok: true;
-      readonly isFolder: boolean;
-      /** In reading order; the main trace first. */
+      /** Several files that are one capture: a folder or an archive. */
+      readonly isBundle: boolean;
+      /** In reading order. */
       readonly parts: readonly InputPart[];
-      /** Files of the folder that were left out, and why. */
+      /** Files of the bundle that were left out, and why. */
       readonly skipped: readonly SkippedFile[];
+      /** Why an archive could not be listed to its end; null while all is well. */
+      readonly damage: InputFailure | null;
     }
   | { readonly ok: false; readonly failure: InputFailure };
 
 const readBytes = 1 << 20;
+/** Files of an archive up to this size stay in memory when it is listed; for a larger one it is read again. */
+const keptMemberBytes = 4 << 20;
+const keptBytes = 64 << 20;
+/** Standard input cannot be read again: an archive in it is held. */
+const heldStandardInputBytes = 2 ** 30;
 
-/** Opens a file, a capture folder or '-' (standard input). gzip and zstd are unpacked on the way. */
+const nothingFound = 'holds no trace, log or samples (trace.txt, dmesg.txt, debugfs.csv, …)';
+
+/** Opens a file, a capture folder, a tar archive of one or '-' (standard input). gzip, zstd and xz are unpacked on the way. */
 export async function openInput(target: string): Promise<OpenedInput> {
   if (target === '-') {
-    return { ok: true, isFolder: false, parts: [createPart('-', 0, process.stdin)], skipped: [] };
+    return openStandardInput(process.stdin);
   }
   try {
     const found = await stat(target);
-    if (!found.isDirectory()) {
-      return { ok: true, isFolder: false, parts: [openPart(target, found.size)], skipped: [] };
+    if (found.isDirectory()) {
+      return await openFolder(target);
     }
-    const { members, skipped } = listMembers(await readdir(target));
-    if (members.length === 0) {
-      return {
-        ok: false,
-        failure: {
-          code: 'nothing-found',
-          message: 'the folder holds no trace, log or samples (trace.txt, dmesg.txt, debugfs.csv, …)',
-        },
-      };
-    }
-    const parts: InputPart[] = [];
-    for (const name of members) {
-      const file = path.join(target, name);
-      const { size } = await stat(file);
-      parts.push(openPart(file, size));
-    }
-    return { ok: true, isFolder: true, parts, skipped };
+    return (await startsAsTar(target)) ? await openArchive(target) : single(openPart(target, found.size));
   } catch (error) {
     return { ok: false, failure: failureOf(error) };
   }
 }
 
-/** One file, opened when its chunks are first asked for. */
+/** One file, opened when its chunks are first asked for. `file` may also name a member of an archive, as in `InputPart.path`. */
 export function openPart(file: string, sizeBytes: number): InputPart {
-  return createPart(file, sizeBytes, readFile(file));
+  let inner: InputFailure | null = null;
+  const part = createPart(
+    file,
+    sizeBytes,
+    readFile(file, (failure) => {
+      inner = failure;
+    }),
+  );
+  return { ...part, failure: () => part.failure() ?? inner };
 }
 
-async function* readFile(file: string): AsyncIterable<Uint8Array> {
+/** The file on disk that holds `file`: itself, or the archive it is a member of; null when there is neither. */
+export async function containerOf(file: string): Promise<{ readonly path: string; readonly member: string } | null> {
+  let container = file;
+  for (;;) {
+    const found = await stat(container).catch(() => null);
+    if (found !== null) {
+      const member = file.slice(container.length + 1).replaceAll(path.sep, '/');
+      return found.isDirectory() && member !== '' ? null : { path: container, member };
+    }
+    const parent = path.dirname(container);
+    if (parent === container) {
+      return null;
+    }
+    container = parent;
+  }
+}
+
+function single(part: InputPart): OpenedInput {
+  return { ok: true, isBundle: false, parts: [part], skipped: [], damage: null };
+}
+
+async function openFolder(folder: string): Promise<OpenedInput> {
+  const { members, skipped } = listMembers(await readdir(folder));
+  if (members.length === 0) {
+    return { ok: false, failure: { code: 'nothing-found', message: `the folder ${nothingFound}` } };
+  }
+  const parts: InputPart[] = [];
+  for (const name of members) {
+    const file = path.join(folder, name);
+    const { size } = await stat(file);
+    parts.push(openPart(file, size));
+  }
+  return { ok: true, isBundle: true, parts, skipped, damage: null };
+}
+
+async function openArchive(archive: string): Promise<OpenedInput> {
+  const whole = unpack(readDisk(archive));
+  const listed = await listArchive(whole.chunks, keptMemberBytes, keptBytes);
+  return fromArchive(listed.members, whole.failure() ?? listed.failure, (member) => {
+    const file = path.join(archive, member.name);
+    return member.bytes === null
+      ? openPart(file, member.sizeBytes)
+      : createPart(file, member.sizeBytes, once(member.bytes));
+  });
+}
+
+async function openStandardInput(stream: AsyncIterable<Uint8Array | string>): Promise<OpenedInput> {
+  const part = createPart('-', 0, stream);
+  const chunks = part.chunks[Symbol.asyncIterator]();
+  const head = await readHead(chunks);
+  const rest = resume(head, chunks);
+  if (!isTar(join(head))) {
+    return single({ ...part, chunks: rest });
+  }
+  const listed = await listArchive(rest, heldStandardInputBytes, heldStandardInputBytes);
+  return fromArchive(listed.members, part.failure() ?? listed.failure, (member) =>
+    createPart(member.name, member.sizeBytes, once(member.bytes ?? new Uint8Array(0))),
+  );
+}
+
+function fromArchive(
+  all: readonly ArchiveMember[],
+  damage: InputFailure | null,
+  open: (member: ArchiveMember) => InputPart,
+): OpenedInput {
+  const { members, skipped } = captureOf(all);
+  if (members.length === 0) {
+    return {
+      ok: false,
+      failure: damage ?? { code: 'nothing-found', message: `the archive ${nothingFound}` },
+    };
+  }
+  return { ok: true, isBundle: true, parts: members.map(open), skipped, damage };
+}
+
+/** Whether the unpacked bytes of a file are a tar archive. */
+async function startsAsTar(file: string): Promise<boolean> {
+  const chunks = unpack(readDisk(file)).chunks[Symbol.asyncIterator]();
+  const head = await readHead(chunks);
+  await chunks.return?.();
+  return isTar(join(head));
+}
+
+async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array[]> {
+  const head: Uint8Array[] = [];
+  for (let bytes = 0; bytes < tarHeadBytes; ) {
+    const next = await chunks.next();
+    if (next.done === true) {
+      break;
+    }
+    head.push(next.value);
+    bytes += next.value.length;
+  }
+  return head;
+}
+
+function join(chunks: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(chunks);
+}
+
+/** The chunks that were looked at, then the rest. */
+async function* resume(
+  head: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, undefined> {
+  try {
+    yield* head;
+    for (;;) {
+      const next = await rest.next();
+      if (next.done === true) {
+        return undefined;
+      }
+      yield next.value;
+    }
+  } finally {
+    await rest.return?.();
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, undefined> {
+  if (bytes.length > 0) {
+    yield bytes;
+  }
+  return undefined;
+}
+
+async function* readDisk(file: string): AsyncIterable<Uint8Array> {
   yield* createReadStream(file, { highWaterMark: readBytes }) as AsyncIterable<Buffer>;
+}
+
+/** A file of the disk or, where a part of the path is an archive, its member. */
+async function* readFile(file: string, onFailure: (failure: InputFailure) => void): AsyncIterable<Uint8Array> {
+  const container = await containerOf(file);
+  if (container === null || container.member === '') {
+    yield* readDisk(file);
+    return;
+  }
+  const whole = unpack(readDisk(container.path));
+  yield* readMember(whole.chunks, container.member, onFailure);
+  const failure = whole.failure();
+  if (failure !== null) {
+    onFailure(failure);
+  }
 }
 
 function createPart(name: string, sizeBytes: number, stream: AsyncIterable<Uint8Array | string>): InputPart {

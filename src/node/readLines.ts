@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { compressionOf } from './decompress';
-import { openPart } from './input';
+import { compressionOf, signatureBytes } from './decompress';
+import { containerOf, openPart } from './input';
 
 const blockBytes = 1 << 16;
 /** No more than this of one line is returned. */
@@ -15,17 +15,19 @@ export interface FileLine {
 
 /**
  * Reads `count` lines of a file: skips `skip` lines from `byteOffset` on (the start of a line, see
- * ReaderSummary.lineOffsets). Packed files are unpacked up to there. Missing lines are left out;
+ * ReaderSummary.lineOffsets). Packed files and members of archives are unpacked up to there. Missing lines are left out;
  * a file that cannot be read gives none.
  */
 export async function readLines(file: string, byteOffset: number, skip: number, count: number): Promise<FileLine[]> {
   const collector = new LineCollector(byteOffset, skip, count);
   let handle: FileHandle | null = null;
   try {
-    handle = await open(file, 'r');
-    const head = new Uint8Array(4);
-    await handle.read(head, 0, 4, 0);
-    if (compressionOf(head) === 'none') {
+    const container = await containerOf(file);
+    const isMember = container !== null && container.member !== '';
+    handle = await open(container?.path ?? file, 'r');
+    const head = new Uint8Array(signatureBytes);
+    await handle.read(head, 0, head.length, 0);
+    if (!isMember && compressionOf(head) === 'none') {
       const block = new Uint8Array(blockBytes);
       for (let position = byteOffset; !collector.done; ) {
         const { bytesRead } = await handle.read(block, 0, blockBytes, position);
