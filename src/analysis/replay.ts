@@ -48,6 +48,43 @@ export function replayReport(analysis: Analysis, request: ReplayRequest): Replay
   return { result, report: reportOf(analysis, policy, settings, result) };
 }
 
+/** How much a result depends on lifetimes that the trace does not say. */
+export interface LifetimeSensitivity {
+  readonly assumedLifetimes: number;
+  readonly variants: readonly {
+    readonly name: string;
+    readonly set: ParamSettings;
+    readonly failed: number;
+    readonly usedHighWaterSlots: number;
+    readonly peakBytes: number;
+  }[];
+}
+
+const lifetimeVariants: readonly { readonly name: string; readonly set: ParamSettings }[] = [
+  { name: '25th percentile', set: { lifetimeQuantile: 0.25 } },
+  { name: 'median', set: { lifetimeQuantile: 0.5 } },
+  { name: '75th percentile', set: { lifetimeQuantile: 0.75 } },
+  { name: '0.1 ×', set: { lifetimeScale: 0.1 } },
+  { name: '10 ×', set: { lifetimeScale: 10 } },
+];
+
+/** The same replay with other assumed lifetimes; null when none had to be assumed. */
+export function lifetimeSensitivity(analysis: Analysis, request: ReplayRequest): LifetimeSensitivity | null {
+  const variants: LifetimeSensitivity['variants'][number][] = [];
+  let assumedLifetimes = 0;
+  for (const { name, set } of lifetimeVariants) {
+    const merged = { ...request, set: { ...request.set, ...set }, keepSeries: false };
+    const { report } = replayReport(analysis, merged);
+    assumedLifetimes = Math.max(assumedLifetimes, report.assumed.lifetimes);
+    if (assumedLifetimes === 0) {
+      return null;
+    }
+    const { failed, usedHighWaterSlots, memory } = report;
+    variants.push({ name, set, failed, usedHighWaterSlots, peakBytes: memory.peakBytes });
+  }
+  return { assumedLifetimes, variants };
+}
+
 export interface CompareRequest extends Omit<ReplayRequest, 'policy'> {
   readonly policies: readonly string[];
 }

@@ -3,6 +3,7 @@ import type { Analysis } from '../../src/analysis/analysis';
 import {
   compareReport,
   compareTraces,
+  lifetimeSensitivity,
   policiesReport,
   replayReport,
   requestsCsv,
@@ -11,7 +12,7 @@ import {
 } from '../../src/analysis/replay';
 import { type ReplayRequest, ReplaySettingError } from '../../src/analysis/replaySetup';
 import type { ReplaySeries } from '../../src/model/replayResult';
-import { EvidenceBit, Outcome, type TraceTables } from '../../src/model/tables';
+import { EvidenceBit, Outcome, Pairing, type TraceTables } from '../../src/model/tables';
 import { type GeometryOptions, geometryOf, type RequestRow, tablesOf } from '../support/replayTables';
 
 function analysisOf(tables: TraceTables, geometry: GeometryOptions = {}, file = 'trace.txt'): Analysis {
@@ -100,6 +101,27 @@ describe('replayReport', () => {
     tables.requests.columns.unmapLine[0] = 7;
     tables.requests.version++;
     expect(replayReport(analysis, { policy: 'fixed' }).result.series.usedSlots.at(-1)).toBe(0);
+  });
+});
+
+describe('lifetimeSensitivity', () => {
+  it('shows how far a result depends on assumed lifetimes', () => {
+    const bounced: RequestRow[] = Array.from({ length: 30 }, (_, row) => ({
+      sizeBytes: 16 * page,
+      enterLine: row + 1,
+      enterNs: row * 200_000,
+      pairing: Pairing.assumed,
+      outcome: Outcome.unknown,
+    }));
+    const sensitivity = lifetimeSensitivity(analysisOf(tablesOf(bounced)), { policy: 'fixed' })!;
+    const failed = Object.fromEntries(sensitivity.variants.map((variant) => [variant.name, variant.failed]));
+    expect(failed['0.1 ×']).toBe(0);
+    expect(failed['median']).toBeGreaterThan(0);
+    expect(failed['10 ×']).toBeGreaterThan(failed['median']!);
+  });
+
+  it('is null where every lifetime is recorded', () => {
+    expect(lifetimeSensitivity(analysisOf(tablesOf([{ unmapLine: 3 }])), { policy: 'fixed' })).toBeNull();
   });
 });
 
