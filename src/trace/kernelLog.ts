@@ -10,7 +10,7 @@ import {
   lockupHeader,
   swiotlbParameter,
 } from './logMessages';
-import { type CleanLine, cleanLine, type LogPrefix, stripPrefix } from './logPrefix';
+import { type CleanLine, cleanLine, type LogPrefix, stripPrefix, trimEndOf } from './logPrefix';
 
 /** What the file name says about bare lines: a copy of /proc/cmdline or of uname. */
 export type LogHint = 'cmdline' | 'release' | '';
@@ -132,7 +132,7 @@ export class KernelMessages {
     const next = end - start > maxLogLine ? '' : cleanLine(decodeUtf8(buffer, start, end)).text;
     const nextPrefix = stripPrefix(next);
     if (next !== '' && !nextPrefix.stamped) {
-      const first = held.clean.text.replace(/[\s=]+$/, '');
+      const first = trimEndOf(held.clean.text, ' \t\r=');
       const joined = `${first} ${next.slice(nextPrefix.cursor)}`;
       const found = this.find(joined, held.prefix);
       const better = held.found === null || completeness(found) > completeness(held.found);
@@ -294,7 +294,7 @@ export class KernelMessages {
     const { context } = this;
     const header = lockupHeader.exec(clean.text);
     if (header !== null) {
-      const text = header[0].replace(/["'`\s,]+$/, '');
+      const text = trimEndOf(header[0], `"'\`, \t`);
       const start = Math.max(header.index, prefix.cursor);
       this.lockup = {
         lastLine: context.line + lockupReach,

@@ -40,7 +40,7 @@ const rules: readonly MessageRule[] = [
   // kernel/dma/swiotlb.c; counters since 5.1.
   {
     pattern:
-      /\w*swiotlb buffer is full(?: \(sz: (\d+) bytes\))?(?:,\s*total (\d+) \(slots\))?(?:,\s*used (\d+) \(slots\))?/,
+      /\w{0,32}swiotlb buffer is full(?: \(sz: (\d+) bytes\))?(?:,\s*total (\d+) \(slots\))?(?:,\s*used (\d+) \(slots\))?/,
     deviceMessage: true,
     facts: ([, size, total, used]) => ({
       kind: 'buffer-full',
@@ -70,7 +70,7 @@ const rules: readonly MessageRule[] = [
   // 4.18 to 5.7; `device mask` and a caller's name before.
   {
     pattern:
-      /(?:(?:nommu_\w+|(?<=: )\w+): )?overflow (?:0x)?([0-9a-f]+)\+(\d+) of (?:DMA|device) mask (?:0x)?([0-9a-f]+)(?: bus (?:limit|mask) (?:0x)?([0-9a-f]+))?/,
+      /(?:(?:nommu_\w{1,64}|(?<=: )\w{1,64}): )?overflow (?:0x)?([0-9a-f]+)\+(\d+) of (?:DMA|device) mask (?:0x)?([0-9a-f]+)(?: bus (?:limit|mask) (?:0x)?([0-9a-f]+))?/,
     deviceMessage: true,
     facts: ([, address, size, mask, limit]) => overflow(address, size, mask, limit),
   },
@@ -100,7 +100,7 @@ const rules: readonly MessageRule[] = [
     facts: () => ({ kind: 'grow-failed' }),
   },
   {
-    pattern: /(\w+): (\d+) callbacks suppressed/,
+    pattern: /(\w{1,64}): (\d+) callbacks suppressed/,
     deviceMessage: false,
     facts: ([, caller, count]) =>
       /swiotlb|dma|report_addr|iommu/i.test(caller)
@@ -166,7 +166,7 @@ const rules: readonly MessageRule[] = [
   { pattern: /software IO TLB: No low mem/, deviceMessage: false, facts: () => ({ kind: 'no-low-mem' }) },
   {
     pattern:
-      /(?:software IO TLB: )?(?:\w+: )?(?:(?:Failed|Unable) to allocate (?:(\d+) bytes )?(?:for )?(?:tlb structure|SWIOTLB|swiotlb)|Cannot allocate (?:SWIOTLB )?buffer)\w*/i,
+      /(?:software IO TLB: )?(?:\w{1,64}: )?(?:(?:Failed|Unable) to allocate (?:(\d+) bytes )?(?:for )?(?:tlb structure|SWIOTLB|swiotlb)|Cannot allocate (?:SWIOTLB )?buffer)\w*/i,
     deviceMessage: false,
     facts: ([match, size], text) =>
       /IO TLB|swiotlb|tlb structure/i.test(match + text)
@@ -269,7 +269,7 @@ export const lockupHeader =
 
 /** A stack line or RIP that names a swiotlb function. */
 export const lockupFrame =
-  /(?:RIP: \S+:|pc : |PC is at |NIP |\]\s|^\s*\??\s*)?_?_?\w*swiotlb\w*\+0x[0-9a-f]+\/0x[0-9a-f]+/;
+  /(?:RIP: \S+:|pc : |PC is at |NIP |\]\s|^\s*\??\s*)?\w{0,64}swiotlb\w{0,64}\+0x[0-9a-f]+\/0x[0-9a-f]+/;
 
 export function findMessage(text: string, cursor: number): FoundMessage | null {
   const message = text.slice(cursor);

@@ -262,3 +262,12 @@ export function cleanLine(original: string): CleanLine {
     },
   };
 }
+
+/** The text without trailing characters of a set. A regular expression would take quadratic time on long runs. */
+export function trimEndOf(text: string, characters: string): string {
+  let end = text.length;
+  while (end > 0 && characters.includes(text[end - 1])) {
+    end--;
+  }
+  return text.slice(0, end);
+}

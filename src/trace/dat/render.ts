@@ -265,5 +265,5 @@ function symbolAt(dat: TraceDat, address: bigint): string {
 }
 
 function oneLine(text: string): string {
-  return text.replace(/[\r\n]+$/, '').replace(/[\r\n]+/g, ' ');
+  return text.trimEnd().replace(/[\r\n]+/g, ' ');
 }
