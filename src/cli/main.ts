@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ReplaySettingError } from '../analysis/replaySetup';
+import { type CaptureFlags, runCapture } from './capture';
 import {
   type CommonFlags,
   type Context,
@@ -41,6 +42,7 @@ Examples:
   swiotlb-lens size trace.txt                  how large must the pool be?
   swiotlb-lens verify trace.txt                does the model reproduce every recorded address?
   swiotlb-lens boot "swiotlb=128k" --cpus 8 --mem 16G
+  swiotlb-lens capture --kernel "$(uname -r)" > swiotlb-capture.sh
   swiotlb-lens diagnose trace.txt --json --fail-on 'failures.length > 0'
 
 Exit codes: 0 done · 1 a gate failed · 2 wrong usage · 3 empty, unreadable or not a trace · 4 data lost (--strict)`;
@@ -198,6 +200,16 @@ function createProgram(): Command {
         },
         contextOf(flags),
       );
+    });
+
+  program
+    .command('capture')
+    .description('a shell script that records a trace on a kernel')
+    .requiredOption('--kernel <release>', 'release of that kernel (uname -r), such as 6.12')
+    .option('--seconds <n>', 'how long it records', readCount, 30)
+    .option('--json', 'print one JSON object')
+    .action((flags: CommonFlags & CaptureFlags) => {
+      exitCode = runCapture(flags, { terminal, overrides: {}, flags });
     });
 
   program
