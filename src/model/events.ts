@@ -1,3 +1,4 @@
+import type { BundleFact } from './bundle';
 import type { LogRecord } from './log';
 import type { Address, Bytes, LineNumber, Nanoseconds, Slots } from './units';
 
@@ -232,4 +233,6 @@ export interface TraceSink {
   log(record: LogRecord): void;
   sample(record: SampleRecord): void;
   lost(record: LostRecord): void;
+  /** Facts of the files beside a trace; absent where nobody wants them. */
+  bundleFact?(fact: BundleFact): void;
 }

@@ -1,5 +1,6 @@
 import { GrowableTable } from '../base/columns';
 import type { StringTable } from '../base/stringTable';
+import type { BundleFact } from './bundle';
 import { ContextBit } from './events';
 import type { LogRecord } from './log';
 import type { Address, LineNumber, Nanoseconds, Slots } from './units';
@@ -283,6 +284,8 @@ export interface SourceLedger {
   readonly lostByCpu: Readonly<Record<string, number>>;
   /** entries-in-buffer < entries-written: events overwritten before the trace was saved; 0 none, -1 unknown. */
   readonly overwritten: number;
+  /** CPU to the time of its first event, relative to the source's origin; absent without times or CPUs. */
+  readonly firstTimeByCpu?: Readonly<Record<string, number>>;
 }
 
 /** Everything the trace says, after pairing. Readers treat it as immutable. */
@@ -297,6 +300,8 @@ export interface TraceTables {
   readonly calls: CallTable;
   readonly logs: readonly LogRecord[];
   readonly logFailures: readonly LogFailure[];
+  /** What the files beside the trace say, and drivers of devices; absent: nothing. */
+  readonly bundleFacts?: readonly BundleFact[];
   /** Which kinds of evidence occur at all (EvidenceBit set). */
   readonly evidence: number;
   readonly firstTimeNs: Nanoseconds;

@@ -1,7 +1,8 @@
 import type { StringTable } from '../base/stringTable';
+import type { BundleFact, DeviceDriver } from '../model/bundle';
 import type { TraceSink } from '../model/events';
 import { failureLogKinds, type LogRecord } from '../model/log';
-import type { Source, TraceTables } from '../model/tables';
+import type { Device, Source, TraceTables } from '../model/tables';
 import { type ClockEvidence, type ClockOffset, chooseReference, joinClocks } from './clocks';
 import { FailureLog, toLogFailures } from './logJoin';
 import { closeOverlapped, countRequests, markDirect, markRetries } from './settle';
@@ -44,6 +45,7 @@ export function createTimeline(strings: StringTable): Timeline {
   const shared = createSharedTables(strings);
   const sources: SourceEntry[] = [];
   const logs: LogRecord[] = [];
+  const bundleFacts: BundleFact[] = [];
   const failureLog = new FailureLog(shared.devices);
   // Row 0: "no device named".
   shared.devices.rowOf(0);
@@ -131,6 +133,10 @@ export function createTimeline(strings: StringTable): Timeline {
       columns.transient[row] = record.transient;
     },
 
+    bundleFact(fact) {
+      bundleFacts.push(fact);
+    },
+
     lost(record) {
       sources[record.source].pairing.lost(record.line, record.cpu);
     },
@@ -161,13 +167,14 @@ export function createTimeline(strings: StringTable): Timeline {
           offsetNs: offsets[id].offsetNs,
           offsetErrorNs: offsets[id].offsetErrorNs,
         })),
-        devices: shared.devices.rows.map((device) => ({ ...device })),
+        devices: withDrivers(shared.devices.rows, bundleFacts),
         requests: requests.view(),
         pools: shared.pools.table.view(),
         samples: shared.samples.view(),
         facts: shared.facts.view(),
         calls: shared.calls.table.view(),
         logs: logs.slice(),
+        bundleFacts: bundleFacts.slice(),
         logFailures: toLogFailures(failureLog.failures),
         evidence: evidenceOf(requests.columns.evidence, requests.length),
         ...span,
@@ -175,6 +182,28 @@ export function createTimeline(strings: StringTable): Timeline {
       };
     },
   };
+}
+
+/** The devices of the trace, with what a log or a list of devices says about those that no event describes. */
+function withDrivers(devices: readonly Device[], facts: readonly BundleFact[]): Device[] {
+  const named = new Map<string, DeviceDriver>();
+  for (const fact of facts) {
+    if (fact.kind === 'device-driver' && !named.has(fact.device)) {
+      named.set(fact.device, fact);
+    }
+  }
+  return devices.map((device) => {
+    const fact = named.get(device.name);
+    if (fact === undefined) {
+      return { ...device };
+    }
+    const isMaskNew = device.dmaMaskBits < 0 && fact.dmaMaskBits >= 0;
+    return {
+      ...device,
+      driver: device.driver || fact.driver,
+      ...(isMaskNew ? { dmaMaskBits: fact.dmaMaskBits, dmaMaskLine: fact.line, dmaMaskSource: fact.source } : {}),
+    };
+  });
 }
 
 /** Times of the reference source; without any, of the first source that has them. */

@@ -27,6 +27,8 @@ const problemsListedPerCode = 5;
 const maxNames = 4096;
 const maxComms = 1 << 16;
 const maxExamples = 10;
+/** CONFIG_NR_CPUS of distribution kernels; first times of further CPUs are not kept. */
+const maxCpus = 8192;
 const clockToleranceNs = { trace: 1e6, log: 1e8 } as const;
 
 /** Absolute stamps of two families that cannot be subtracted from each other. */
@@ -76,6 +78,7 @@ export class ReaderContext {
   orderOnly = false;
   origin: { seconds: number; nanoseconds: number } | null = null;
   private originFamily: ClockFamily = 'boot';
+  private readonly firstNsByCpu = new Float64Array(maxCpus).fill(Number.NaN);
   private readonly lastNs = { trace: Number.NaN, log: Number.NaN };
 
   /** Where the line being parsed begins in its buffer. */
@@ -122,6 +125,10 @@ export class ReaderContext {
 
   /** Reports time going back by more than CPU skew (trace) or printk's caller order (log) explains. */
   noteTime(timeNs: number, lane: 'trace' | 'log'): void {
+    const { cpu } = this.header;
+    if (lane === 'trace' && cpu >= 0 && cpu < maxCpus && Number.isNaN(this.firstNsByCpu[cpu])) {
+      this.firstNsByCpu[cpu] = timeNs;
+    }
     const last = this.lastNs[lane];
     if (timeNs < last - clockToleranceNs[lane]) {
       this.problem('clock-backwards', `The time goes back by ${((last - timeNs) / 1e9).toFixed(6)} s.`);
@@ -129,6 +136,17 @@ export class ReaderContext {
     if (!Number.isNaN(timeNs)) {
       this.lastNs[lane] = timeNs;
     }
+  }
+
+  /** The first time of every CPU that had an event. */
+  firstTimes(): { firstTimeByCpu?: Record<string, number> } {
+    const firstTimeByCpu: Record<string, number> = {};
+    this.firstNsByCpu.forEach((timeNs, cpu) => {
+      if (!Number.isNaN(timeNs)) {
+        firstTimeByCpu[cpu] = timeNs;
+      }
+    });
+    return Object.keys(firstTimeByCpu).length === 0 ? {} : { firstTimeByCpu };
   }
 
   /** Counts a line once it is decided. `text` is only asked for lines that become examples. */

@@ -83,4 +83,34 @@ export const formats = new Registry<TraceFormat>([
     family: 'samples',
     sample: 'Node 0, zone   Normal      4      3      2      1      0      1      1      0      1      1    200',
   },
+  {
+    id: 'probe-definitions',
+    title: 'definitions of probes (kprobe_events, dynamic_events)',
+    family: 'samples',
+    sample: 'p:swl/unmap __swiotlb_tbl_unmap_single dev=+0(+0($arg1)):string tlb=$arg2:x64 size=$arg3:u64',
+  },
+  {
+    id: 'probe-profile',
+    title: 'statistics of probes (kprobe_profile)',
+    family: 'samples',
+    sample: '  unmap                                                  10503              20',
+  },
+  {
+    id: 'ring-stats',
+    title: 'statistics of the ring buffer (per_cpu/cpu*/stats)',
+    family: 'samples',
+    sample: 'overrun: 9279',
+  },
+  {
+    id: 'kallsyms',
+    title: 'symbols of the kernel (/proc/kallsyms)',
+    family: 'samples',
+    sample: 'ffffffff810e9180 t swiotlb_dyn_alloc',
+  },
+  {
+    id: 'devices',
+    title: 'list of devices of the capture script',
+    family: 'samples',
+    sample: '0000:00:05.0 nvme 64',
+  },
 ]);

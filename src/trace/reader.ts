@@ -2,6 +2,7 @@ import type { StringTable } from '../base/stringTable';
 import type { TraceSink } from '../model/events';
 import type { Problem } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
+import { BundleFiles } from './bundleFiles';
 import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, isWord, startsWithAt } from './bytes';
 import { ReaderContext, Verdict, type VerdictCode } from './context';
 import { openTraceDat, traceDatMagic } from './dat/container';
@@ -15,6 +16,7 @@ import { FunctionGraph } from './functionGraph';
 import { KernelMessages, type LogHint } from './kernelLog';
 import { LatencyFormat } from './latencyFormat';
 import { LineSplitter, maxLineBytes } from './lineSplitter';
+import { LogDevices } from './logDevices';
 import { ByteStatistics, describeBytes } from './looksLike';
 import { createUtf16Decoder, type Utf16Decoder } from './utf16';
 
@@ -95,6 +97,8 @@ class TextReader implements TraceReader {
   private readonly graph: FunctionGraph;
   private readonly csv: DebugfsCsv;
   private readonly debugfs: DebugfsText;
+  private readonly bundle: BundleFiles;
+  private readonly devices: LogDevices;
   private readonly lineOffsets: number[] = [0];
   private readonly linesByFormat = new Map<FormatId, number>();
   /** Consecutive lines of one format, so that a long trace costs no map look-up per line. */
@@ -121,6 +125,8 @@ class TextReader implements TraceReader {
     this.graph = new FunctionGraph(this.context, this.events);
     this.csv = new DebugfsCsv(this.context);
     this.debugfs = new DebugfsText(this.context);
+    this.bundle = new BundleFiles(this.context);
+    this.devices = new LogDevices(this.context);
     this.splitter = new LineSplitter({
       line: (buffer, start, end, byteOffset, terminated, skippedNuls) =>
         this.line(buffer, start, end, byteOffset, terminated, skippedNuls),
@@ -298,6 +304,7 @@ class TextReader implements TraceReader {
         lostByCpu: Object.fromEntries(context.lost.byCpu),
         // With nothing left in the buffer the events were read from trace_pipe, not overwritten.
         overwritten: written < 0 || inBuffer === 0 ? -1 : Math.max(0, written - inBuffer),
+        ...(context.orderOnly ? {} : context.firstTimes()),
       },
       problems: context.problems(),
       lineOffsets: this.lineOffsets,
@@ -556,6 +563,10 @@ class TextReader implements TraceReader {
       context.name('buddyinfo').counted++;
       return this.countFormat('buddyinfo', Verdict.counted);
     }
+    const beside = this.bundle.parse(buffer, start, first, end);
+    if (beside !== null) {
+      return this.countFormat(beside.format, beside.verdict);
+    }
     if (startsWithAt(buffer, first, end, cpusHeader) && end - first < 12) {
       const cpus = Number(decodeUtf8(buffer, first + cpusHeader.length, end));
       if (Number.isInteger(cpus)) {
@@ -575,6 +586,7 @@ class TextReader implements TraceReader {
     if (!context.terminated && this.isTraceSoFar()) {
       return Verdict.bad;
     }
+    this.devices.look(buffer, start, end);
     return this.countFormat('kernel-log', this.messages.parse(buffer, start, end));
   }
 
