@@ -24,7 +24,7 @@ export function settleBootPool(
   evidence: readonly AlignmentEvidence[],
 ): Geometry {
   const boot = geometry.pools[0];
-  if (boot === undefined || boot.kind !== 'boot') {
+  if (boot === undefined || boot.kind !== 'boot' || !evidence.some((entry) => entry.requests > 0)) {
     return geometry;
   }
   const devices = geometry.devices.map((device) => {
@@ -302,8 +302,11 @@ function contest(tables: TraceTables, candidates: readonly Geometry[], rows: num
 
 function explainPool(geometry: Geometry, guess: PoolGuess, boot: PoolGeometry): Geometry {
   const text = 'No line says so; with this the model gives most of the recorded addresses.';
-  const explain = (value: number, before: Known<number>): Known<number> =>
-    before.evidence.level === 'user' || before.evidence.level === 'recorded' ? before : known(value, 'derived', text);
+  const explain = (value: number, before: Known<number>): Known<number> => {
+    const { level } = before.evidence;
+    const stands = level === 'user' || level === 'recorded' || (level === 'derived' && value === before.value);
+    return stands ? before : known(value, 'derived', text);
+  };
   const slots = explain(guess.slots, boot.slots);
   const areas = explain(guess.areas, boot.areas);
   const pool: PoolGeometry = { ...boot, start: explain(guess.start, boot.start), slots, areas };

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inferGeometry } from '../../src/analysis/geometry';
 import { alignmentEvidence, candidateMasks } from '../../src/analysis/geometryAlignment';
@@ -215,5 +216,33 @@ describe('devices', () => {
       32,
     );
     expect(recorded('mask30').geometry.devices.find((one) => one.name === 'swlab.0')?.segBoundaryBits.value).toBe(64);
+  });
+});
+
+describe('tables that make no sense', () => {
+  it('give some geometry, never an exception', () => {
+    const row = fc.record({
+      device: fc.nat(4),
+      cpu: fc.integer({ min: -1, max: 300 }),
+      sizeBytes: fc.constantFrom(0, 1, 2048, 5000, 262144, 4000000000),
+      original: fc.constantFrom(Number.NaN, 0, 0x200000123, 2 ** 52),
+      recordedBounce: fc.oneof(fc.constantFrom(Number.NaN, 0, 2 ** 45), fc.nat(2 ** 31 - 1)),
+      outcome: fc.nat(3),
+      enterLine: fc.nat(60),
+      unmapLine: fc.nat(60),
+      evidence: fc.nat(0xffff),
+      pairing: fc.nat(5),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(row, { maxLength: 30 }),
+        fc.constantFrom({}, { boot: 'swiotlb=x,,' }, { areas: 3 }),
+        (rows, overrides) => {
+          const geometry = inferGeometry(tablesOf(rows), overrides);
+          expect(geometry.devices.length).toBe(5);
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 });

@@ -24,7 +24,7 @@ export function orderedEvents(operations: Operations): Float64Array {
     if (key === Number.POSITIVE_INFINITY) {
       return;
     }
-    const place = Math.max(0, Math.round(key * 4)) * 2 + (code >= EventCode.poolEnter ? 1 : 0);
+    const place = Math.max(0, Math.round((key + 1) * 4)) * 2 + (code >= EventCode.poolEnter ? 1 : 0);
     keys[count++] = place * codes + id * EVENT_KINDS + code;
   };
   for (let op = 0; op < table.length; op++) {

@@ -364,6 +364,9 @@ export class Linearizer {
     if (restricted >= 0) {
       return pass === 0 && position === 0 ? restricted * MAX_AREAS : ATTEMPTS_OVER;
     }
+    if (this.operations.firstRestricted === 0) {
+      return ATTEMPTS_OVER;
+    }
     const start = Math.max(0, cpu);
     if (this.rules.poolMajor && this.dynamic) {
       // 6.6: pass counts pools, position counts areas.
@@ -374,7 +377,7 @@ export class Linearizer {
       const areas = this.states[pool].pool.areas;
       return position >= areas ? PASS_OVER : pool * MAX_AREAS + ((start + position) & (areas - 1));
     }
-    if (pass >= this.areaBound || this.states.length === 0) {
+    if (pass >= this.areaBound) {
       return ATTEMPTS_OVER;
     }
     if (position > head) {

@@ -14,7 +14,7 @@ import {
   unmapCpuOf,
   unmapLevelOf,
 } from '../../model/tables';
-import { type Address, SLOT_BYTES, SLOT_SHIFT } from '../../model/units';
+import { type Address, SEGMENT_SLOTS, SLOT_BYTES, SLOT_SHIFT } from '../../model/units';
 import { CpuOrder } from './cpuOrder';
 import { createPaddedRequest, type MapArguments, type PaddedRequest, padRequest } from './paddedRequest';
 
@@ -39,6 +39,7 @@ export const SkipReason = {
   otherSource: 4,
   noOriginal: 5,
   rolledBack: 6,
+  noBytes: 7,
 } as const;
 export const skipTexts = [
   '',
@@ -48,6 +49,7 @@ export const skipTexts = [
   'recorded in another file than most requests',
   'the trace does not hold the original address',
   'served and released with its scatterlist; the trace does not hold the address',
+  'a request of no bytes',
 ] as const;
 
 const opColumns = {
@@ -197,13 +199,17 @@ export function buildOperations(
       leftOut[SkipReason.noOriginal]++;
       continue;
     }
+    const request = pad(row);
+    if (request.slots === 0) {
+      leftOut[SkipReason.noBytes] += older ? 0 : 1;
+      continue;
+    }
     const op = table.addRow();
     const ops = table.columns;
     ops.row[op] = row;
     ops.kind[op] = kind;
     ops.skip[op] = skip;
     ops.pool[op] = pool;
-    const request = pad(row);
     ops.slots[op] = request.slots;
     ops.slot[op] = pool < 0 ? -1 : slotOf(memory.pools[pool], address, older ? 0 : request.pad);
     if (older) {
@@ -338,17 +344,20 @@ function collectPools(tables: TraceTables, geometry: Geometry, source: number): 
   const pools: PoolSpec[] = [];
   const additions: PoolAddition[] = [];
   const boot = geometry.pools.find((pool) => pool.kind === 'boot');
-  if (boot !== undefined) {
-    pools.push({ kind: 'boot', start: boot.start.value, slots: boot.slots.value, areas: boot.areas.value });
+  const bootSpec = boot === undefined ? null : usablePool('boot', boot.start.value, boot.slots.value, boot.areas.value);
+  if (bootSpec !== null) {
+    pools.push(bootSpec);
   }
-  for (const grown of grownPools(tables, geometry, source)) {
+  // Without a boot pool there is no list that pools could be added to.
+  for (const grown of bootSpec === null ? [] : grownPools(tables, geometry, source)) {
     additions.push({ begin: grown.begin, end: grown.end, pool: pools.length });
     pools.push(grown.spec);
   }
   const firstRestricted = pools.length;
   for (const pool of geometry.pools) {
-    if (pool.kind === 'restricted' && pool.slots.value > 0) {
-      pools.push({ kind: 'restricted', start: pool.start.value, slots: pool.slots.value, areas: 1 });
+    const spec = pool.kind === 'restricted' ? usablePool('restricted', pool.start.value, pool.slots.value, 1) : null;
+    if (spec !== null) {
+      pools.push(spec);
     }
   }
   const firstLine = new Float64Array(pools.length);
@@ -394,7 +403,10 @@ function grownPools(tables: TraceTables, geometry: Geometry, source: number): Gr
       continue;
     }
     const known = areas[row] > 0 ? areas[row] : limitAreas(geometry.defaultAreas.value, slots[row]);
-    const spec: PoolSpec = { kind: 'grown', start: start[row], slots: slots[row], areas: known };
+    const spec = usablePool('grown', start[row], slots[row], known);
+    if (spec === null) {
+      continue;
+    }
     found.push(
       addedLine[row] > 0
         ? { spec, begin: allocLine[row] || addedLine[row] - 0.5, end: addedLine[row] }
@@ -402,17 +414,28 @@ function grownPools(tables: TraceTables, geometry: Geometry, source: number): Gr
     );
   }
   for (const pool of geometry.recordedPools) {
-    if (pool.kind === 'grown' && !found.some((other) => other.spec.start === pool.start.value)) {
-      const spec: PoolSpec = {
-        kind: 'grown',
-        start: pool.start.value,
-        slots: pool.slots.value,
-        areas: pool.areas.value,
-      };
+    const spec =
+      pool.kind === 'grown' ? usablePool('grown', pool.start.value, pool.slots.value, pool.areas.value) : null;
+    if (spec !== null && !found.some((other) => other.spec.start === spec.start)) {
       found.push({ spec, ...firstUse(tables, source, spec) });
     }
   }
   return found.sort((a, b) => a.end - b.end || a.begin - b.begin);
+}
+
+/** More slots than any machine has; what claims more is a damaged line. */
+const MAX_POOL_SLOTS = 2 ** 23;
+
+/** A pool as the allocator can hold it: areas are a power of two and consist of whole segments; null when it is no pool. */
+function usablePool(kind: PoolSpec['kind'], start: Address, slots: number, areas: number): PoolSpec | null {
+  if (!(start >= 0) || !(slots > 0) || slots > MAX_POOL_SLOTS) {
+    return null;
+  }
+  let usable = 2 ** Math.floor(Math.log2(Math.max(1, areas)));
+  while (usable > 1 && slots % (usable * SEGMENT_SLOTS) !== 0) {
+    usable /= 2;
+  }
+  return { kind, start, slots, areas: usable };
 }
 
 /**

@@ -235,7 +235,8 @@ function summarize(
       skipped[reason] = (skipped[reason] ?? 0) + 1;
       continue;
     }
-    const verdict = linearizer.verdicts[op];
+    // Without a verdict: the trace ends before the operation surely has.
+    const verdict = linearizer.verdicts[op] === Verdict.none ? Verdict.undecided : linearizer.verdicts[op];
     counts[verdict]++;
     verdicts[ops.row[op]] = verdict;
     const grown = ops.kind[op] === OpKind.placed && operations.pools[ops.pool[op]].kind === 'grown';

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../src/base/random';
 import { ContextBit } from '../../../src/model/events';
+import { generations } from '../../../src/model/geometry';
 import {
   createRequestTable,
   EvidenceBit,
@@ -116,5 +117,65 @@ describe('random histories of four CPUs', () => {
       found += result.exact < tables.requests.length ? 1 : 0;
     }
     expect(found).toBeGreaterThanOrEqual(38);
+  });
+});
+
+describe('geometries that no kernel has', () => {
+  it('never throw', () => {
+    const tables = history(7, 60);
+    for (const [slots, areas] of [
+      [512, 3],
+      [515, 4],
+      [100, 1],
+      [0, 0],
+      [2 ** 40, 4],
+      [512, 64],
+      [640, 4],
+    ]) {
+      const result = verify(tables, geometryOf({ start, slots, areas, minAlignMasks }));
+      expect(result.requests).toBe(tables.requests.length);
+    }
+  });
+});
+
+describe('tables that make no sense', () => {
+  it('never throw, and the counts add up', () => {
+    const row = fc.record({
+      device: fc.nat(4),
+      cpu: fc.integer({ min: -1, max: 9 }),
+      sizeBytes: fc.constantFrom(0, 1, 2048, 5000, 262144, 300000, 4000000000),
+      original: fc.constantFrom(Number.NaN, 0, 0x200000123, 2 ** 52),
+      recordedBounce: fc.constantFrom(
+        Number.NaN,
+        0,
+        start,
+        start + 0x800,
+        start + 0x40123,
+        start + 0xff800,
+        start + 0x2000000,
+        2 ** 45,
+      ),
+      outcome: fc.nat(3),
+      enterLine: fc.nat(60),
+      mapLine: fc.nat(60),
+      unmapLine: fc.nat(60),
+      evidence: fc.nat(0xffff),
+      pairing: fc.nat(5),
+      allocAlignBits: fc.constantFrom(0, 12, 16),
+    });
+    const machine = fc.record({
+      dynamic: fc.boolean(),
+      generation: fc.constantFrom(...generations),
+      slots: fc.constantFrom(0, 128, 512),
+    });
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 40 }), machine, (rows, { dynamic, generation, slots }) => {
+        const base = geometryOf({ start, slots, areas: 4, minAlignMasks, dynamic });
+        const result = verify(tablesOf(rows), { ...base, generation: { ...base.generation, value: generation } });
+        const skipped = Object.values(result.skipped).reduce((sum, count) => sum + count, 0);
+        expect(result.checked + skipped).toBe(result.requests);
+      }),
+      { numRuns: 400 },
+    );
   });
 });
