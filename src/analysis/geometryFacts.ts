@@ -47,6 +47,33 @@ export function collectBootFacts(tables: TraceTables): BootFacts {
   };
 }
 
+/** What the kernel's own list of symbols, or a probe it accepted, says about a function. */
+export interface SymbolFacts {
+  /** A list of symbols was given, so that a missing one means something. */
+  readonly isListed: boolean;
+  /** Where the function is named; compiler suffixes do not count. */
+  find(name: string): (FactPlace & { readonly how: string }) | undefined;
+}
+
+/** Functions of the recording kernel by `/proc/kallsyms` and by the probes that were set. */
+export function collectSymbolFacts(tables: TraceTables): SymbolFacts {
+  const places = new Map<string, FactPlace & { readonly how: string }>();
+  let isListed = false;
+  for (const fact of tables.bundleFacts ?? []) {
+    if (fact.kind === 'kernel-symbol' || fact.kind === 'probe-definition') {
+      const isSymbol = fact.kind === 'kernel-symbol';
+      const name = fact.symbol.replace(/\..*$/, '');
+      // A list that was cut down to a few names proves nothing by what it lacks.
+      isListed ||= isSymbol && name === 'swiotlb_tbl_map_single';
+      if (!places.has(name)) {
+        const how = isSymbol ? `The kernel has the function ${name}` : `A probe was set on the function ${name}`;
+        places.set(name, { source: fact.source, line: fact.line, how });
+      }
+    }
+  }
+  return { isListed, find: (name) => places.get(name) };
+}
+
 export function placeOf(record: LogRecord): FactPlace {
   return { source: record.source, line: record.line };
 }

@@ -1,7 +1,7 @@
 import { type Known, known } from '../model/evidence';
 import type { Generation, GeometryOverrides } from '../model/geometry';
 import { EvidenceBit, PoolKind, type TraceTables } from '../model/tables';
-import { type BootFacts, placeOf } from './geometryFacts';
+import { type BootFacts, collectSymbolFacts, placeOf } from './geometryFacts';
 
 /** Release as numbers; null when the text holds none. */
 export interface Release {
@@ -54,6 +54,10 @@ export function inferGeneration(
       `The kernel release is ${release.text}.${releaseCaveat(release, generation)}`,
       placeOf(version),
     );
+  }
+  const lateUnmap = collectSymbolFacts(tables).find('__swiotlb_tbl_unmap_single');
+  if (lateUnmap !== undefined) {
+    return known('6.12', 'derived', `${lateUnmap.how}, which came with 6.11.`, lateUnmap);
   }
   if ((tables.evidence & (EvidenceBit.dmaMap | EvidenceBit.dmaUnmap)) !== 0) {
     return known('6.12', 'derived', 'The trace has dma:* events, which exist since 6.12.');
@@ -138,8 +142,22 @@ export function inferDynamic(
       });
     }
   }
+  const symbols = collectSymbolFacts(tables);
+  const worker = symbols.find('swiotlb_dyn_alloc');
+  if (worker !== undefined) {
+    return known(true, 'recorded', `${worker.how}, which only CONFIG_SWIOTLB_DYNAMIC builds.`, worker);
+  }
   if (generation === '4.18' || generation === '6.1') {
     return known(false, 'derived', 'Dynamic pools exist since 6.6.');
+  }
+  if (symbols.isListed) {
+    const at = symbols.find('swiotlb_tbl_map_single');
+    return known(
+      false,
+      'derived',
+      'The list of kernel symbols has no swiotlb_dyn_alloc, so CONFIG_SWIOTLB_DYNAMIC is not set.',
+      at,
+    );
   }
   return inferDynamicFromSamples(tables, facts);
 }

@@ -1,6 +1,8 @@
 import { formatHex } from '../base/address';
 import type { Evidence } from '../model/evidence';
 import type { PoolGeometry } from '../model/geometry';
+import type { Source } from '../model/tables';
+import { formats } from '../trace/formats';
 import type { Analysis } from './analysis';
 import { guidanceFor } from './guidance';
 import { ledgerOf } from './ledger';
@@ -27,25 +29,41 @@ export function info(analysis: Analysis): InfoReport {
       format: source.format,
       lines: bySource.get(source.id)?.lines ?? 0,
       clock: source.clock,
+      ...clockOffset(source),
     })),
     guidance: guidanceFor(analysis),
     problems: analysis.problems,
   };
 }
 
-/** The format of the source with the most lines. */
+/** What to add to a source's times; a guess has no uncertainty, and clocks that cannot be compared have no offset. */
+function clockOffset(source: Source): { readonly offsetNs: number | null; readonly offsetErrorNs: number | null } {
+  const isGuess = Number.isNaN(source.offsetErrorNs);
+  const isNothing = source.origin === null || source.timeUnit === 'order' || (isGuess && source.offsetNs === 0);
+  return {
+    offsetNs: isNothing && isGuess ? null : source.offsetNs,
+    offsetErrorNs: isGuess ? null : source.offsetErrorNs,
+  };
+}
+
+/** The format of the source with the most lines; traces before logs, logs before what lies beside them. */
 function mainFormat(analysis: Analysis): string {
   let format = 'unknown';
   let most = -1;
+  let bestRank = Number.POSITIVE_INFINITY;
   for (const ledger of analysis.sourceLedgers) {
-    const source = analysis.tables.sources[ledger.source];
-    if (source !== undefined && source.format !== '' && ledger.lines > most && source.format !== 'unknown') {
-      format = source.format;
+    const found = formats.tryGet(analysis.tables.sources[ledger.source]?.format ?? '');
+    const rank = found === undefined ? Number.POSITIVE_INFINITY : familyRank[found.family];
+    if (found !== undefined && (rank < bestRank || (rank === bestRank && ledger.lines > most))) {
+      format = found.id;
       most = ledger.lines;
+      bestRank = rank;
     }
   }
   return format;
 }
+
+const familyRank = { trace: 0, log: 1, samples: 2 } as const;
 
 /** Lines that are events, of the field or only counted: comments, headers and log lines are not. */
 function countEvents(analysis: Analysis): number {
@@ -94,6 +112,7 @@ export function geometryReport(analysis: Analysis): GeometryReport {
       .filter((device) => device.name !== '')
       .map((device) => ({
         name: device.name,
+        driver: analysis.tables.devices.find(({ name }) => name === device.name)?.driver || null,
         dmaMaskBits:
           isTold(device.dmaMaskBits.evidence) && device.dmaMaskBits.value >= 0 ? device.dmaMaskBits.value : null,
         minAlignMask: isTold(device.minAlignMask.evidence) ? formatHex(device.minAlignMask.value) : null,

@@ -1,10 +1,13 @@
 import { formatCount } from '../base/format';
 import { isAtomic } from '../model/events';
 import type { LogRecord } from '../model/log';
-import { EvidenceBit, Outcome, Pairing } from '../model/tables';
+import type { ProblemCode } from '../model/problem';
+import { EvidenceBit, Outcome, Pairing, type SourceLedger } from '../model/tables';
 import type { Analysis } from './analysis';
+import { completenessOf } from './completeness';
 import { lifetimeNote } from './guidance';
-import type { LedgerReport } from './reports';
+import { type RecordingLosses, recordingLosses } from './losses';
+import type { LedgerReport, SourceLedgerReport } from './reports';
 
 type Note = LedgerReport['notes'][number];
 
@@ -42,7 +45,9 @@ function buildLedger(analysis: Analysis): LedgerReport {
     }
   }
   const requests = classifyRequests(analysis);
-  const losses = countLosses(analysis);
+  const recording = recordingLosses(analysis);
+  const losses = countLosses(analysis, recording);
+  const sources = analysis.sourceLedgers.map((ledger) => sourceReport(analysis, ledger));
   return {
     ...lines,
     exact: requests.exact,
@@ -51,8 +56,72 @@ function buildLedger(analysis: Analysis): LedgerReport {
     lost: losses.lost,
     countedByName,
     notUnderstoodExamples: examples,
-    notes: [...requests.notes, ...losses.notes, ...lineNotes(lines.notUnderstood)],
+    notes: [...requests.notes, ...losses.notes, ...clockNotes(sources, recording), ...lineNotes(lines.notUnderstood)],
+    sources,
+    probeLosses: recording.probes,
+    ringLosses: recording.rings,
+    earliestCommonTimeNs: recording.earliestCommonTimeNs,
+    suppressedMessages: suppressedMessages(analysis),
+    truncatedLists: problemCount(analysis, 'truncated-list'),
+    completeness: completenessOf(analysis, { ...lines, lost: losses.lost }),
   };
+}
+
+function sourceReport(analysis: Analysis, ledger: SourceLedger): SourceLedgerReport {
+  const source = analysis.tables.sources[ledger.source];
+  const jumps = analysis.problems.filter(
+    (problem) => problem.code === 'clock-backwards' && problem.source === ledger.source,
+  );
+  return {
+    file: source?.path ?? analysis.file,
+    format: source?.format ?? 'unknown',
+    lines: ledger.lines,
+    understood: ledger.understood,
+    counted: ledger.counted,
+    notUnderstood: ledger.notUnderstood,
+    countedByName: ledger.countedByName,
+    notUnderstoodExamples: ledger.notUnderstoodExamples,
+    lostEvents: Math.max(0, ledger.lostEvents),
+    lostByCpu: ledger.lostByCpu,
+    overwritten: ledger.overwritten < 0 ? null : ledger.overwritten,
+    clockJumps: jumps.reduce((sum, { count }) => sum + count, 0),
+    firstClockJumpLine: jumps[0]?.line ?? null,
+  };
+}
+
+function problemCount(analysis: Analysis, code: ProblemCode): number {
+  return analysis.problems.filter((problem) => problem.code === code).reduce((sum, problem) => sum + problem.count, 0);
+}
+
+/** Once per notice: a log beside a trace repeats the console events of the trace. */
+function suppressedMessages(analysis: Analysis): number {
+  const bySource = new Map<number, number>();
+  for (const { kind, count, value, source } of analysis.tables.logs) {
+    if (kind === 'suppressed' && count > 0 && /swiotlb/.test(value)) {
+      bySource.set(source, (bySource.get(source) ?? 0) + count);
+    }
+  }
+  return Math.max(0, ...bySource.values());
+}
+
+function clockNotes(sources: readonly SourceLedgerReport[], recording: RecordingLosses): readonly Note[] {
+  const notes: Note[] = [];
+  const jumps = sources.reduce((sum, source) => sum + source.clockJumps, 0);
+  if (jumps > 0) {
+    notes.push({ level: 'derived', count: jumps, text: 'Places where the time goes back.' });
+  }
+  if (recording.earliestCommonTimeNs !== null) {
+    notes.push({
+      level: 'derived',
+      count: recording.overwrittenCpus,
+      text: `CPUs whose oldest events are overwritten; all CPUs are in the trace from ${formatSeconds(recording.earliestCommonTimeNs)} s on.`,
+    });
+  }
+  return notes;
+}
+
+function formatSeconds(timeNs: number): string {
+  return (timeNs / 1e9).toFixed(6);
 }
 
 interface Classified {
@@ -123,7 +192,10 @@ function classifyRequests(analysis: Analysis): Classified {
   return { exact: count.exact, derived: count.derived, assumed: count.assumed, notes };
 }
 
-function countLosses(analysis: Analysis): { readonly lost: number; readonly notes: readonly Note[] } {
+function countLosses(
+  analysis: Analysis,
+  recording: RecordingLosses,
+): { readonly lost: number; readonly notes: readonly Note[] } {
   const notes: Note[] = [];
   let lost = 0;
   const add = (count: number, text: string) => {
@@ -132,20 +204,21 @@ function countLosses(analysis: Analysis): { readonly lost: number; readonly note
       notes.push({ level: 'lost', count, text });
     }
   };
+  const dropped = analysis.sourceLedgers.reduce((sum, ledger) => sum + Math.max(0, ledger.lostEvents), 0);
+  const overwritten = analysis.sourceLedgers.reduce((sum, ledger) => sum + Math.max(0, ledger.overwritten), 0);
+  add(dropped, 'Events the kernel dropped (LOST EVENTS).');
+  add(overwritten, 'Events overwritten before the trace was saved.');
+  // The same events again, as the ring buffer counted them: only what the trace itself does not tell comes on top.
   add(
-    analysis.sourceLedgers.reduce((sum, ledger) => sum + Math.max(0, ledger.lostEvents), 0),
-    'Events the kernel dropped (LOST EVENTS).',
+    Math.max(0, (recording.ringTotal ?? 0) - dropped - overwritten),
+    'More events the ring buffer lost, by its statistics.',
   );
   add(
-    analysis.sourceLedgers.reduce((sum, ledger) => sum + Math.max(0, ledger.overwritten), 0),
-    'Events overwritten before the trace was saved.',
+    recording.probes.reduce((sum, probe) => sum + probe.missed, 0),
+    `Probe hits the kernel missed without a mark in the trace (${recording.probes.map(({ probe, missed }) => `${formatCount(missed)} ${probe}`).join(', ')}).`,
   );
-  for (const code of ['torn-line', 'line-too-long'] as const) {
-    const problems = analysis.problems.filter((problem) => problem.code === code);
-    add(
-      problems.reduce((sum, problem) => sum + problem.count, 0),
-      lossTexts[code],
-    );
+  for (const code of ['torn-line', 'line-too-long', 'truncated-list'] as const) {
+    add(problemCount(analysis, code), lossTexts[code]);
   }
   const unpaired = analysis.tables.counts.unpairedUnmaps;
   if (unpaired > 0) {
@@ -159,6 +232,7 @@ function countLosses(analysis: Analysis): { readonly lost: number; readonly note
 const lossTexts = {
   'torn-line': 'Lines cut off or glued together.',
   'line-too-long': 'Lines too long to read.',
+  'truncated-list': 'Scatterlists of which the kernel printed only the first entries (128 at most).',
 } as const;
 
 /** Notices of suppressed messages with no failure of their log before them, so that no episode has them. */

@@ -19,6 +19,74 @@ export interface LedgerReport {
   readonly notUnderstoodExamples: readonly { readonly file: string; readonly line: number; readonly text: string }[];
   /** Sentences for people: what was derived or assumed and how often, what was lost. */
   readonly notes: readonly { readonly level: EvidenceLevel | 'lost'; readonly count: number; readonly text: string }[];
+  /** The same per input; understood + counted + notUnderstood = lines of each. */
+  readonly sources: readonly SourceLedgerReport[];
+  /** Probe hits that the kernel missed without a mark in the trace. */
+  readonly probeLosses: readonly ProbeLoss[];
+  /** CPUs whose ring buffer lost events, by its own statistics. */
+  readonly ringLosses: readonly RingLoss[];
+  /** From here on all CPUs are in the trace; null: from its start, or unknown. */
+  readonly earliestCommonTimeNs: number | null;
+  /** Messages that the kernel's rate limit held back, whether events tell them or not. */
+  readonly suppressedMessages: number;
+  /** Scatterlists that the kernel printed only in part. */
+  readonly truncatedLists: number;
+  readonly completeness: CompletenessReport;
+}
+
+export interface SourceLedgerReport {
+  readonly file: string;
+  readonly format: string;
+  readonly lines: number;
+  readonly understood: number;
+  readonly counted: number;
+  readonly notUnderstood: number;
+  readonly countedByName: Readonly<Record<string, number>>;
+  readonly notUnderstoodExamples: readonly { readonly line: number; readonly text: string }[];
+  readonly lostEvents: number;
+  /** CPU ('unknown' where the kernel did not say) to lost events. */
+  readonly lostByCpu: Readonly<Record<string, number>>;
+  /** Events overwritten before the trace was saved; null when its header does not say. */
+  readonly overwritten: number | null;
+  /** Places where the time goes back by more than CPUs differ. */
+  readonly clockJumps: number;
+  readonly firstClockJumpLine: number | null;
+}
+
+export interface ProbeLoss {
+  readonly probe: string;
+  /** Null when no definition of the probe was given. */
+  readonly symbol: string | null;
+  readonly hits: number;
+  readonly missed: number;
+  readonly file: string;
+  readonly line: number;
+}
+
+export interface RingLoss {
+  /** Null when no heading names it. */
+  readonly cpu: number | null;
+  readonly overwritten: number;
+  readonly dropped: number;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** How much of what a trace can tell the input tells. The parts' `got` add up to the score (rounded down). */
+export interface CompletenessReport {
+  /** 0 to 100. */
+  readonly score: number;
+  readonly parts: readonly CompletenessPart[];
+}
+
+export interface CompletenessPart {
+  readonly name: string;
+  /** The weights add up to 100. */
+  readonly weight: number;
+  readonly got: number;
+  readonly text: string;
+  /** Null when the part is whole. */
+  readonly howToImprove: string | null;
 }
 
 export interface InfoReport {
@@ -37,6 +105,10 @@ export interface InfoReport {
     readonly format: string;
     readonly lines: number;
     readonly clock: string;
+    /** Add to its times to get those of the reference source; null when the clocks cannot be joined. */
+    readonly offsetNs: number | null;
+    /** Null: the offset is a guess from where the clocks begin, or there is none. */
+    readonly offsetErrorNs: number | null;
   }[];
   /** Set when nothing of the field was found: what the file is, and the commands that would record a trace. */
   readonly guidance: Guidance | null;
@@ -61,6 +133,7 @@ export interface GeometryReport {
   >;
   readonly devices: readonly {
     readonly name: string;
+    readonly driver: string | null;
     readonly dmaMaskBits: number | null;
     readonly minAlignMask: string | null;
     readonly evidence: string;

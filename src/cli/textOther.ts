@@ -2,7 +2,7 @@ import type { BootSizeReport } from '../analysis/bootSize';
 import type { DevicesReport } from '../analysis/devices';
 import { ledgerLine } from '../analysis/ledger';
 import type { PoliciesReport } from '../analysis/replay';
-import type { Guidance, InfoReport, VerifyReport } from '../analysis/reports';
+import type { CompletenessReport, Guidance, InfoReport, VerifyReport } from '../analysis/reports';
 import type { VectorsReport } from '../analysis/vectors';
 import {
   formatBytes,
@@ -45,12 +45,20 @@ export function infoText(report: InfoReport, terminal: Terminal): string {
   for (const device of geometry.devices.slice(0, 16)) {
     const mask = device.dmaMaskBits === null ? '' : `, ${device.dmaMaskBits}-bit mask`;
     const align = device.minAlignMask === null ? '' : `, min_align_mask ${device.minAlignMask}`;
-    lines.push(`${style.dim('device'.padEnd(10))}${printable(device.name)}${mask}${align}`);
+    const driver = device.driver === null ? '' : ` (${printable(device.driver)})`;
+    lines.push(`${style.dim('device'.padEnd(10))}${printable(device.name)}${driver}${mask}${align}`);
   }
   if (geometry.devices.length > 16) {
     lines.push(`${' '.repeat(10)}… and ${plural(geometry.devices.length - 16, 'more device')}`);
   }
-  const told = Object.entries(geometry.evidence).map(([name, { level, text }]) => [name, level, text]);
+  lines.push(...sourceLines(report, terminal));
+  const told = Object.entries(geometry.evidence).map(([name, { level, text, file, line }]) => [
+    name,
+    level,
+    file === undefined
+      ? text
+      : `${text} ${style.dim(`(${placeName(report, file)}${line === undefined ? '' : `:${line}`})`)}`,
+  ]);
   const counted = Object.entries(report.ledger.countedByName)
     .sort((a, b) => b[1] - a[1])
     .slice(0, 6)
@@ -66,11 +74,44 @@ export function infoText(report: InfoReport, terminal: Terminal): string {
       ),
       ...report.ledger.notUnderstoodExamples
         .slice(0, 5)
-        .map((example) => `    ${example.line}: ${printable(example.text).slice(0, width - 12)}`),
+        .map((example) =>
+          `    ${placeName(report, example.file)}:${example.line}: ${printable(example.text)}`.slice(0, width),
+        ),
     ].join('\n'),
+    completenessText(report.ledger.completeness, terminal),
     report.guidance === null ? '' : guidanceText(report.guidance, terminal),
   ];
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+/** The files of a capture, each with its lines and how its clock was joined. */
+function sourceLines(report: InfoReport, { style }: Terminal): string[] {
+  if (report.sources.length < 2) {
+    return [];
+  }
+  return report.sources.map(({ file, format, lines, offsetNs, offsetErrorNs }) => {
+    const clock =
+      offsetNs === null || (offsetNs === 0 && offsetErrorNs === 0)
+        ? ''
+        : `, clock ${offsetNs < 0 ? '−' : '+'}${formatDuration(Math.abs(offsetNs))}${offsetErrorNs === null ? ' (a guess)' : ` ± ${formatDuration(offsetErrorNs)}`}`;
+    return `${style.dim('file'.padEnd(10))}${placeName(report, file)}: ${format}, ${plural(lines, 'line')}${clock}`;
+  });
+}
+
+/** Within one input the name of a member is enough. */
+function placeName(report: InfoReport, file: string): string {
+  const isInside = file.startsWith(`${report.file}/`) || file.startsWith(`${report.file}\\`);
+  return printable(isInside ? file.slice(report.file.length + 1) : file);
+}
+
+/** The score, and for every part that is not whole what would raise it. */
+function completenessText({ score, parts }: CompletenessReport, { style, width }: Terminal): string {
+  const rows = parts.map(({ name, weight, got, text, howToImprove }) => {
+    const head = `  ${name.padEnd(18)}${`${got}`.padStart(4)} of ${`${weight}`.padStart(2)}  `;
+    const told = wrap(`${text}${howToImprove === null ? '' : ` ${howToImprove}`}`, width, ' '.repeat(head.length));
+    return `${style.dim(head)}${told.trimStart()}`;
+  });
+  return [style.bold(`Completeness ${score} of 100`), ...rows].join('\n');
 }
 
 /** Who uses the pool, the largest user first. */
