@@ -164,7 +164,7 @@ function inferSlots(
   }
   if (range.low < range.high) {
     const spanned = Math.ceil((range.high - range.low) / SLOT_BYTES);
-    const power = Math.max(512, 2 ** Math.ceil(Math.log2(spanned)));
+    const power = Math.min(2 ** 19, Math.max(512, 2 ** Math.ceil(Math.log2(spanned))));
     return known(power, 'assumed', `The recorded addresses span ${spanned} slots; taken as the next power of two.`);
   }
   return known(DEFAULT_POOL_SLOTS, 'default', 'The kernel default is 64 MiB.');

@@ -226,7 +226,7 @@ describe('tables that make no sense', () => {
       cpu: fc.integer({ min: -1, max: 300 }),
       sizeBytes: fc.constantFrom(0, 1, 2048, 5000, 262144, 4000000000),
       original: fc.constantFrom(Number.NaN, 0, 0x200000123, 2 ** 52),
-      recordedBounce: fc.oneof(fc.constantFrom(Number.NaN, 0, 2 ** 45), fc.nat(2 ** 31 - 1)),
+      recordedBounce: fc.oneof(fc.constantFrom(Number.NaN, 0, 2 ** 45), fc.nat(2 ** 25)),
       outcome: fc.nat(3),
       enterLine: fc.nat(60),
       unmapLine: fc.nat(60),
@@ -242,7 +242,7 @@ describe('tables that make no sense', () => {
           expect(geometry.devices.length).toBe(5);
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 20 },
     );
   });
 });

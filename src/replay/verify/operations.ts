@@ -424,7 +424,7 @@ function grownPools(tables: TraceTables, geometry: Geometry, source: number): Gr
 }
 
 /** More slots than any machine has; what claims more is a damaged line. */
-const MAX_POOL_SLOTS = 2 ** 23;
+const MAX_POOL_SLOTS = 2 ** 21;
 
 /** A pool as the allocator can hold it: areas are a power of two and consist of whole segments; null when it is no pool. */
 function usablePool(kind: PoolSpec['kind'], start: Address, slots: number, areas: number): PoolSpec | null {
