@@ -59,6 +59,13 @@ export const formats = new Registry<TraceFormat>([
     sample: ' 2) # 5734.963 us |  } /* swiotlb_map = 0x7db2a000 */',
   },
   {
+    id: 'memveil',
+    title: 'capture of memveil (events.ndjson)',
+    family: 'trace',
+    sample:
+      '{"schema_version": "0.1.1", "session_id": "cap-1", "seq": "0", "ts_ns": "6067992159", "kind": "bounce_attempt", "source": {"hook": "swiotlb:swiotlb_bounced", "backend": "tracepoint", "profile_id": "p", "measurement": "observed", "correlation": "direct"}, "data": {"device_id": "d000001", "requested_bytes": "98", "forced": false, "operation_id": "op0"}}',
+  },
+  {
     id: 'kernel-log',
     title: 'kernel log',
     family: 'log',

@@ -18,6 +18,7 @@ import { LatencyFormat } from './latencyFormat';
 import { LineSplitter, maxLineBytes } from './lineSplitter';
 import { LogDevices } from './logDevices';
 import { ByteStatistics, describeBytes } from './looksLike';
+import { Memveil } from './memveil';
 import { createUtf16Decoder, type Utf16Decoder } from './utf16';
 
 export interface TraceReaderOptions {
@@ -99,6 +100,7 @@ class TextReader implements TraceReader {
   private readonly debugfs: DebugfsText;
   private readonly bundle: BundleFiles;
   private readonly devices: LogDevices;
+  private readonly memveil: Memveil;
   private readonly lineOffsets: number[] = [0];
   private readonly linesByFormat = new Map<FormatId, number>();
   /** Consecutive lines of one format, so that a long trace costs no map look-up per line. */
@@ -127,6 +129,7 @@ class TextReader implements TraceReader {
     this.debugfs = new DebugfsText(this.context);
     this.bundle = new BundleFiles(this.context);
     this.devices = new LogDevices(this.context);
+    this.memveil = new Memveil(this.context);
     this.splitter = new LineSplitter({
       line: (buffer, start, end, byteOffset, terminated, skippedNuls) =>
         this.line(buffer, start, end, byteOffset, terminated, skippedNuls),
@@ -526,7 +529,11 @@ class TextReader implements TraceReader {
 
   private dispatchRare(buffer: Uint8Array, start: number, first: number, end: number): VerdictCode {
     const { context } = this;
-    let verdict = parseLostEvents(context, buffer, first, end);
+    let verdict = this.memveil.parse(buffer, first, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('memveil', verdict);
+    }
+    verdict = parseLostEvents(context, buffer, first, end);
     if (verdict !== Verdict.notMine) {
       return this.countFormat('ftrace', verdict);
     }
