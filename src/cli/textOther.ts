@@ -21,6 +21,10 @@ import { guidanceText } from './textDiagnose';
 export function infoText(report: InfoReport, terminal: Terminal): string {
   const { style, width } = terminal;
   const { geometry } = report;
+  if (report.guidance?.kind === 'empty' || report.guidance?.kind === 'not-a-trace') {
+    // Nothing was understood: tables of unknowns would only bury the sentence that helps.
+    return `${guidanceText(report.guidance, terminal)}\n`;
+  }
   const lines = [
     style.bold(
       `${report.file === '-' ? 'standard input' : printable(report.file)}: ${report.format}, ${plural(report.lines, 'line')}, ${plural(report.events, 'event')}`,
