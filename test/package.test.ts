@@ -13,7 +13,7 @@ const wanted: readonly RegExp[] = [
   /^\[Content_Types\]\.xml$/,
   /^extension\.vsixmanifest$/,
   /^extension\/(package\.json|package\.nls\.json|readme\.md|changelog\.md|LICENSE\.txt)$/,
-  /^extension\/dist\/(extension|server|cli|webview)\.js$/,
+  /^extension\/dist\/(extension|server|cli|worker|webview)\.js$/,
   /^extension\/dist\/\w+\.js\.LEGAL\.txt$/,
   /^extension\/l10n\/[\w.-]+\.json$/,
   /^extension\/media\/([\w-]+\/)*[\w.-]+\.(png|svg|css|md|txt|csv)$/,
