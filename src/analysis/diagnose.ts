@@ -138,6 +138,10 @@ function logFailures(analysis: Analysis): FoundFailure[] {
       continue;
     }
     const { record } = failure;
+    const warning = places.warningBefore(record);
+    if (warning !== null) {
+      failures.splice(failures.indexOf(warning), 1);
+    }
     const first = places.firstMessageOf(record);
     if (first !== null) {
       first.others.push(record);
@@ -145,6 +149,9 @@ function logFailures(analysis: Analysis): FoundFailure[] {
       continue;
     }
     const found = foundFromRecord(analysis, record, failure.device, failure.suppressed);
+    if (warning !== null && warning.record !== null) {
+      found.others.push(warning.record);
+    }
     failures.push(found);
     places.add(found);
   }
@@ -179,6 +186,26 @@ class MessagePlaces {
     if (failure.record !== null) {
       this.byPlace.set(`${failure.record.source}:${failure.record.line}`, failure);
     }
+  }
+
+  /** cc-swiotlb prints a warning without a size, once per boot, just before the message with one: a single failure. */
+  warningBefore(record: LogRecord): FoundFailure | null {
+    if (record.kind !== 'class-empty' || record.sizeBytes < 0) {
+      return null;
+    }
+    for (let line = record.line - 1; line >= record.line - followUpLines; line--) {
+      const earlier = this.byPlace.get(`${record.source}:${line}`);
+      const first = earlier?.record;
+      if (earlier === undefined || first?.kind !== 'class-empty' || first.sizeBytes >= 0) {
+        continue;
+      }
+      const near = !(Math.abs(record.timeNs - first.timeNs) > followUpNs);
+      if (near && first.device === record.device) {
+        this.byPlace.delete(`${record.source}:${line}`);
+        return earlier;
+      }
+    }
+    return null;
   }
 
   /** The failure whose message this one repeats in other words; null when it stands for itself. */

@@ -167,6 +167,10 @@ function inferDynamicFromSamples(tables: TraceTables, facts: BootFacts): Known<b
   let smallest = Number.POSITIVE_INFINITY;
   let hiwaterRow = -1;
   for (let row = 0; row < tables.samples.length; row++) {
+    if (samples.pool[row] !== 0) {
+      // Restricted pools and size classes of cc-swiotlb are others, not this one grown.
+      continue;
+    }
     const at = { source: samples.source[row], line: samples.line[row] };
     if (samples.transient[row] >= 0) {
       return known(true, 'recorded', 'debugfs has io_tlb_transient_nslabs, which only dynamic kernels have.', at);

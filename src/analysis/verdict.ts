@@ -35,6 +35,10 @@ export interface FailureNumbers {
 /** Counters above this are a negative number printed unsigned (6.6 to 6.8 zero the counter during boot). */
 const WRAPPED_COUNTER = 2 ** 52;
 
+/** Size classes of cc-swiotlb, and so its largest mapping. */
+const CLASS_BYTES = [512, 2048, 4096, 16384, 524288];
+const LARGEST_CLASS_BYTES = 524288;
+
 /** Why a lone log line failed, by its own numbers only (design.md "Causes of a failure"). */
 export function judgeLine(record: LogRecord): Cause {
   switch (record.kind) {
@@ -48,6 +52,8 @@ export function judgeLine(record: LogRecord): Cause {
       return 'atomic-pool-empty';
     case 'lockup':
       return 'lockup';
+    case 'class-empty':
+      return record.sizeBytes > LARGEST_CLASS_BYTES ? 'over-size' : 'class-empty';
     default:
       return judgeNumbers(record.sizeBytes, record.totalSlots, record.usedSlots);
   }
@@ -112,7 +118,7 @@ export function describeFailure(cause: Cause, numbers: FailureNumbers, record: L
 function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null): string {
   switch (cause) {
     case 'over-size':
-      return explainOverSize(numbers);
+      return explainOverSize(numbers, record?.kind === 'class-empty' ? LARGEST_CLASS_BYTES : SEGMENT_BYTES);
     case 'no-pool':
       return 'the kernel has no bounce buffer pool (0 slots), so nothing can be bounced.';
     case 'bounce-disabled':
@@ -134,7 +140,7 @@ function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null
     case 'atomic-pool-empty':
       return 'the pool for atomic coherent allocations is exhausted; swiotlb= does not change its size.';
     case 'class-empty':
-      return `needs ${need(numbers)}; the size class that fits has no free buffer left.`;
+      return explainClassEmpty(numbers);
     case 'attribute-mismatch':
       return 'the memory of the pool does not have the encryption attribute this mapping needs.';
     case 'lockup':
@@ -148,8 +154,17 @@ function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null
   }
 }
 
-function explainOverSize(numbers: FailureNumbers): string {
-  const limit = `limit ${formatBytes(SEGMENT_BYTES)} per mapping`;
+/** cc-swiotlb takes the first class that fits size and alignment, and never a larger one when that is empty. */
+function explainClassEmpty(numbers: FailureNumbers): string {
+  const size = CLASS_BYTES.find((bytes) => bytes >= numbers.sizeBytes);
+  if (numbers.sizeBytes < 0 || size === undefined) {
+    return 'a size class of cc-swiotlb had no free buffer left.';
+  }
+  return `needs a buffer for ${formatSize(numbers.sizeBytes)}; the size class that fits (${formatBytes(size)}, or a larger one where alignment asks for it) has none left, and no other class stands in.`;
+}
+
+function explainOverSize(numbers: FailureNumbers, limitBytes: number): string {
+  const limit = `limit ${formatBytes(limitBytes)} per mapping`;
   const pool =
     numbers.totalSlots > 0 && numbers.usedSlots >= 0 && numbers.usedSlots <= numbers.totalSlots
       ? `; the pool is ${formatPercent((numbers.totalSlots - numbers.usedSlots) / numbers.totalSlots)} free`

@@ -20,6 +20,8 @@ export type LogKind =
   | 'grow-failed'
   /** `F: K callbacks suppressed`. */
   | 'suppressed'
+  /** cc-swiotlb: `No memory for cc-swiotlb buffer (sz: N bytes)`, `Fail to alloc cc swiotlb slot`. */
+  | 'class-empty'
   /** A soft lockup / RCU stall whose text names a swiotlb search function. */
   | 'lockup'
   /** `software IO TLB: mapped [mem A-B] (XMB)` in all its historical forms, and `Placing …`, `… at phys A - B`. */
@@ -51,6 +53,7 @@ export const failureLogKinds: ReadonlySet<LogKind> = new Set<LogKind>([
   'no-pool',
   'bounce-inactive',
   'atomic-pool-exhausted',
+  'class-empty',
 ]);
 
 /** One understood log line. Fields that the line does not carry are -1, NaN or ''. */

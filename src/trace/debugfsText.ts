@@ -15,6 +15,10 @@ interface Pass {
   transient: number;
 }
 
+const slotBytes = 2048;
+const maxOpenClasses = 64;
+const unitBytes: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1 << 20 };
+
 type Counter = 'nslabs' | 'used' | 'hiwater' | 'transient';
 
 /**
@@ -24,6 +28,8 @@ type Counter = 'nslabs' | 'used' | 'hiwater' | 'transient';
 export class DebugfsText {
   private readonly context: ReaderContext;
   private pass: Pass | null = null;
+  /** Size classes of which only one of free and total was seen yet. */
+  private readonly classes = new Map<string, { readonly half: string; readonly count: number }>();
   samples = 0;
 
   constructor(context: ReaderContext) {
@@ -52,6 +58,10 @@ export class DebugfsText {
       return Verdict.notMine;
     }
     const [, stamp = '', path, name, digits] = match;
+    const sizeClass = /^(free|total)_(\d+)([bkm])$/.exec(name);
+    if (sizeClass !== null) {
+      return this.sizeClass(sizeClass, stamp, Number(digits));
+    }
     const counter = counterNames.get(name);
     if (counter === undefined) {
       this.context.name(`debugfs: io_tlb_${name}`).counted++;
@@ -78,6 +88,43 @@ export class DebugfsText {
       };
     }
     this.pass[counter] = Number(digits);
+    return this.taken();
+  }
+
+  /**
+   * `io_tlb_free_4k`, `io_tlb_total_4k` of cc-swiotlb: buffers of one size. A class becomes a pool of its own, in slots
+   * of 2 KiB; the files of all classes come one after the other, so each keeps its half until the other one is there.
+   */
+  private sizeClass([, half, size, unit]: RegExpExecArray, stamp: string, count: number): VerdictCode {
+    this.flush();
+    const pool = `cc-swiotlb ${size}${unit}`;
+    const key = `${stamp} ${pool}`;
+    const known = this.classes.get(key);
+    if (known === undefined || known.half === half) {
+      if (this.classes.size >= maxOpenClasses) {
+        this.classes.clear();
+      }
+      this.classes.set(key, { half, count });
+      return this.taken();
+    }
+    this.classes.delete(key);
+    const [free, total] = half === 'free' ? [count, known.count] : [known.count, count];
+    const slots = (Number(size) * unitBytes[unit]) / slotBytes;
+    this.samples++;
+    this.context.sink.sample({
+      source: this.context.source,
+      line: this.context.line,
+      timeNs: this.time(stamp),
+      pool,
+      nslabs: Math.ceil(total * slots),
+      used: Math.ceil(Math.max(0, total - free) * slots),
+      hiwater: -1,
+      transient: -1,
+    });
+    return this.taken();
+  }
+
+  private taken(): VerdictCode {
     this.context.hasField = true;
     this.context.name('debugfs sample').understood++;
     return Verdict.understood;

@@ -49,6 +49,12 @@ const rules: readonly MessageRule[] = [
       usedSlots: optional(used),
     }),
   },
+  // cc-swiotlb (RFC of January 2023): the second one once per boot, before the first.
+  {
+    pattern: /No memory for cc-swiotlb buffer \(sz: (\d+) bytes\)|Fail to alloc cc swiotlb slot/,
+    deviceMessage: true,
+    facts: ([, size]) => ({ kind: 'class-empty', sizeBytes: optional(size) }),
+  },
   // lib/swiotlb.c until 4.20.
   {
     pattern: /(?:(?:PCI-)?DMA: )?Out of SW-IOMMU space for (\d+) bytes(?: at device ([^\s"'`\\]+))?/,
@@ -95,7 +101,8 @@ const rules: readonly MessageRule[] = [
     facts: ([, device]) => ({ kind: 'atomic-pool-exhausted', device: trimName(device) }),
   },
   {
-    pattern: /(?:software IO TLB: )?Failed to allocate new pool/i,
+    pattern:
+      /(?:software IO TLB: )?Failed to allocate new pool|(?:cc-swiotlb: )?No memory for cc swiotlb(?: metadata)?!/i,
     deviceMessage: false,
     facts: () => ({ kind: 'grow-failed' }),
   },

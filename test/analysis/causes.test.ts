@@ -56,6 +56,28 @@ describe('lines that people posted', () => {
     expect(report.failures.length).toBeLessThan(failures.length);
   });
 
+  it('of cc-swiotlb: a warning and its message are one failure, classes are no slots', () => {
+    const device = 'nvme 0000:00:05.0: ';
+    const report = diagnoseText(
+      [
+        `[    5.140900] ${device}Fail to alloc cc swiotlb slot`,
+        `[    5.140920] ${device}No memory for cc-swiotlb buffer (sz: 8192 bytes)`,
+        `[    5.240920] ${device}No memory for cc-swiotlb buffer (sz: 1048576 bytes)`,
+        '[    6.300000] cc-swiotlb: No memory for cc swiotlb!',
+        '[    7.100000] virtio_net virtio0: Fail to alloc cc swiotlb slot',
+      ].join('\n'),
+    );
+    expect(report.failures.map(({ line, cause, device: name }) => [line, cause, name])).toEqual([
+      [2, 'class-empty', '0000:00:05.0'],
+      [3, 'over-size', '0000:00:05.0'],
+      [5, 'class-empty', 'virtio0'],
+    ]);
+    expect(report.failures[0].related.map((place) => place.line)).toEqual([1]);
+    expect(report.failures[0].message).toMatch(/8 KiB.*16 KiB/);
+    expect(report.failures[1].message).toContain('512 KiB per mapping');
+    expect(report.failures[0].advice.join(' ')).toContain('cc_swiotlb=');
+  });
+
   it('a flood of a whole boot is one episode, suppressed messages counted once', () => {
     const report = diagnoseText(readFixtureText('logs/flood-console.txt'));
     const printed = readFixtureText('logs/flood-console.txt').split('swiotlb buffer is full').length - 1;

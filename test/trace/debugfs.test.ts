@@ -139,3 +139,27 @@ describe('a log and a trace in one file', () => {
     expect(summary.ledger.notUnderstood).toBe(0);
   });
 });
+
+describe('size classes of cc-swiotlb', () => {
+  it('are samples of a pool each, in slots, whatever the order of the files', () => {
+    const folder = '/sys/kernel/debug/swiotlb';
+    const pass = (free2k: number) => [
+      `${folder}/io_tlb_free_16k:1000`,
+      `${folder}/io_tlb_free_2k:${free2k}`,
+      `${folder}/io_tlb_free_512b:100`,
+      `${folder}/io_tlb_total_16k:1024`,
+      `${folder}/io_tlb_total_2k:16384`,
+      `${folder}/io_tlb_total_512b:256`,
+    ];
+    const collected = collect([...pass(16000), ...pass(1), ''].join('\n'));
+    expect(collected.samples.map(({ pool, nslabs, used }) => [pool, nslabs, used])).toEqual([
+      ['cc-swiotlb 16k', 8192, 192],
+      ['cc-swiotlb 2k', 16384, 384],
+      ['cc-swiotlb 512b', 64, 39],
+      ['cc-swiotlb 16k', 8192, 192],
+      ['cc-swiotlb 2k', 16384, 16383],
+      ['cc-swiotlb 512b', 64, 39],
+    ]);
+    expect(collected.summary.ledger).toMatchObject({ lines: 12, understood: 12 });
+  });
+});
