@@ -242,7 +242,7 @@ describe('tables that make no sense', () => {
           expect(geometry.devices.length).toBe(5);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 });
