@@ -61,7 +61,7 @@ export const captureKernels: readonly CaptureKernels[] = [
     title: 'Linux 6.0 to 6.5',
     first: 6_000,
     last: 6_005,
-    triedOn: [],
+    triedOn: ['6.1.192 (Debian 6.1.0-56-cloud-amd64)'],
     probes: {
       styles: ['kprobe-pair'],
       mapArgumentsBefore610,
@@ -91,7 +91,7 @@ export const captureKernels: readonly CaptureKernels[] = [
     title: 'Linux 6.12 to 6.17',
     first: 6_012,
     last: 6_017,
-    triedOn: [],
+    triedOn: ['6.12.117 (Debian 6.12.117+deb12-cloud-amd64)'],
     probes: {
       styles: fprobesFirst,
       mapArgumentsBefore610: null,

@@ -92,7 +92,7 @@ PROC=\${PROC:-/proc}
 SYS=\${SYS:-/sys}
 OUTPUT=\${OUTPUT:-.}
 SAMPLE_SECONDS=\${SAMPLE_SECONDS:-0.1}
-BUFFER_KB=\${BUFFER_KB:-16384}
+BUFFER_KB=\${BUFFER_KB:-32768}
 FORCE=\${FORCE:-0}
 GROUP=swiotlb_lens
 INSTANCE=swiotlb-lens
@@ -604,6 +604,11 @@ record() {
   done
   mark stop
   put "$I/tracing_on" 0
+  cat "$I/set_event" > "$WORK/enabled_events.txt"
+  # At once: the kernel goes on counting the hits of a probe while nothing is recorded.
+  for event in $DEFINED; do
+    put "$I/events/$GROUP/$event/enable" 0
+  done
 }
 `;
 
@@ -703,11 +708,8 @@ save_before() {
 }
 
 save_trace() {
-  cat "$I/set_event" > "$WORK/enabled_events.txt"
-  # So that the probes' counts are those of the recording.
-  for event in $DEFINED; do
-    put "$I/events/$GROUP/$event/enable" 0
-  done
+  # What is logged from now on belongs to no recorded event.
+  dmesg > "$WORK/after-dmesg.txt" 2> /dev/null || :
   cat "$I/trace_clock" > "$WORK/trace_clock.txt"
   cat "$I/current_tracer" > "$WORK/tracer.txt"
   cat "$I/buffer_size_kb" > "$WORK/buffer_size_kb.txt"
@@ -734,7 +736,6 @@ save_trace() {
 
 # The whole log: what stood in it before, as far as it was pushed out since, and what came.
 save_log() {
-  dmesg > "$WORK/after-dmesg.txt" 2> /dev/null || :
   first=$(head -n 1 "$WORK/after-dmesg.txt")
   {
     if [ -n "$first" ] && grep -qxF -e "$first" "$WORK/before-dmesg.txt"; then

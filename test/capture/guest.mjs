@@ -143,11 +143,14 @@ left_over() {
   echo "GUEST $1 events $(wc -l < /sys/kernel/tracing/set_event)"
   umount /sys/kernel/tracing
 }
+recording() {
+  while ! ls /tmp/swiotlb-capture-*/debugfs.csv > /dev/null 2>&1; do sleep 1; done
+}
 # The load runs while a recording does.
 load() {
   while [ ! -e /sys/kernel/tracing/instances/swiotlb-lens ]; do sleep 0.2; done
   for reader in 0 1 2 3 4 5; do
-    ( while [ -e /tmp/load ]; do dd if=/dev/vda of=/dev/null bs=512k iflag=direct skip=$((reader * 20)) count=20 2> /dev/null; done ) &
+    ( while [ -e /tmp/load ]; do dd if=/dev/vda of=/dev/null bs=512k iflag=direct skip=$((reader * 20)) count=20 2> /dev/null; sleep 0.1; done ) &
   done
 }
 touch /tmp/load
@@ -156,11 +159,14 @@ sh /swiotlb-capture.sh
 echo "GUEST whole exit $?"
 left_over whole
 echo "GUEST mounts $(grep -c -e tracefs -e debugfs /proc/mounts)"
-timeout -s INT 20 sh /swiotlb-capture.sh --seconds 100
+# Ctrl-C, while the recording runs.
+( recording; sleep 3; kill -INT $(pgrep -o -f swiotlb-capture.sh) ) &
+sh /swiotlb-capture.sh --seconds 100
 echo "GUEST stopped exit $?"
 left_over stopped
 sh /swiotlb-capture.sh --seconds 100 & victim=$!
-sleep 15
+recording
+sleep 3
 kill -9 $victim
 sleep 1
 sh /swiotlb-capture.sh --seconds 1 && echo "GUEST killed went on"
@@ -184,9 +190,9 @@ async function boot(kernel, initramfs) {
   fs.truncateSync(out, 256 << 20);
   // Only a device with iommu_platform=on uses the DMA API, and so bounces.
   const qemu = spawn('qemu-system-x86_64', [
-    ...['-accel', acceleration, '-machine', 'q35', '-cpu', 'max,+invtsc', '-smp', '2', '-m', '3072', '-nodefaults'],
+    ...['-accel', acceleration, '-machine', 'q35', '-cpu', 'max', '-smp', '2', '-m', '3072', '-nodefaults'],
     ...['-display', 'none', '-serial', 'stdio', '-no-reboot', '-kernel', kernel.image, '-initrd', initramfs],
-    ...['-append', 'console=ttyS0 panic=-1 swiotlb=512,force tsc=reliable'],
+    ...['-append', 'console=ttyS0 panic=-1 swiotlb=512,force tsc=reliable quiet loglevel=1'],
     ...['-drive', `file=${data},format=raw,if=none,id=data`],
     ...['-device', 'virtio-blk-pci,drive=data,iommu_platform=on,disable-legacy=on'],
     ...['-drive', `file=${out},format=raw,if=none,id=out`, '-device', 'virtio-blk-pci,drive=out'],
