@@ -219,6 +219,20 @@ export interface SampleRecord {
   readonly transient: Slots;
 }
 
+/** One zone of `/proc/buddyinfo`. */
+export interface FreePagesRecord {
+  readonly source: number;
+  readonly line: LineNumber;
+  /** Relative to the source's origin; NaN when nothing tells the time. */
+  readonly timeNs: Nanoseconds;
+  /** NUMA node. */
+  readonly node: number;
+  /** `DMA`, `DMA32`, `Normal`, … */
+  readonly zone: string;
+  /** Free blocks of 2^order pages, by order. */
+  readonly free: readonly number[];
+}
+
 /** Lost events: `count` is -1 when the kernel did not say how many; `cpu` is -1 when unknown. */
 export interface LostRecord {
   readonly source: number;
@@ -235,4 +249,6 @@ export interface TraceSink {
   lost(record: LostRecord): void;
   /** Facts of the files beside a trace; absent where nobody wants them. */
   bundleFact?(fact: BundleFact): void;
+  /** Free pages by order; absent where nobody wants them. */
+  freePages?(record: FreePagesRecord): void;
 }

@@ -183,6 +183,20 @@ export const sampleColumns = {
 } as const;
 export type SampleTable = GrowableTable<typeof sampleColumns>;
 
+/** Free blocks of 2^order pages from `/proc/buddyinfo`: one row per zone, time and order. */
+export const freePageColumns = {
+  source: 'u8',
+  line: 'u32',
+  /** NaN unknown. */
+  timeNs: 'f64',
+  node: 'u16',
+  /** String-table index of the zone's name (`DMA32`, `Normal`, …). */
+  zone: 'u32',
+  order: 'u8',
+  blocks: 'f64',
+} as const;
+export type FreePageTable = GrowableTable<typeof freePageColumns>;
+
 export const FactKind = {
   pageAllocation: 0,
   workerQueued: 1,
@@ -297,6 +311,8 @@ export interface TraceTables {
   readonly pools: PoolTable;
   readonly samples: SampleTable;
   readonly facts: FactTable;
+  /** What `/proc/buddyinfo` said; absent: nothing. */
+  readonly freePages?: FreePageTable;
   readonly calls: CallTable;
   readonly logs: readonly LogRecord[];
   readonly logFailures: readonly LogFailure[];

@@ -3,7 +3,9 @@ import type { StringTable } from '../base/stringTable';
 import {
   createRequestTable,
   type FactTable,
+  type FreePageTable,
   factColumns,
+  freePageColumns,
   type RequestTable,
   type SampleTable,
   sampleColumns,
@@ -21,6 +23,7 @@ export interface SharedTables {
   readonly calls: CallCounter;
   readonly facts: FactTable;
   readonly samples: SampleTable;
+  readonly freePages: FreePageTable;
 }
 
 export function createSharedTables(strings: StringTable): SharedTables {
@@ -32,5 +35,6 @@ export function createSharedTables(strings: StringTable): SharedTables {
     calls: new CallCounter(),
     facts: new GrowableTable(factColumns, 64),
     samples: new GrowableTable(sampleColumns, 64),
+    freePages: new GrowableTable(freePageColumns, 64),
   };
 }

@@ -39,6 +39,9 @@ interface SourceEntry {
   lastTimeNs: number;
 }
 
+/** Days of samples once per second; a file of nothing else must not fill the memory. */
+const maxFreePageRows = 1 << 22;
+
 const unknownMeta: SourceMeta = { format: 'unknown', clock: '', timeUnit: 'ns', origin: null };
 
 export function createTimeline(strings: StringTable): Timeline {
@@ -133,6 +136,28 @@ export function createTimeline(strings: StringTable): Timeline {
       columns.transient[row] = record.transient;
     },
 
+    freePages(record) {
+      const entry = sources[record.source];
+      const { freePages } = shared;
+      if (freePages.length >= maxFreePageRows) {
+        return;
+      }
+      noteTime(entry, record.timeNs);
+      entry.samples++;
+      const zone = strings.intern(record.zone);
+      for (const [order, blocks] of record.free.entries()) {
+        const row = freePages.addRow();
+        const { columns } = freePages;
+        columns.source[row] = record.source;
+        columns.line[row] = record.line;
+        columns.timeNs[row] = record.timeNs;
+        columns.node[row] = record.node;
+        columns.zone[row] = zone;
+        columns.order[row] = order;
+        columns.blocks[row] = blocks;
+      }
+    },
+
     bundleFact(fact) {
       bundleFacts.push(fact);
     },
@@ -172,6 +197,7 @@ export function createTimeline(strings: StringTable): Timeline {
         pools: shared.pools.table.view(),
         samples: shared.samples.view(),
         facts: shared.facts.view(),
+        ...(shared.freePages.length > 0 ? { freePages: shared.freePages.view() } : {}),
         calls: shared.calls.table.view(),
         logs: logs.slice(),
         bundleFacts: bundleFacts.slice(),

@@ -2,6 +2,7 @@ import type { StringTable } from '../base/stringTable';
 import type { TraceSink } from '../model/events';
 import type { Problem } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
+import { BuddyInfo } from './buddyInfo';
 import { BundleFiles } from './bundleFiles';
 import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, isWord, startsWithAt } from './bytes';
 import { ReaderContext, Verdict, type VerdictCode } from './context';
@@ -101,6 +102,7 @@ class TextReader implements TraceReader {
   private readonly bundle: BundleFiles;
   private readonly devices: LogDevices;
   private readonly memveil: Memveil;
+  private readonly buddy: BuddyInfo;
   private readonly lineOffsets: number[] = [0];
   private readonly linesByFormat = new Map<FormatId, number>();
   /** Consecutive lines of one format, so that a long trace costs no map look-up per line. */
@@ -130,6 +132,7 @@ class TextReader implements TraceReader {
     this.bundle = new BundleFiles(this.context);
     this.devices = new LogDevices(this.context);
     this.memveil = new Memveil(this.context);
+    this.buddy = new BuddyInfo(this.context);
     this.splitter = new LineSplitter({
       line: (buffer, start, end, byteOffset, terminated, skippedNuls) =>
         this.line(buffer, start, end, byteOffset, terminated, skippedNuls),
@@ -473,7 +476,9 @@ class TextReader implements TraceReader {
       if (startsWithAt(buffer, first, end, configComment)) {
         return this.countFormat('kernel-log', this.messages.parse(buffer, start, end));
       }
-      parseComment(context, buffer, first, end);
+      if (!this.buddy.mark(buffer, first, end)) {
+        parseComment(context, buffer, first, end);
+      }
       this.preferLatency = this.preferLatency || context.release !== '';
       return Verdict.understood;
     }
@@ -562,13 +567,9 @@ class TextReader implements TraceReader {
         return this.countFormat('debugfs-csv', verdict);
       }
     }
-    if (
-      startsWithAt(buffer, first, end, nodePrefix) &&
-      /^Node\s+\d+, zone\s+\w+(?:\s+\d+)+\s*$/.test(decodeUtf8(buffer, first, Math.min(end, first + 400)))
-    ) {
-      // Free pages by order, per zone.
-      context.name('buddyinfo').counted++;
-      return this.countFormat('buddyinfo', Verdict.counted);
+    verdict = this.buddy.parse(buffer, start, first, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('buddyinfo', verdict);
     }
     const beside = this.bundle.parse(buffer, start, first, end);
     if (beside !== null) {
@@ -733,7 +734,6 @@ const configComment = asciiBytes('# CONFIG_');
 const utf8Mark = Uint8Array.of(0xef, 0xbb, 0xbf);
 /** A frame of a stack trace of ftrace. */
 const framePrefix = asciiBytes('=> ');
-const nodePrefix = asciiBytes('Node ');
 const cpusHeader = asciiBytes('cpus=');
 const symbolWord = asciiBytes('swiotlb');
 

@@ -1,5 +1,11 @@
 import { StringTable } from '../../src/base/stringTable';
-import { EventKind, type SampleRecord, type TraceEvent, type TraceSink } from '../../src/model/events';
+import {
+  EventKind,
+  type FreePagesRecord,
+  type SampleRecord,
+  type TraceEvent,
+  type TraceSink,
+} from '../../src/model/events';
 import type { LogRecord } from '../../src/model/log';
 import { createTraceReader, type ReaderSummary } from '../../src/trace/reader';
 
@@ -10,6 +16,7 @@ export interface Collected {
   readonly events: PlainEvent[];
   readonly logs: LogRecord[];
   readonly samples: SampleRecord[];
+  readonly freePages: FreePagesRecord[];
   readonly lost: { cpu: number; count: number; line: number }[];
   readonly summary: ReaderSummary;
 }
@@ -23,11 +30,12 @@ export function collect(
 ): Collected {
   const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input;
   const strings = new StringTable();
-  const collected: Omit<Collected, 'summary'> = { events: [], logs: [], samples: [], lost: [] };
+  const collected: Omit<Collected, 'summary'> = { events: [], logs: [], samples: [], freePages: [], lost: [] };
   const sink: TraceSink = {
     event: (event) => collected.events.push(plainEvent(event, strings)),
     log: (record) => collected.logs.push(record),
     sample: (record) => collected.samples.push(record),
+    freePages: (record) => collected.freePages.push(record),
     lost: ({ cpu, count, line }) => collected.lost.push({ cpu, count, line }),
   };
   const reader = createTraceReader({ source: 0, path: options.path ?? 'trace.txt', strings, sink });

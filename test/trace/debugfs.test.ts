@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createAnalysis } from '../../src/analysis/createAnalysis';
 import { readFixture, readFixtureText } from '../support/fixtures';
 import { type Collected, collect } from './collect';
 
@@ -161,5 +162,47 @@ describe('size classes of cc-swiotlb', () => {
       ['cc-swiotlb 512b', 64, 39],
     ]);
     expect(collected.summary.ledger).toMatchObject({ lines: 12, understood: 12 });
+  });
+});
+
+describe('free pages by order', () => {
+  const zones = [
+    'Node 0, zone      DMA      1      0      0      1      2      1      1      0      1      1      3 ',
+    'Node 0, zone   Normal      4      3      2      1      0      1      1      0      1      1    200 ',
+  ];
+
+  it('have the time of the mark before them and the clock it names', () => {
+    const text = ['# mono=12.500000000 boot=12.600000000', ...zones, '# mono=13.5 boot=13.6', ...zones, ''].join('\n');
+    const collected = collect(text, { path: 'buddyinfo.txt' });
+    expect(collected.summary).toMatchObject({ format: 'buddyinfo', clock: 'mono', timeUnit: 'ns' });
+    expect(collected.summary.ledger).toMatchObject({ lines: 6, understood: 6 });
+    expect(collected.freePages.map(({ timeNs, node, zone }) => [timeNs, node, zone])).toEqual([
+      [0, 0, 'DMA'],
+      [0, 0, 'Normal'],
+      [1e9, 0, 'DMA'],
+      [1e9, 0, 'Normal'],
+    ]);
+    expect(collected.freePages[3]?.free).toEqual([4, 3, 2, 1, 0, 1, 1, 0, 1, 1, 200]);
+  });
+
+  it('have the boot clock where the mark has no other, a stamp of their own, or no time', () => {
+    const boot = collect(['# mono= boot=7.25', ...zones, ''].join('\n'));
+    expect(boot.summary).toMatchObject({ clock: 'boot', origin: { seconds: 7, nanoseconds: 250000000 } });
+    const stamped = collect(`[    3.500000] ${zones[0]}\n[    4.000000] ${zones[1]}\n`);
+    expect(stamped.freePages.map(({ timeNs }) => timeNs)).toEqual([0, 5e8]);
+    const bare = collect(zones.join('\n'));
+    expect(bare.freePages.map(({ timeNs, zone }) => [timeNs, zone])).toEqual([[Number.NaN, 'DMA']]);
+  });
+
+  it('become rows of the table', () => {
+    const builder = createAnalysis();
+    const source = builder.openSource({ path: 'buddyinfo.txt' });
+    source.push(new TextEncoder().encode(['# mono=1.0 boot=1.0', ...zones, ''].join('\n')));
+    source.end();
+    const { freePages, strings } = builder.snapshot().tables;
+    expect(freePages?.length).toBe(22);
+    const last = 21;
+    expect(strings.get(freePages?.columns.zone[last] ?? 0)).toBe('Normal');
+    expect([freePages?.columns.order[last], freePages?.columns.blocks[last]]).toEqual([10, 200]);
   });
 });
