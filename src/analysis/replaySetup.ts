@@ -3,7 +3,12 @@ import type { Geometry, GeometryOverrides } from '../model/geometry';
 import type { TraceTables } from '../model/tables';
 import { slotsToBytes } from '../model/units';
 import { commonParams } from '../replay/commonParams';
-import { calibrateFromFacts, createModelEnvironment, type Environment } from '../replay/environment';
+import {
+  calibrateFromFacts,
+  createModelEnvironment,
+  type Environment,
+  type EnvironmentSettings,
+} from '../replay/environment';
 import { createReplayPlan, type ReplayPlan } from '../replay/plan';
 import { policies } from '../replay/policies';
 import type { Policy, PolicyParam } from '../replay/policy';
@@ -167,6 +172,15 @@ function overriddenGeometry(analysis: Analysis, overrides: GeometryOverrides): G
 
 /** The machine of the replay: calibrated from the trace's facts, else the seeded model. */
 export function environmentFrom(tables: TraceTables, geometry: Geometry, settings: ParamSettings): Environment {
+  return createModelEnvironment(environmentSettings(tables, geometry, settings));
+}
+
+/** As plain data, for threads that make their own machine. */
+export function environmentSettings(
+  tables: TraceTables,
+  geometry: Geometry,
+  settings: ParamSettings,
+): EnvironmentSettings {
   const setting = (name: string) => {
     const given = settings[name];
     const param = commonParams.find((candidate) => candidate.name === name)!;
@@ -175,7 +189,7 @@ export function environmentFrom(tables: TraceTables, geometry: Geometry, setting
       : known(Number(given), 'user', 'given by the user');
   };
   const { successByOrder, calibrated } = calibrateFromFacts(tables.facts);
-  return createModelEnvironment({
+  return {
     seed: setting('seed').value,
     fragmentation: setting('fragmentation'),
     atomicPoolBytes: setting('coherentPoolBytes'),
@@ -186,7 +200,7 @@ export function environmentFrom(tables: TraceTables, geometry: Geometry, setting
       .map((pool) => ({ start: pool.start.value, end: pool.start.value + slotsToBytes(pool.slots.value) })),
     successByOrder,
     calibrated: new Map([...calibrated, ...guestEncryption(tables)]),
-  });
+  };
 }
 
 /** The parameter `encrypted`, when the kernel log says that guest memory is. */

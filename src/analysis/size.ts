@@ -5,25 +5,23 @@ import { SEGMENT_SLOTS, type Slots, slotsToBytes } from '../model/units';
 import type { Policy } from '../replay/policy';
 import type { ParamSettings } from '../replay/settings';
 import {
+  type CurveSpec,
   defaultSizes,
   isSizable,
   kneeOf,
+  mostLiveMappings,
+  runSizing,
+  runSizingInParallel,
+  type SizeJob,
   type SizePoint,
-  type SizingContext,
-  sizeCurve,
-  smallestPool,
+  type Sizing,
+  sizeCurves,
+  smallestPools,
 } from '../replay/sizing';
 import { howToApply } from './advice';
 import type { Analysis } from './analysis';
-import {
-  checkedSettings,
-  environmentFrom,
-  geometryFor,
-  optionsFrom,
-  planOf,
-  policyOf,
-  settingsFor,
-} from './replaySetup';
+import { policyOf } from './replaySetup';
+import { contextOf, runSizeJob, type SizingData, sizingData } from './sizeJobs';
 
 /** What to size. */
 export interface SizeRequest {
@@ -77,32 +75,80 @@ const defaultHeadroom = 0.2;
 
 /** Which pool size this trace needs, under each policy. */
 export function sizeReport(analysis: Analysis, request: SizeRequest = {}): SizeReport {
-  const headroom = request.headroom ?? defaultHeadroom;
-  const geometry = geometryFor(analysis, request.overrides);
-  const cpus = request.cpus ?? geometry.cpus.value;
-  const chosen = (request.policies ?? defaultPolicies).map(policyOf).filter(isSizable);
-  const sizes = request.sizes ?? defaultSizes;
-  const curve: SizePoint[] = [];
-  const smallest: SizeReport['smallest'][number][] = [];
-  const first = chosen[0] === undefined ? null : contextFor(analysis, request, chosen[0]);
-  if (first === null || first.plan.requestCount === 0) {
+  const plan = planSizing(analysis, request);
+  return plan === null ? emptyReport(analysis) : runSizing(plan.sizing, (job) => runSizeJob(plan.data, job));
+}
+
+/** Where the replays of a sizing run: threads that were given its data. */
+export interface SizeRunner {
+  run(job: SizeJob): Promise<SizePoint>;
+  /** Called when nothing more will be asked for, also after an error. */
+  close(): Promise<void> | void;
+}
+
+/** As `sizeReport`, the replays on other threads. The same answer, whatever their number. */
+export async function sizeReportOn(
+  analysis: Analysis,
+  request: SizeRequest,
+  start: (data: SizingData) => SizeRunner,
+): Promise<SizeReport> {
+  const plan = planSizing(analysis, request);
+  if (plan === null) {
     return emptyReport(analysis);
   }
-  let fixedCurve: readonly SizePoint[] = [];
+  const runner = start(plan.data);
+  try {
+    return await runSizingInParallel(plan.sizing, (job) => runner.run(job));
+  } finally {
+    await runner.close();
+  }
+}
+
+/** Null without requests or without a policy whose pool has a size. */
+function planSizing(
+  analysis: Analysis,
+  request: SizeRequest,
+): { readonly data: SizingData; readonly sizing: Sizing<SizeReport> } | null {
+  const chosen = (request.policies ?? defaultPolicies).map(policyOf).filter(isSizable);
+  if (chosen.length === 0) {
+    return null;
+  }
+  const data = sizingData(analysis, chosen, request);
+  if (data.plan.requestCount === 0) {
+    return null;
+  }
+  return { data, sizing: sizingOf(analysis, request, chosen, data) };
+}
+
+function* sizingOf(
+  analysis: Analysis,
+  request: SizeRequest,
+  chosen: readonly Policy[],
+  data: SizingData,
+): Sizing<SizeReport> {
+  const headroom = request.headroom ?? defaultHeadroom;
+  const cpus = request.cpus ?? data.geometry.cpus.value;
+  const sizes = request.sizes ?? defaultSizes;
+  const specs: CurveSpec[] = [];
   for (const policy of chosen) {
-    const context = contextFor(analysis, request, policy);
-    const points = sizeCurve(context, policy, sizes, powerOfTwoFrom(cpus), fixedCurve);
-    if (policy.id === 'fixed') {
-      fixedCurve = points;
-    }
-    const needed = smallestPool(context, policy, points);
-    curve.push(...points);
+    specs.push({ policy, areas: powerOfTwoFrom(cpus) });
     if (policy.id === 'fixed' && cpus > 1) {
       // Fewer areas waste less memory at their ends, and more CPUs meet at one lock.
-      curve.push(...sizeCurve(context, policy, sizes, 1));
+      specs.push({ policy, areas: 1 });
     }
-    smallest.push({ ...recommend(policy, needed, headroom, cpus), kneeSlots: kneeOf(points)?.slots ?? null });
   }
+  const facts = { geometry: data.geometry, live: mostLiveMappings(contextOf(data, chosen[0]!.id)) };
+  const curves = yield* sizeCurves(specs, sizes, facts);
+  const main = specs.flatMap((spec, index) => (cpus === 1 || spec.areas > 1 ? [index] : []));
+  const needed = yield* smallestPools(
+    main.map((index) => specs[index]!.policy.id),
+    main.map((index) => curves[index]!),
+  );
+  const smallest = main.map((index, position) => ({
+    ...recommend(specs[index]!.policy, needed[position]!, headroom, cpus),
+    kneeSlots: kneeOf(curves[index]!)?.slots ?? null,
+  }));
+  const curve = curves.flat();
   const unusedBytes = unusedOf(analysis, curve);
   return {
     file: analysis.file,
@@ -120,20 +166,6 @@ export function sizeReport(analysis: Analysis, request: SizeRequest = {}): SizeR
     smallest,
     unusedBytes,
     advice: adviceFor(curve, smallest, unusedBytes, cpus),
-  };
-}
-
-function contextFor(analysis: Analysis, request: SizeRequest, policy: Policy): SizingContext {
-  const set = checkedSettings(policy, settingsFor(policy.id, request.set ?? {}));
-  const geometry = geometryFor(analysis, request.overrides);
-  const options = optionsFrom(set, { policy: policy.id, bounceAll: request.bounceAll ?? false });
-  return {
-    tables: analysis.tables,
-    geometry,
-    plan: planOf(analysis.tables, options.bounceAll),
-    options,
-    set,
-    createEnvironment: () => environmentFrom(analysis.tables, geometry, set),
   };
 }
 

@@ -9,13 +9,13 @@ import { info } from '../analysis/info';
 import { recordedReplay } from '../analysis/recorded';
 import { compareReport, compareTraces, policiesReport, replayReport, requestsCsv, seriesCsv } from '../analysis/replay';
 import type { DiagnoseReport, LedgerReport } from '../analysis/reports';
-import { sizeReport } from '../analysis/size';
 import { VectorsRun } from '../analysis/vectors';
 import { verifyReport } from '../analysis/verify';
 import type { GeometryOverrides } from '../model/geometry';
 import { parseFailOn } from './failOn';
 import { listVectorFiles, loadAnalysis, readTextFile } from './load';
 import { sarifOf } from './sarif';
+import { sizeWithThreads } from './sizing';
 import type { Terminal } from './terminal';
 import { diagnoseText } from './textDiagnose';
 import { bootText, devicesText, infoText, policiesText, vectorsText, verifyText } from './textOther';
@@ -113,7 +113,7 @@ async function forEachInput(
   files: readonly string[],
   context: Context,
   ending: Ending,
-  use: (analysis: Analysis) => void,
+  use: (analysis: Analysis) => void | Promise<void>,
 ): Promise<void> {
   for (const file of files) {
     const loaded = await loadAnalysis(file, context.overrides, context.terminal);
@@ -132,7 +132,7 @@ async function forEachInput(
       ending.markUnreadable();
     }
     checkDeviceNames(loaded.analysis, context.namedDevices ?? []);
-    use(loaded.analysis);
+    await use(loaded.analysis);
   }
 }
 
@@ -287,8 +287,8 @@ export interface SizeFlags {
 export async function runSize(files: readonly string[], context: Context, flags: SizeFlags): Promise<number> {
   const ending = new Ending(context);
   const { cpus, ...overrides } = context.overrides;
-  await forEachInput(files, { ...context, overrides: {} }, ending, (analysis) => {
-    const report = sizeReport(analysis, {
+  await forEachInput(files, { ...context, overrides: {} }, ending, async (analysis) => {
+    const report = await sizeWithThreads(analysis, {
       headroom: flags.headroom,
       set: flags.set,
       bounceAll: flags.bounceAll,

@@ -1,4 +1,5 @@
 import { upperBound } from '../base/bisect';
+import { allocateBuffer } from '../base/columns';
 import { DmaAttribute } from '../model/events';
 import { CallKind, EvidenceBit, Outcome, Pairing, type TraceTables } from '../model/tables';
 import type { Nanoseconds } from '../model/units';
@@ -67,9 +68,10 @@ function isReplayed(evidence: number, attributes: number, sizeBytes: number, bou
 export function createReplayPlan(tables: TraceTables, options: PlanOptions): ReplayPlan {
   const rows = tables.requests.length;
   const columns = tables.requests.columns;
-  const birthNs = new Float64Array(rows).fill(Number.NaN);
-  const deathNs = new Float64Array(rows).fill(Number.NaN);
-  const retryBy = new Int32Array(rows).fill(-1);
+  // In shared memory where there is any: replays on several threads walk the same plan.
+  const birthNs = new Float64Array(allocateBuffer(rows * 8)).fill(Number.NaN);
+  const deathNs = new Float64Array(allocateBuffer(rows * 8)).fill(Number.NaN);
+  const retryBy = new Int32Array(allocateBuffer(rows * 4)).fill(-1);
   const startRows: number[] = [];
   const groupFailed = findFailedGroups(tables);
   const steps = new StepList(rows * 2);
@@ -107,9 +109,9 @@ export function createReplayPlan(tables: TraceTables, options: PlanOptions): Rep
 
   const order = steps.sorted();
   const stepCount = order.length;
-  const stepKind = new Uint8Array(stepCount);
-  const stepRow = new Int32Array(stepCount);
-  const stepNs = new Float64Array(stepCount);
+  const stepKind = new Uint8Array(allocateBuffer(stepCount));
+  const stepRow = new Int32Array(allocateBuffer(stepCount * 4));
+  const stepNs = new Float64Array(allocateBuffer(stepCount * 8));
   let nowNs = Number.NaN;
   for (let i = 0; i < stepCount; i++) {
     const step = order[i];

@@ -120,44 +120,132 @@ function hasRecordedEnd(tables: TraceTables, row: number): boolean {
   return isServedOrUnknown && pairing[row] !== Pairing.assumed;
 }
 
+/** One replay of a sizing: a policy with a boot pool of that size. */
+export interface SizeJob {
+  readonly policy: string;
+  readonly slots: Slots;
+  readonly areas: number;
+}
+
 /**
- * The points of one policy, sizes ascending.
+ * A sizing in progress: yields the replays it needs next, all independent of one another, and takes their points in the
+ * same order. The driver may run them in any order and on any number of threads: the answer is the same.
+ */
+export type Sizing<T> = Generator<readonly SizeJob[], T, readonly SizePoint[]>;
+
+/** Runs a sizing on this thread. */
+export function runSizing<T>(sizing: Sizing<T>, run: (job: SizeJob) => SizePoint): T {
+  let step = sizing.next();
+  while (step.done !== true) {
+    step = sizing.next(step.value.map(run));
+  }
+  return step.value;
+}
+
+/** Runs a sizing wherever `run` runs its jobs: those of one step at the same time. */
+export async function runSizingInParallel<T>(sizing: Sizing<T>, run: (job: SizeJob) => Promise<SizePoint>): Promise<T> {
+  let step = sizing.next();
+  while (step.done !== true) {
+    step = sizing.next(await Promise.all(step.value.map(run)));
+  }
+  return step.value;
+}
+
+/** A curve to draw: one policy on a machine that would like so many areas. */
+export interface CurveSpec {
+  readonly policy: Policy;
+  readonly areas: number;
+}
+
+/** What is known before the first replay. */
+export interface CurveFacts {
+  /** From `mostLiveMappings`. */
+  readonly live: number;
+  readonly geometry: Geometry;
+}
+
+/**
+ * The points of some curves, sizes ascending.
  *
  * Sizes need not all be replayed. A mapping lies in one segment, so with fewer live mappings than segments there is a
  * free segment at any time, and any request that can be served at all is served. From there on a larger pool fails the
  * same requests; without misses a policy never allocates, so it differs in nothing but the pool's own memory.
  *
- * `fixed` is the curve of the fixed pool with the same areas, when there is one: a policy that acts only on a miss does
- * the same where that pool misses nothing.
+ * A policy that acts only on a miss does the same as the fixed pool of the same size and areas where that one misses
+ * nothing.
  */
-export function sizeCurve(
-  context: SizingContext,
-  policy: Policy,
+export function* sizeCurves(
+  specs: readonly CurveSpec[],
   sizes: readonly Slots[],
-  areas: number,
-  fixed: readonly SizePoint[] = [],
-): SizePoint[] {
-  const live = mostLiveMappings(context);
-  const points: SizePoint[] = [];
-  for (const slots of sizes) {
-    const before = points.at(-1);
-    const same = policy.actsOnlyOnMiss === true ? fixed.find((point) => point.slots === slots) : undefined;
-    if (same !== undefined && same.avoidable === 0 && refusesOversize(context.geometry)) {
-      points.push({ ...same, policy: policy.id, proven: true });
+  facts: CurveFacts,
+): Sizing<SizePoint[][]> {
+  const curves = specs.map(() => new Array<SizePoint | undefined>(sizes.length).fill(undefined));
+  for (;;) {
+    const jobs: SizeJob[] = [];
+    const places: { curve: number; index: number }[] = [];
+    let isComplete = true;
+    for (let curve = 0; curve < specs.length; curve++) {
+      for (let index = 0; index < sizes.length; index++) {
+        if (curves[curve][index] !== undefined) {
+          continue;
+        }
+        const found = derivePoint(specs, curves, curve, index, sizes, facts);
+        if (found === 'replay') {
+          const { policy, areas } = specs[curve];
+          jobs.push({ policy: policy.id, slots: sizes[index], areas });
+          places.push({ curve, index });
+        } else if (found !== 'later') {
+          curves[curve][index] = found;
+          continue;
+        }
+        isComplete = false;
+      }
+    }
+    if (isComplete) {
+      return curves as SizePoint[][];
+    }
+    if (jobs.length === 0) {
       continue;
     }
-    const isSettled =
-      before !== undefined &&
-      before.avoidable === 0 &&
-      before.slots / SEGMENT_SLOTS > live &&
-      before.peakBytes === slotsToBytes(before.slots);
-    points.push(
-      isSettled
-        ? { ...before, slots, areas: areasFor(slots, areas), peakBytes: slotsToBytes(slots), proven: true }
-        : sizePoint(context, policy, slots, areas),
-    );
+    const points = yield jobs;
+    for (const [job, point] of points.entries()) {
+      curves[places[job].curve][places[job].index] = point;
+    }
   }
-  return points;
+}
+
+/** A point that needs no replay; `later` while the point that decides about it is not there yet. */
+function derivePoint(
+  specs: readonly CurveSpec[],
+  curves: readonly (readonly (SizePoint | undefined)[])[],
+  curve: number,
+  index: number,
+  sizes: readonly Slots[],
+  { live, geometry }: CurveFacts,
+): SizePoint | 'replay' | 'later' {
+  const { policy, areas } = specs[curve];
+  const slots = sizes[index];
+  if (policy.actsOnlyOnMiss === true && refusesOversize(geometry)) {
+    const fixed = specs.findIndex((spec) => spec.policy.id === 'fixed' && spec.areas === areas);
+    const same = fixed < 0 ? null : curves[fixed][index];
+    if (same === undefined) {
+      return 'later';
+    }
+    if (same !== null && same.avoidable === 0) {
+      return { ...same, policy: policy.id, proven: true };
+    }
+  }
+  if (index === 0 || sizes[index - 1] / SEGMENT_SLOTS <= live) {
+    return 'replay';
+  }
+  const before = curves[curve][index - 1];
+  if (before === undefined) {
+    return 'later';
+  }
+  const isSettled = before.avoidable === 0 && before.peakBytes === slotsToBytes(before.slots);
+  return isSettled
+    ? { ...before, slots, areas: areasFor(slots, areas), peakBytes: slotsToBytes(slots), proven: true }
+    : 'replay';
 }
 
 /** Before 6.8 a mapping above 256 KiB was a miss like any other. */
@@ -166,34 +254,67 @@ function refusesOversize(geometry: Geometry): boolean {
 }
 
 /**
- * The smallest pool from which on no size of the curve fails avoidably, refined between it and the next smaller size.
+ * Per curve the smallest pool from which on no size fails avoidably, refined between it and the next smaller size.
  * Null when even the largest one fails.
  */
-export function smallestPool(context: SizingContext, policy: Policy, curve: readonly SizePoint[]): SizePoint | null {
+export function* smallestPools(
+  policies: readonly string[],
+  curves: readonly (readonly SizePoint[])[],
+): Sizing<(SizePoint | null)[]> {
+  const searches = curves.map(startRefining);
+  for (;;) {
+    const jobs: SizeJob[] = [];
+    const asking: Refining[] = [];
+    for (const [curve, search] of searches.entries()) {
+      if (search.next !== null && search.best !== null) {
+        jobs.push({ policy: policies[curve], slots: search.next, areas: search.best.areas });
+        asking.push(search);
+      }
+    }
+    if (jobs.length === 0) {
+      return searches.map((search) => search.best);
+    }
+    const points = yield jobs;
+    for (const [job, point] of points.entries()) {
+      goOnRefining(asking[job], point);
+    }
+  }
+}
+
+interface Refining {
+  best: SizePoint | null;
+  /** Size to try next, null when the search is over. */
+  next: Slots | null;
+  readonly low: Slots;
+  readonly step: Slots;
+}
+
+function startRefining(curve: readonly SizePoint[]): Refining {
   let index = curve.length;
   while (index > 0 && curve[index - 1].avoidable === 0) {
     index--;
   }
-  if (index === curve.length) {
-    return null;
-  }
-  let best = curve[index];
-  if (index === 0) {
-    return best;
+  const best = index === curve.length ? null : curve[index];
+  if (best === null || index === 0) {
+    return { best, next: null, low: 0, step: 0 };
   }
   const low = curve[index - 1].slots;
   const step = Math.max(SEGMENT_SLOTS * best.areas, (best.slots - low) / refinements);
-  for (let slots = best.slots - step; slots > low; slots -= step) {
-    if (slots % (SEGMENT_SLOTS * best.areas) !== 0) {
-      break;
-    }
-    const point = sizePoint(context, policy, slots, best.areas);
-    if (point.avoidable > 0) {
-      break;
-    }
-    best = point;
+  return { best, low, step, next: nextSize(best.slots - step, best.areas, low) };
+}
+
+function goOnRefining(search: Refining, point: SizePoint): void {
+  if (point.avoidable > 0) {
+    search.next = null;
+    return;
   }
-  return best;
+  search.best = point;
+  search.next = nextSize(point.slots - search.step, point.areas, search.low);
+}
+
+/** Null for sizes that are no whole segments per area, or were tried already. */
+function nextSize(slots: Slots, areas: number, low: Slots): Slots | null {
+  return slots > low && slots % (SEGMENT_SLOTS * areas) === 0 ? slots : null;
 }
 
 /** Steps between two sizes of the curve. */

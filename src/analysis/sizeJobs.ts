@@ -1,0 +1,101 @@
+import { GrowableTable } from '../base/columns';
+import { StringTable } from '../base/stringTable';
+import type { Geometry, GeometryOverrides } from '../model/geometry';
+import type { TraceTables } from '../model/tables';
+import { createModelEnvironment, type EnvironmentSettings } from '../replay/environment';
+import type { ReplayPlan } from '../replay/plan';
+import type { Policy } from '../replay/policy';
+import type { ReplayOptions } from '../replay/replay';
+import type { ParamSettings } from '../replay/settings';
+import { type SizeJob, type SizePoint, type SizingContext, sizePoint } from '../replay/sizing';
+import type { Analysis } from './analysis';
+import {
+  checkedSettings,
+  environmentSettings,
+  geometryFor,
+  optionsFrom,
+  planOf,
+  policyOf,
+  settingsFor,
+} from './replaySetup';
+
+/** How one policy is replayed, as plain data. */
+interface PolicySetup {
+  readonly set: ParamSettings;
+  readonly options: ReplayOptions;
+  readonly environment: EnvironmentSettings;
+}
+
+/**
+ * Everything the replays of a sizing need. Survives a structured clone: tables and plan lie in shared memory, so that
+ * threads get them without a copy; names, lines of logs and the like stay behind.
+ */
+export interface SizingData {
+  readonly tables: TraceTables;
+  readonly geometry: Geometry;
+  readonly plan: ReplayPlan;
+  readonly policies: ReadonlyMap<string, PolicySetup>;
+}
+
+export interface SizingSettings {
+  readonly set?: ParamSettings;
+  readonly overrides?: GeometryOverrides;
+  readonly bounceAll?: boolean;
+}
+
+/** Throws ReplaySettingError for a setting that no policy takes as given. */
+export function sizingData(analysis: Analysis, policies: readonly Policy[], settings: SizingSettings): SizingData {
+  const { tables } = analysis;
+  const geometry = geometryFor(analysis, settings.overrides);
+  const bounceAll = settings.bounceAll ?? false;
+  const setups = new Map<string, PolicySetup>();
+  for (const policy of policies) {
+    const set = checkedSettings(policy, settingsFor(policy.id, settings.set ?? {}));
+    setups.set(policy.id, {
+      set,
+      options: optionsFrom(set, { policy: policy.id, bounceAll }),
+      environment: environmentSettings(tables, geometry, set),
+    });
+  }
+  return {
+    tables: { ...tables, strings: new StringTable(), logs: [], logFailures: [] },
+    geometry,
+    plan: planOf(tables, bounceAll),
+    policies: setups,
+  };
+}
+
+/** Gives tables their methods back after a structured clone. */
+export function revived(data: SizingData): SizingData {
+  const { tables } = data;
+  const table = <T extends object>(plain: T): T => Object.assign(Object.create(GrowableTable.prototype), plain);
+  return {
+    ...data,
+    tables: {
+      ...tables,
+      requests: table(tables.requests),
+      pools: table(tables.pools),
+      samples: table(tables.samples),
+      facts: table(tables.facts),
+      calls: table(tables.calls),
+    },
+  };
+}
+
+export function contextOf(data: SizingData, policy: string): SizingContext {
+  const setup = data.policies.get(policy)!;
+  const { tables, geometry, plan } = data;
+  return {
+    tables,
+    geometry,
+    plan,
+    options: setup.options,
+    set: setup.set,
+    createEnvironment: () => createModelEnvironment(setup.environment),
+  };
+}
+
+/** One replay: the same point on any thread. */
+export function runSizeJob(data: SizingData, job: SizeJob): SizePoint {
+  return sizePoint(contextOf(data, job.policy), policyOf(job.policy), job.slots, job.areas);
+}
