@@ -102,10 +102,11 @@ function sourceLines(report: InfoReport, { style }: Terminal): string[] {
   });
 }
 
-/** Within one input the name of a member is enough. */
+/** Within a capture the base name is enough: its files lie in one folder. */
 function placeName(report: InfoReport, file: string): string {
-  const isInside = file.startsWith(`${report.file}/`) || file.startsWith(`${report.file}\\`);
-  return printable(isInside ? file.slice(report.file.length + 1) : file);
+  return printable(
+    report.sources.length < 2 ? file : file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1),
+  );
 }
 
 /** The score, and for every part that is not whole what would raise it. */
