@@ -16,8 +16,13 @@ const promisedCommands: readonly string[] = [
   'Replay with a fixed pool',
   'Replay with policy…',
   'Compare policies',
+  'Compare with another trace…',
+  'Find the pool size',
+  'Dry run for a confidential VM',
+  'Copy finding as Markdown',
   'Verify against the recorded addresses',
   'Open sample trace',
+  'Create capture script',
 ];
 
 function extensionSources(): string {

@@ -1,5 +1,6 @@
 import type { Generation } from '../model/geometry';
 import type { Analysis } from './analysis';
+import { requestArguments, unmapArguments } from './captureKernels';
 
 /** Shell commands that record a trace this program can replay, and one sentence on what they give. */
 export interface CaptureCommands {
@@ -8,7 +9,6 @@ export interface CaptureCommands {
   readonly gives: string;
 }
 
-const deviceName = 'dev=+0(+0($arg1)):string';
 const enter = 'cd /sys/kernel/tracing';
 const prepare = 'echo 0 > tracing_on; echo > trace; echo 32768 > buffer_size_kb';
 const swiotlbEvents = 'echo 1 > events/swiotlb/enable; echo 1 > events/printk/console/enable';
@@ -18,16 +18,16 @@ const save = 'cat trace > ~/swiotlb.trace.txt; dmesg > ~/dmesg.txt; grep . /sys/
 
 /** An entry and a return probe: older kernels cannot read entry arguments when the function returns. */
 const probePair: readonly string[] = [
-  `echo 'p:swl/map swiotlb_tbl_map_single ${deviceName} orig=$arg2:x64 size=$arg3:u64' >> kprobe_events`,
+  `echo 'p:swl/map swiotlb_tbl_map_single ${requestArguments}' >> kprobe_events`,
   `echo 'r:swl/map_ret swiotlb_tbl_map_single tlb=$retval:x64' >> kprobe_events`,
-  `echo 'p:swl/unmap swiotlb_tbl_unmap_single ${deviceName} tlb=$arg2:x64 size=$arg3:u64' >> kprobe_events`,
+  `echo 'p:swl/unmap swiotlb_tbl_unmap_single ${unmapArguments}' >> kprobe_events`,
 ];
 
 /** The functions and argument registers differ by version; each set was tried on the version it is for unless said. */
 const probesByGeneration: Readonly<Record<Generation, readonly string[]>> = {
   '6.12': [
-    `echo 'f:swl/map_ret swiotlb_tbl_map_single%return ${deviceName} orig=$arg2:x64 size=$arg3:u64 tlb=$retval:x64' >> dynamic_events`,
-    `echo 'f:swl/unmap __swiotlb_tbl_unmap_single ${deviceName} tlb=$arg2:x64 size=$arg3:u64' >> dynamic_events`,
+    `echo 'f:swl/map_ret swiotlb_tbl_map_single%return ${requestArguments} tlb=$retval:x64' >> dynamic_events`,
+    `echo 'f:swl/unmap __swiotlb_tbl_unmap_single ${unmapArguments}' >> dynamic_events`,
   ],
   '6.8': probePair,
   '6.6': probePair,

@@ -30,8 +30,10 @@ export interface CaptureProbes {
 }
 
 const deviceName = 'dev=+0(+0($arg1)):string';
-const mapArgumentsBefore610 = `${deviceName} orig=$arg2:x64 size=$arg3:u64 amask=$arg5:x32 dir=$arg6:s32`;
-const mapArguments = `${deviceName} orig=$arg2:x64 size=$arg3:u64 amask=$arg4:x32 dir=$arg5:s32 attrs=$arg6:x64`;
+/** Arguments that swiotlb_tbl_map_single has at the same places in every kernel since 6.0. */
+export const requestArguments = `${deviceName} orig=$arg2:x64 size=$arg3:u64`;
+const mapArgumentsBefore610 = `${requestArguments} amask=$arg5:x32 dir=$arg6:s32`;
+const mapArguments = `${requestArguments} amask=$arg4:x32 dir=$arg5:s32 attrs=$arg6:x64`;
 const unmapSymbols = ['__swiotlb_tbl_unmap_single', 'swiotlb_tbl_unmap_single'];
 
 /** Arguments of both unmap functions that are wanted stand at the same places. */

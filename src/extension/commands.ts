@@ -1,9 +1,12 @@
 import * as vscode from 'vscode';
-import { traceRequest } from '../protocol/lsp';
-import type { PanelStart } from '../protocol/panel';
+import { findingRequest, traceRequest } from '../protocol/lsp';
+import type { PanelFocus } from '../protocol/panel';
 import { FailureError } from '../protocol/result';
 import type { RunKey } from '../protocol/views';
 import type { Server } from './client';
+import { compareWith } from './compareWith';
+import { createCaptureScript } from './createCaptureScript';
+import { choosePolicy } from './policyPick';
 import type { ReplayPanels } from './replayPanel';
 import { targetTrace } from './target';
 
@@ -25,8 +28,13 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
     'swiotlbLens.replayFixed': replay('fixed'),
     'swiotlbLens.replayPolicy': () => replayWithPolicy(host),
     'swiotlbLens.compare': () => showReplay(host, [run('transient'), run('dynamic')], 'compare'),
+    'swiotlbLens.compareWith': () => compareWithOther(host),
+    'swiotlbLens.findPoolSize': () => showReplay(host, [], 'size'),
+    'swiotlbLens.dryRun': () => showReplay(host, [], 'dryRun'),
     'swiotlbLens.verify': () => showReplay(host, [], 'verify'),
+    'swiotlbLens.copyFinding': () => copyFinding(host),
     'swiotlbLens.openSample': () => openSample(host.extensionUri),
+    'swiotlbLens.createCaptureScript': () => createCaptureScript(host.server),
   };
   return Object.entries(commands).map(([id, action]) =>
     vscode.commands.registerCommand(id, () => guarded(host, action)),
@@ -44,7 +52,7 @@ async function guarded(host: CommandHost, action: () => Promise<void>): Promise<
   }
 }
 
-async function showReplay(host: CommandHost, runs: readonly RunKey[], focus: PanelStart['focus']): Promise<void> {
+async function showReplay(host: CommandHost, runs: readonly RunKey[], focus: PanelFocus): Promise<void> {
   const uri = await traceOrAdvice(host);
   if (uri !== undefined) {
     host.panels.show(uri, runs, focus);
@@ -62,20 +70,31 @@ async function replayWithPolicy(host: CommandHost): Promise<void> {
 export async function pickPolicy(host: Pick<CommandHost, 'panels' | 'server'>, uri: vscode.Uri): Promise<void> {
   const { ask } = await host.server();
   const trace = await ask(traceRequest, { uri: uri.toString() });
-  const items = trace.policies.map((policy) => ({
-    label: policy.title,
-    description: policy.id,
-    detail: policy.explanation,
-    id: policy.id,
-  }));
-  const picked = await vscode.window.showQuickPick(items, {
-    placeHolder: vscode.l10n.t('Replay with which policy?'),
-    matchOnDescription: true,
-    matchOnDetail: true,
-  });
+  const picked = await choosePolicy(trace.policies);
   if (picked !== undefined) {
-    host.panels.show(uri, [run(picked.id)], 'replay');
+    host.panels.show(uri, [run(picked)], 'replay');
   }
+}
+
+async function compareWithOther(host: CommandHost): Promise<void> {
+  const uri = await traceOrAdvice(host);
+  if (uri !== undefined) {
+    await compareWith(host.panels, uri);
+  }
+}
+
+/** The failure or mapping at the cursor, else what the whole trace says, to paste into a report. */
+async function copyFinding(host: CommandHost): Promise<void> {
+  const uri = await traceOrAdvice(host);
+  if (uri === undefined) {
+    return;
+  }
+  const editor = vscode.window.visibleTextEditors.find(({ document }) => document.uri.toString() === uri.toString());
+  const { ask } = await host.server();
+  const line = (editor?.selection.active.line ?? 0) + 1;
+  const { markdown } = await ask(findingRequest, { uri: uri.toString(), line });
+  await vscode.env.clipboard.writeText(markdown);
+  vscode.window.setStatusBarMessage(vscode.l10n.t('Finding copied as Markdown'), 3000);
 }
 
 /** Opens a bundled capture in place; nothing is copied. */

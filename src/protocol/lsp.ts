@@ -37,6 +37,18 @@ export const verifyRequest: RequestName<DocumentParams, Result<VerifyView>> = { 
 /** Null when the line has no time or nothing was replayed. */
 export const cursorRequest: RequestName<CursorParams, Result<CursorView | null>> = { method: 'swiotlbLens/cursor' };
 
+/** The scripts that record a capture, one per range of kernels, oldest first. Needs no document. */
+export const captureScriptsRequest: RequestName<object, Result<readonly CaptureScriptView[]>> = {
+  method: 'swiotlbLens/captureScripts',
+};
+
+export interface CaptureScriptView {
+  readonly title: string;
+  /** On which kernels it was run. */
+  readonly tried: string;
+  readonly script: string;
+}
+
 /**
  * Client to server, just before `didOpen` and just after `didSave`: the file on disk is the document's text.
  * The `didOpen` that follows carries an empty text; the next `didChange` carries all of it.

@@ -1,5 +1,9 @@
+import { captureKernels } from '../analysis/captureKernels';
+import { captureScript, triedText } from '../analysis/captureScript';
 import { ReplaySettingError } from '../analysis/replaySetup';
 import {
+  type CaptureScriptView,
+  captureScriptsRequest,
   cursorRequest,
   type LspParams,
   type LspReply,
@@ -44,6 +48,9 @@ export function registerRequests(
       ),
     );
   };
+  register(captureScriptsRequest.method, () =>
+    answer(captureScriptsRequest.method, async () => captureScripts(), onBug),
+  );
   on(traceRequest, object({ uri }), (trace, params) => traceView(trace, params.uri));
   on(runRequest, object({ uri, run }), (trace, params) => runView(trace, params.run));
   on(seriesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), (trace, params) =>
@@ -53,6 +60,17 @@ export function registerRequests(
   on(cursorRequest, object({ uri, line: integer(1, 2 ** 31) }), (trace, params) =>
     cursorView(trace, params.uri, params.line),
   );
+}
+
+/** How long a script from the editor records; whoever starts it can say otherwise. */
+const captureSeconds = 30;
+
+function captureScripts(): readonly CaptureScriptView[] {
+  return captureKernels.map((kernels) => ({
+    title: kernels.title,
+    tried: triedText(kernels),
+    script: captureScript({ kernels, seconds: captureSeconds }),
+  }));
 }
 
 /** Turns whatever happens into an answer. */
