@@ -24,7 +24,7 @@ export interface VerifyOptions {
   readonly certificate?: boolean;
   /** Orders of overlapping operations kept at most; default 1024 with both probes, else 256. */
   readonly maxConfigurations?: number;
-  /** Steps of one search at most; default 50000. */
+  /** Steps of one search at most; default 50000 with both probes, else 5000. */
   readonly maxNodes?: number;
   /** Give up after so many mismatches: the geometry tries several masks and only wants to know the best. */
   readonly stopAfterMismatches?: number;
@@ -125,7 +125,7 @@ function verifyWith(
   };
   const linearizer = new Linearizer(tables, geometry, rules, operations, {
     maxConfigurations: options.maxConfigurations ?? (operations.bothProbes ? 1024 : 256),
-    maxNodes: options.maxNodes ?? 50_000,
+    maxNodes: options.maxNodes ?? (operations.bothProbes ? 50_000 : 5000),
     certificate: options.certificate ?? false,
     stopAfterMismatches: options.stopAfterMismatches ?? Number.POSITIVE_INFINITY,
     onMismatch: note,
