@@ -60,6 +60,8 @@ export class ReaderContext {
     pid: -1,
     commStart: 0,
     commEnd: 0,
+    /** Index of the task's name where it does not stand on the line. */
+    comm: 0,
     context: 0,
     timeNs: Number.NaN,
   };
@@ -193,7 +195,8 @@ export class ReaderContext {
     event.cpu = header.cpu;
     event.pid = header.pid;
     event.context = header.context;
-    event.comm = header.commEnd > header.commStart ? this.internComm(buffer, header.commStart, header.commEnd) : 0;
+    event.comm =
+      header.commEnd > header.commStart ? this.internComm(buffer, header.commStart, header.commEnd) : header.comm;
     return event;
   }
 

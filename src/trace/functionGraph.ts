@@ -7,6 +7,16 @@ const commentOpen = asciiBytes('/* ');
 const commentClose = asciiBytes('*/');
 const dashes = asciiBytes('-------');
 const maxDepth = 64;
+const maxCpus = 8192;
+
+interface Task {
+  readonly pid: number;
+  /** Index in the string table. */
+  readonly comm: number;
+}
+
+/** Functions whose result is the bounce address; all ones when there is none. */
+const mapFunctions = new Set(['swiotlb_tbl_map_single', 'swiotlb_map']);
 
 /**
  * function_graph: `[time |] CPU) [task |] [mark duration us |] body`. Events stand inside as comments.
@@ -20,6 +30,10 @@ export class FunctionGraph {
   private readonly nameStrings: number[] = [];
   /** Open functions per CPU, as string-table indices (0: unknown). */
   private readonly open = new Map<number, number[]>();
+  /** The task a CPU switched to, for lines without a task column. */
+  private readonly tasks = new Map<number, Task>();
+  /** Return values are printed. */
+  private hasResults = false;
   lines = 0;
 
   constructor(context: ReaderContext, events: EventText) {
@@ -28,6 +42,12 @@ export class FunctionGraph {
   }
 
   parse(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    const verdict = this.parseLine(buffer, start, end);
+    this.context.header.comm = 0;
+    return verdict;
+  }
+
+  private parseLine(buffer: Uint8Array, start: number, end: number): VerdictCode {
     const { context } = this;
     let position = skipBlanks(buffer, start, end);
     if (startsWithAt(buffer, position, end, dashes) && this.lines > 0) {
@@ -56,6 +76,11 @@ export class FunctionGraph {
     }
     header.cpu = Number(decodeUtf8(buffer, position, digits));
     position = digits + 1;
+    const task = this.tasks.get(header.cpu);
+    if (task !== undefined) {
+      header.pid = task.pid;
+      header.comm = task.comm;
+    }
 
     // Columns up to the last bar before the body; the body begins with two blanks at depth 0.
     let durationNs = Number.NaN;
@@ -87,7 +112,14 @@ export class FunctionGraph {
   private taskSwitch(buffer: Uint8Array, position: number, end: number): VerdictCode {
     for (let i = position; i + 1 < end; i++) {
       if (buffer[i] === Byte.equals && buffer[i + 1] === Byte.greater) {
-        this.open.delete(this.context.header.cpu);
+        const { cpu } = this.context.header;
+        this.open.delete(cpu);
+        const task = /^\s*(.*)-(\d{1,9})\s*$/.exec(decodeUtf8(buffer, i + 2, Math.min(end, i + 80)));
+        if (task === null) {
+          this.tasks.delete(cpu);
+        } else if (this.tasks.size < maxCpus) {
+          this.tasks.set(cpu, { pid: Number(task[2]), comm: this.context.strings.intern(task[1]) });
+        }
         this.lines++;
         return Verdict.understood;
       }
@@ -175,7 +207,7 @@ export class FunctionGraph {
         const name = this.name(buffer, comment + commentOpen.length, end);
         symbol = name === 0 ? symbol : name;
       }
-      return this.duration(buffer, symbol, durationNs);
+      return this.duration(buffer, symbol, durationNs, comment, end);
     }
     let position = start;
     while (position < end && (isWord(buffer[position]) || buffer[position] === Byte.dot)) {
@@ -199,18 +231,29 @@ export class FunctionGraph {
       context.name('function_graph').understood++;
       return Verdict.understood;
     }
-    return this.duration(buffer, symbol, durationNs);
+    return this.duration(buffer, symbol, durationNs, position, end);
   }
 
   /** Only durations of the allocator's own functions are facts; the others are read and counted as lines. */
-  private duration(buffer: Uint8Array, symbol: number, durationNs: number): VerdictCode {
+  private duration(buffer: Uint8Array, symbol: number, durationNs: number, position: number, end: number): VerdictCode {
     const { context } = this;
+    const result = returnValue(buffer, position, end);
+    this.hasResults ||= result !== '';
+    if (!context.terminated && this.hasResults && !startsWithAt(buffer, end - 2, end, commentClose)) {
+      // The result is missing or lacks digits.
+      return Verdict.bad;
+    }
     context.name('function_graph').understood++;
     const name = context.strings.get(symbol);
     if (!Number.isNaN(durationNs) && name.includes('swiotlb')) {
       const event = context.beginEvent(EventKind.functionDuration, buffer);
       event.symbol = symbol;
       event.durationNs = durationNs;
+      event.failed = isFailure(result);
+      if (mapFunctions.has(name) && !event.failed && result.startsWith('0x')) {
+        const address = Number(result);
+        event.dma = address <= 2 ** 53 ? address : Number.NaN;
+      }
       context.emit(event);
     }
     return Verdict.understood;
@@ -249,12 +292,32 @@ export class FunctionGraph {
     let stack = this.open.get(cpu);
     if (stack === undefined) {
       stack = [];
-      if (this.open.size < 8192) {
+      if (this.open.size < maxCpus) {
         this.open.set(cpu, stack);
       }
     }
     return stack;
   }
+}
+
+/** Option funcgraph-retval: `/* = 0x12b *\/`, `/* name = -12 *\/`, later `ret=`; '' when there is none. */
+function returnValue(buffer: Uint8Array, position: number, end: number): string {
+  for (let i = end - 1; i > position; i--) {
+    if (buffer[i] === Byte.equals) {
+      let stop = skipBlanks(buffer, i + 1, end);
+      const start = stop;
+      while (stop < end && (isWord(buffer[stop]) || buffer[stop] === Byte.dash)) {
+        stop++;
+      }
+      return decodeUtf8(buffer, start, stop);
+    }
+  }
+  return '';
+}
+
+/** A negative number, which the kernel prints in decimal, or all ones. */
+function isFailure(result: string): boolean {
+  return /^(?:-\d+|0xf{8}|0xf{16})$/.test(result);
 }
 
 /** The next bar within the columns; event text may hold bars too, so only so far. */

@@ -568,6 +568,30 @@ describe('traces of real kernels', () => {
     });
   });
 
+  it('reads results of function_graph and the tasks its CPUs switched to', () => {
+    const { events } = collect(
+      [
+        '# tracer: function_graph',
+        ' 2)   nc-177       =>   kworker-9   ',
+        ' 2)               |  swiotlb_map() {',
+        ' 2)               |  /* swiotlb_bounced: dev_name: 0000:00:07.0 dma_mask=ffffffffffffffff dev_addr=101cec286 size=54 FORCE */',
+        ' 2)               |    swiotlb_tbl_map_single() {',
+        ' 2)   3.115 us    |      swiotlb_search_pool_area(); /* = -1 */',
+        ' 2) ! 236.604 us  |    } /* swiotlb_tbl_map_single = 0x7db2a000 */',
+        ' 2) # 5734.963 us |  } /* swiotlb_map ret=0xffffffffffffffff */',
+        ' 3)   1.912 us    |  __swiotlb_tbl_unmap_single();',
+        '',
+      ].join('\n'),
+    );
+    expect(events.map(({ kind, pid, comm, symbol, dma, failed }) => [kind, pid, comm, symbol, dma, failed])).toEqual([
+      ['bounced', 9, 'kworker', undefined, undefined, undefined],
+      ['functionDuration', 9, 'kworker', 'swiotlb_search_pool_area', undefined, true],
+      ['functionDuration', 9, 'kworker', 'swiotlb_tbl_map_single', 0x7db2a000, undefined],
+      ['functionDuration', 9, 'kworker', 'swiotlb_map', undefined, true],
+      ['functionDuration', undefined, undefined, '__swiotlb_tbl_unmap_single', undefined, undefined],
+    ]);
+  });
+
   it('reads durations of function_graph with their function', () => {
     const { events } = collect(readFixture('trace/function-graph-default.txt'));
     const first = events.filter(({ kind }) => kind === 'functionDuration').slice(0, 3);
