@@ -160,8 +160,8 @@ echo "GUEST whole exit $?"
 left_over whole
 echo "GUEST mounts $(grep -c -e tracefs -e debugfs /proc/mounts)"
 # Ctrl-C, while the recording runs.
-( recording; sleep 3; kill -INT $(pgrep -o -f swiotlb-capture.sh) ) &
-sh /swiotlb-capture.sh --seconds 100
+( recording; sleep 3; kill -INT $(cat /tmp/pid) ) &
+sh -c 'echo $$ > /tmp/pid; exec sh /swiotlb-capture.sh --seconds 100'
 echo "GUEST stopped exit $?"
 left_over stopped
 sh /swiotlb-capture.sh --seconds 100 & victim=$!
@@ -248,19 +248,19 @@ function judgeBundle(cli, bundle) {
       console.log(`  ${name}:\n${fs.readFileSync(file, 'utf8').replace(/^/gm, '    ').trimEnd()}`);
   }
   const json = (...args) => JSON.parse(run(process.execPath, [cli, ...args, '--json']));
-  const info = json('info', capture);
+  const info = json('info', bundle);
   const { ledger, geometry } = info;
   console.log(`  requests ${info.requests}, bounced ${info.bounced}, lines ${info.lines}`);
   console.log(
     `  ledger ${JSON.stringify({ understood: ledger.understood, notUnderstood: ledger.notUnderstood, exact: ledger.exact, assumed: ledger.assumed, lost: ledger.lost })}`,
   );
   console.log(`  kernel ${geometry.kernel}, pools ${JSON.stringify(geometry.pools)}, cpus ${geometry.cpus}`);
-  const verify = json('verify', capture);
+  const verify = json('verify', bundle);
   const { requests, checked, exact, learned, undecided, mismatched } = verify;
   console.log(
     `  verify ${JSON.stringify({ requests, checked, exact, learned, undecided, mismatched: mismatched.length })}`,
   );
-  const diagnosis = json('diagnose', capture);
+  const diagnosis = json('diagnose', bundle);
   console.log(`  failures ${diagnosis.failures.length}`);
   check(info.requests > 100, 'hardly a request was recorded');
   check(ledger.notUnderstood === 0, `${ledger.notUnderstood} lines are not understood`);

@@ -341,13 +341,14 @@ describe('a bundle', () => {
     expect(sources[1]).toMatchObject({ clock: 'mono' });
     expect(sources[1]!.offsetErrorNs).toBeLessThan(1e7);
 
-    const info = cli.json(['info', folder]) as unknown as InfoShape;
+    const bundle = path.join(mock.output, readdirSync(mock.output)[0]!);
+    const info = cli.json(['info', bundle]) as unknown as InfoShape;
     expect(info.requests).toBeGreaterThan(30);
     expect(info.ledger.notUnderstood).toBe(0);
     expect(info.geometry.kernel).toBe(generation);
     expect(info.geometry.pools[0]).toMatchObject({ start: poolStart, slots: 512, areas: 2 });
     expect(info.geometry.evidence['pools[0].start']!.file).toMatch(/dmesg\.txt$/);
-    const diagnosis = cli.json(['diagnose', folder]) as unknown as { failures: { line: number; totalSlots: number }[] };
+    const diagnosis = cli.json(['diagnose', bundle]) as unknown as { failures: { line: number; totalSlots: number }[] };
     // Trace, console event and log line of one failure are one failure.
     expect(diagnosis.failures.length).toBe(failures);
     expect(diagnosis.failures.every((failure) => failure.totalSlots === 512)).toBe(true);
