@@ -133,6 +133,7 @@ async function interrupted(
   const child = spawn(shell, [file, '--seconds', '100000'], {
     env: { ...mock.env, MOCK_SLEEP: '0.05' },
     stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
   });
   let said = '';
   let sent = false;
@@ -142,7 +143,8 @@ async function interrupted(
       sent = true;
       setTimeout(() => {
         for (const signal of signals) {
-          child.kill(signal);
+          // Like a terminal: to everything the script has started, too.
+          process.kill(-child.pid!, signal);
         }
       }, 300);
     }
