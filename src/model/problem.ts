@@ -29,6 +29,7 @@ export const problemCatalogue = {
   'clock-backwards': { severity: 'info', help: 'Time stamps go back by more than CPU skew explains.' },
   'clock-order-only': { severity: 'info', help: 'This clock gives the order of events, not their time.' },
   'decompress-failed': { severity: 'error', help: 'The compressed data is damaged; what came before was analysed.' },
+  'instance-left-out': { severity: 'info', help: 'A trace instance repeats events, or has another clock.' },
   'truncated-list': { severity: 'dataLoss', help: 'The kernel cut a scatterlist event at 128 entries.' },
   'unpaired-unmap': { severity: 'info', help: 'An unmap whose map is not in the trace.' },
   'csv-bad-row': { severity: 'dataLoss', help: 'A row of the samples could not be understood.' },

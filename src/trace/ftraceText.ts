@@ -211,6 +211,10 @@ function skipPastedPrefix(buffer: Uint8Array, start: number, end: number): numbe
   let cursor = stripPrefix(text).cursor;
   while (text.length - cursor > maxCommBytes && text.includes(':', cursor)) {
     cursor = text.indexOf(':', cursor) + 1;
+    // trace-cmd report pads the name behind `INSTANCE:`.
+    while (text[cursor] === ' ') {
+      cursor++;
+    }
   }
   // Bytes and characters agree where the prefix is ASCII; otherwise the whole name stays.
   return text.length === end - start ? skipBlanks(buffer, start + cursor, end) : start;

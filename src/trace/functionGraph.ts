@@ -114,17 +114,22 @@ export class FunctionGraph {
       if (buffer[i] === Byte.equals && buffer[i + 1] === Byte.greater) {
         const { cpu } = this.context.header;
         this.open.delete(cpu);
-        const task = /^\s*(.*)-(\d{1,9})\s*$/.exec(decodeUtf8(buffer, i + 2, Math.min(end, i + 80)));
-        if (task === null) {
-          this.tasks.delete(cpu);
-        } else if (this.tasks.size < maxCpus) {
-          this.tasks.set(cpu, { pid: Number(task[2]), comm: this.context.strings.intern(task[1]) });
-        }
+        this.switchTo(buffer, skipBlanks(buffer, i + 2, end), Math.min(end, i + 80), cpu);
         this.lines++;
         return Verdict.understood;
       }
     }
     return Verdict.notMine;
+  }
+
+  private switchTo(buffer: Uint8Array, start: number, end: number, cpu: number): void {
+    const task = /^(.*)-(\d{1,9})\s*$/.exec(decodeUtf8(buffer, start, end));
+    if (task === null) {
+      this.tasks.delete(cpu);
+    } else if (this.tasks.size < maxCpus) {
+      const comm = this.context.internComm(buffer, start, start + task[1].length);
+      this.tasks.set(cpu, { pid: Number(task[2]), comm });
+    }
   }
 
   private time(buffer: Uint8Array, position: number, end: number): number {

@@ -7,7 +7,7 @@ import { BundleFiles } from './bundleFiles';
 import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, isWord, startsWithAt } from './bytes';
 import { ReaderContext, Verdict, type VerdictCode } from './context';
 import { openTraceDat, traceDatMagic } from './dat/container';
-import { textLines } from './dat/textLines';
+import { shareOut, textLines } from './dat/textLines';
 import { DebugfsCsv } from './debugfsCsv';
 import { DebugfsText } from './debugfsText';
 import { EventText } from './eventText';
@@ -211,10 +211,11 @@ class TextReader implements TraceReader {
     const onDamage = (text: string) => context.problem('decompress-failed', text, 0);
     dat.damage.forEach(onDamage);
     context.release = /^\S+ \S+ (\S+)/.exec(dat.uname)?.[1] ?? '';
-    context.clock = dat.clock;
+    const plan = shareOut(dat, (text) => context.problem('instance-left-out', text, 0));
+    context.clock = plan.clock;
     this.ftrace.layout = 'trace-dat';
     this.lineOffsets.length = 1;
-    for (const text of textLines(dat, onDamage)) {
+    for (const text of textLines(dat, plan, onDamage)) {
       const bytes = encodeLatin1(text);
       this.line(bytes, 0, bytes.length, context.line, true, 0);
     }

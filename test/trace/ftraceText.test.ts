@@ -568,6 +568,21 @@ describe('traces of real kernels', () => {
     });
   });
 
+  it('takes the name of a trace instance before a task of trace-cmd report for no part of the name', () => {
+    const event = 'dma_unmap_page:       0000:00:07.0 dir=TO_DEVICE dma_addr=7cb8e000 size=54 attrs=';
+    const { events } = collect(
+      [
+        'cpus=4',
+        ...['', 'inst:'].map((name) => `${name.padEnd(11)}kworker/3:1-43    [003]     5.763091: ${event}`),
+        '',
+      ].join('\n'),
+    );
+    expect(events.map(({ comm, pid, cpu }) => [comm, pid, cpu])).toEqual([
+      ['kworker/3:1', 43, 3],
+      ['kworker/3:1', 43, 3],
+    ]);
+  });
+
   it('reads results of function_graph and the tasks its CPUs switched to', () => {
     const { events } = collect(
       [

@@ -63,6 +63,24 @@ describe('trace.dat', () => {
     }
   });
 
+  it('reads a trace instance where the top buffer is empty, and nothing twice where it is not', () => {
+    const instance = withInstance(readFixture('trace/trace-v7none.dat'), true);
+    const only = collect(instance, { path: 'trace.dat' });
+    expect(only.events.map(shared)).toEqual(expected.events.map(shared));
+    expect(only.summary.clock).toBe('local');
+    const both = collect(withInstance(readFixture('trace/trace-v7none.dat'), false), { path: 'trace.dat' });
+    expect(both.events.map(shared)).toEqual(expected.events.map(shared));
+    expect(both.summary.problems.map(({ code }) => code)).toEqual(['instance-left-out']);
+    const otherClock = withInstance(readFixture('trace/trace-v7none.dat'), false, 'monot');
+    expect(collect(otherClock).summary.problems[0]?.message).toMatch(/its clock is monot, not local/);
+  });
+
+  it('reads a trace instance of version 6', () => {
+    const { events, summary } = collect(readFixture('trace/trace-v6-instance.dat'), { path: 'trace.dat' });
+    expect(events.map(shared)).toEqual(expected.events.map(shared));
+    expect(summary.problems.map(({ code }) => code)).toEqual(['instance-left-out']);
+  });
+
   it('cut off anywhere gives events from the start or a sentence, never an exception', () => {
     for (const variant of variants) {
       const bytes = readFixture(`trace/trace-${variant}.dat`);
@@ -116,3 +134,49 @@ describe('inflate', () => {
     expect(inflateZlib(new Uint8Array(20), 1000)).toBeNull();
   });
 });
+
+/**
+ * A trace.dat of version 7 with one more section of options, which names the data of the top buffer a second time, as
+ * that of an instance. `emptyTop` removes it from the top buffer.
+ */
+function withInstance(file: Uint8Array, emptyTop: boolean, clock = 'local'): Uint8Array {
+  const bytes = new Uint8Array(file.length + 1024);
+  bytes.set(file);
+  const view = new DataView(bytes.buffer);
+  // Magic, version, order, word size, page size, compression and its version, each text with its NUL.
+  let position = 10;
+  const skipText = () => {
+    position = bytes.indexOf(0, position) + 1;
+  };
+  skipText();
+  position += 6;
+  skipText();
+  skipText();
+  const section = Number(view.getBigUint64(position, true));
+  let option = section + 16;
+  let buffer = new Uint8Array();
+  while (view.getUint16(option, true) !== 0) {
+    const size = view.getUint32(option + 2, true);
+    if (view.getUint16(option, true) === 3) {
+      buffer = bytes.slice(option + 6, option + 6 + size);
+      // Offset, name, clock, page size, number of CPUs.
+      const cpus = bytes.indexOf(0, bytes.indexOf(0, option + 14) + 1) + 5;
+      if (emptyTop) {
+        view.setUint32(cpus, 0, true);
+      }
+    }
+    option += 6 + size;
+  }
+  view.setBigUint64(option + 6, BigInt(file.length), true);
+  const name = new TextEncoder().encode(`inst\0${clock}\0`);
+  const rest = buffer.subarray(buffer.indexOf(0, 9) + 1);
+  const size = 8 + name.length + rest.length;
+  view.setBigUint64(file.length + 8, BigInt(6 + size + 14), true);
+  view.setUint16(file.length + 16, 3, true);
+  view.setUint32(file.length + 18, size, true);
+  bytes.set(buffer.subarray(0, 8), file.length + 22);
+  bytes.set(name, file.length + 30);
+  bytes.set(rest, file.length + 30 + name.length);
+  view.setUint32(file.length + 22 + size + 2, 8, true);
+  return bytes.subarray(0, file.length + 22 + size + 14);
+}

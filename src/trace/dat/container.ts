@@ -12,6 +12,15 @@ export interface CpuData {
   piece(index: number): Uint8Array | null;
 }
 
+/** The ring buffer of the top folder or of a trace instance. */
+export interface TraceBuffer {
+  /** '' for the top one. */
+  readonly name: string;
+  readonly clock: string;
+  /** CPUs with data. */
+  readonly cpus: readonly CpuData[];
+}
+
 export interface TraceDat {
   readonly version: number;
   readonly littleEndian: boolean;
@@ -28,8 +37,8 @@ export interface TraceDat {
   readonly symbolNames: readonly string[];
   readonly clock: string;
   readonly uname: string;
-  /** CPUs with data. */
-  readonly cpus: readonly CpuData[];
+  /** The top buffer first, then the trace instances. */
+  readonly buffers: readonly TraceBuffer[];
   /** CPUs of the machine; 0 unknown. */
   readonly cpuCount: number;
   /** Sentences about parts that could not be read. */
@@ -121,7 +130,7 @@ interface Draft {
   readonly comms: Map<number, string>;
   symbolAddresses: bigint[];
   symbolNames: string[];
-  readonly cpus: CpuData[];
+  readonly buffers: TraceBuffer[];
   cpuCount: number;
   readonly damage: string[];
 }
@@ -140,7 +149,7 @@ export function openTraceDat(bytes: Uint8Array): TraceDat | null {
     comms: new Map(),
     symbolAddresses: [],
     symbolNames: [],
-    cpus: [],
+    buffers: [],
     cpuCount: 0,
     damage: [],
   };
@@ -250,16 +259,17 @@ function unpackBlock(compression: string, packed: Uint8Array, plainBytes: number
 function readBufferOption(draft: Draft, data: Cursor, file: Cursor, compression: string, pageBytes: number): void {
   const offset = data.u64();
   const name = data.text();
-  draft.clock = data.text() || draft.clock;
+  const clock = data.text() || draft.clock;
+  if (name === '') {
+    draft.clock = clock;
+  }
   data.u32();
   const count = data.u32();
   file.position = offset;
   file.u16();
   const isPacked = (file.u16() & 1) !== 0;
-  if (name !== '') {
-    draft.damage.push(`The events of the trace instance '${name}' were left out; only the top buffer is read.`);
-    return;
-  }
+  const cpus: CpuData[] = [];
+  draft.buffers.push({ name, clock, cpus });
   for (let i = 0; i < count; i++) {
     const cpu = data.u32();
     const start = data.u64();
@@ -270,7 +280,7 @@ function readBufferOption(draft: Draft, data: Cursor, file: Cursor, compression:
     if (start + size > file.bytes.length) {
       draft.damage.push(`The file ends within the data of CPU ${cpu}.`);
     }
-    draft.cpus.push(
+    cpus.push(
       isPacked
         ? packedCpu(cpu, file, start, compression)
         : plainCpu(cpu, file.bytes.subarray(start, start + size), pageBytes),
@@ -394,14 +404,19 @@ function readVersion6(draft: Draft, cursor: Cursor, longBytes: number, pageBytes
   readKallsyms(draft, cursor.take(cursor.u32()));
   cursor.take(cursor.u32());
   readCommandLines(draft, cursor.take(cursor.u64()));
-  const cpus = cursor.u32();
-  draft.cpuCount = cpus;
+  draft.cpuCount = cursor.u32();
+  const instances: Instance[] = [];
   for (;;) {
     const word = cursor.take(10);
     const mark = decodeUtf8(word, 0, 10).replace(/\0.*$/s, '').trim();
     if (mark === 'options') {
       for (let id = cursor.u16(); id !== 0; id = cursor.u16()) {
-        readCommonOption(draft, id, new Cursor(cursor.take(cursor.u32()), cursor.littleEndian));
+        const data = new Cursor(cursor.take(cursor.u32()), cursor.littleEndian);
+        if (id === Option.buffer) {
+          instances.push(readInstance(data, draft.cpuCount));
+        } else {
+          readCommonOption(draft, id, data);
+        }
       }
     } else if (mark === 'flyrecord') {
       break;
@@ -410,14 +425,42 @@ function readVersion6(draft: Draft, cursor: Cursor, longBytes: number, pageBytes
       return;
     }
   }
-  for (let cpu = 0; cpu < cpus; cpu++) {
+  draft.buffers.push({ name: '', clock: draft.clock, cpus: readCpuTable(draft, cursor, draft.cpuCount, pageBytes) });
+  for (const { name, offset, cpuCount } of instances) {
+    cursor.position = offset;
+    cursor.take(10);
+    const cpus = readCpuTable(draft, cursor, cpuCount, pageBytes);
+    const clockText = cursor.take(cursor.u64());
+    const clock = /\[([\w-]+)\]/.exec(decodeUtf8(clockText, 0, clockText.length))?.[1] ?? draft.clock;
+    draft.buffers.push({ name, clock, cpus });
+  }
+}
+
+/** A trace instance of version 6: where its part begins, and its CPUs where they differ from the machine's. */
+interface Instance {
+  readonly name: string;
+  readonly offset: number;
+  readonly cpuCount: number;
+}
+
+function readInstance(data: Cursor, cpuCount: number): Instance {
+  const offset = data.u64();
+  const name = data.text();
+  return { name, offset, cpuCount: data.position + 4 <= data.bytes.length ? data.u32() : cpuCount };
+}
+
+/** Version 6: offset and size for each CPU. */
+function readCpuTable(draft: Draft, cursor: Cursor, count: number, pageBytes: number): CpuData[] {
+  const cpus: CpuData[] = [];
+  for (let cpu = 0; cpu < count; cpu++) {
     const start = cursor.u64();
     const size = cursor.u64();
     if (start + size > cursor.bytes.length) {
       draft.damage.push(`The file ends within the data of CPU ${cpu}.`);
     }
     if (size > 0) {
-      draft.cpus.push(plainCpu(cpu, cursor.bytes.subarray(start, start + size), pageBytes));
+      cpus.push(plainCpu(cpu, cursor.bytes.subarray(start, start + size), pageBytes));
     }
   }
+  return cpus;
 }

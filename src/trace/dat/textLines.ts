@@ -1,4 +1,4 @@
-import type { CpuData, TraceDat } from './container';
+import type { CpuData, TraceBuffer, TraceDat } from './container';
 import type { EventFormat } from './eventFormat';
 import { renderRecord } from './render';
 import { type RawEvent, type RingItem, readCpu } from './ringBuffer';
@@ -9,6 +9,8 @@ const orderClocks = new Set(['counter', 'uptime', 'x86-tsc', 'ppc-tb']);
 interface Lane {
   readonly cpu: CpuData;
   readonly items: Generator<RingItem, void>;
+  /** Types of events to take; null for all. */
+  readonly takes: ReadonlySet<number> | null;
   next: RawEvent | null;
 }
 
@@ -16,13 +18,19 @@ interface Lane {
  * The records of a trace.dat as the lines `trace` would have printed, nanoseconds instead of microseconds, all CPUs
  * merged by time. Binary traces are read through their text, so that both give the same analysis line by line.
  */
-export function* textLines(dat: TraceDat, onDamage: (text: string) => void): Generator<string, void> {
+export function* textLines(
+  dat: TraceDat,
+  { shares, clock }: Plan,
+  onDamage: (text: string) => void,
+): Generator<string, void> {
   yield '# tracer: nop';
-  const lanes: Lane[] = dat.cpus.map((cpu) => ({ cpu, items: readCpu(dat, cpu, onDamage), next: null }));
-  for (const lane of lanes) {
-    yield* advance(lane);
-  }
   const common = new CommonFields(dat);
+  const lanes: Lane[] = shares.flatMap(({ buffer, takes }) =>
+    buffer.cpus.map((cpu) => ({ cpu, items: readCpu(dat, cpu, onDamage), takes, next: null })),
+  );
+  for (const lane of lanes) {
+    yield* advance(lane, common);
+  }
   for (;;) {
     let first: Lane | null = null;
     for (const lane of lanes) {
@@ -33,13 +41,89 @@ export function* textLines(dat: TraceDat, onDamage: (text: string) => void): Gen
     if (first === null || first.next === null) {
       return;
     }
-    yield line(dat, common, first.cpu.cpu, first.next);
-    yield* advance(first);
+    yield line(dat, clock, common, first.cpu.cpu, first.next);
+    yield* advance(first, common);
   }
 }
 
+/** Which buffer gives which events. */
+interface Plan {
+  readonly shares: readonly Share[];
+  /** Of all events. */
+  readonly clock: string;
+}
+
+interface Share {
+  readonly buffer: TraceBuffer;
+  readonly takes: ReadonlySet<number> | null;
+}
+
+/**
+ * Trace instances record for themselves: one event may be in several buffers, at slightly different times.
+ * Each type of event is taken from the first buffer that has it, so that nothing happens twice.
+ */
+export function shareOut(dat: TraceDat, onLeftOut: (text: string) => void): Plan {
+  if (dat.buffers.length < 2) {
+    return {
+      shares: dat.buffers.map((buffer) => ({ buffer, takes: null })),
+      clock: dat.buffers[0]?.clock ?? dat.clock,
+    };
+  }
+  const common = new CommonFields(dat);
+  const taken = new Set<number>();
+  let clock = '';
+  const shares: Share[] = [];
+  for (const buffer of dat.buffers) {
+    const { types, events } = typesOf(dat, buffer, common);
+    if (types.size === 0) {
+      continue;
+    }
+    const takes = new Set([...types].filter((type) => !taken.has(type)));
+    if (clock !== '' && buffer.clock !== clock) {
+      onLeftOut(
+        `The ${events} events of the trace instance '${buffer.name}' were left out: its clock is ${buffer.clock}, not ${clock}.`,
+      );
+      continue;
+    }
+    clock = buffer.clock;
+    if (takes.size < types.size) {
+      const names = [...types].filter((type) => taken.has(type)).map((type) => dat.formats.get(type)?.name ?? type);
+      onLeftOut(
+        `Of the trace instance '${buffer.name}' these were left out, an earlier buffer has them: ${names.join(', ')}.`,
+      );
+    }
+    for (const type of takes) {
+      taken.add(type);
+    }
+    if (takes.size > 0) {
+      shares.push({ buffer, takes });
+    }
+  }
+  return { shares, clock: clock === '' ? dat.clock : clock };
+}
+
+function typesOf(
+  dat: TraceDat,
+  buffer: TraceBuffer,
+  common: CommonFields,
+): { readonly types: ReadonlySet<number>; readonly events: number } {
+  const types = new Set<number>();
+  let events = 0;
+  for (const cpu of buffer.cpus) {
+    for (const item of readCpu(dat, cpu, ignore)) {
+      if (item.kind === 'event') {
+        types.add(common.type(item.event.data));
+        events++;
+      }
+    }
+  }
+  return { types, events };
+}
+
+function ignore(): void {}
+
 /** Moves a lane to its next event; losses on the way are lines of their own. */
-function* advance(lane: Lane): Generator<string, void> {
+function* advance(lane: Lane, common: CommonFields): Generator<string, void> {
   for (;;) {
     const item = lane.items.next();
     if (item.done === true) {
@@ -47,6 +131,9 @@ function* advance(lane: Lane): Generator<string, void> {
       return;
     }
     if (item.value.kind === 'event') {
+      if (lane.takes !== null && !lane.takes.has(common.type(item.value.event.data))) {
+        continue;
+      }
       lane.next = item.value.event;
       return;
     }
@@ -55,12 +142,12 @@ function* advance(lane: Lane): Generator<string, void> {
   }
 }
 
-function line(dat: TraceDat, common: CommonFields, cpu: number, event: RawEvent): string {
+function line(dat: TraceDat, clock: string, common: CommonFields, cpu: number, event: RawEvent): string {
   const { data } = event;
   const format = dat.formats.get(common.type(data));
   const pid = common.pid(data);
   const comm = pid === 0 ? '<idle>' : (dat.comms.get(pid) ?? '<...>');
-  const time = orderClocks.has(dat.clock)
+  const time = orderClocks.has(clock)
     ? event.stamp.toString().padStart(12)
     : `${event.stamp / 1000000000n}.${(event.stamp % 1000000000n).toString().padStart(9, '0')}`.padStart(16);
   const head = `${comm.padStart(16)}-${String(pid).padEnd(7)} [${String(cpu).padStart(3, '0')}] ${common.flags(data)} ${time}: `;
