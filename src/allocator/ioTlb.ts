@@ -328,6 +328,37 @@ export class IoTlb {
     };
   }
 
+  /** Parts of `lastPlacement` without an object. */
+  get lastPoolId(): number {
+    return (this.foundPool as Pool).id;
+  }
+  get lastFirstSlot(): number {
+    return this.foundSlot;
+  }
+  get lastPad(): Slots {
+    return this.foundPad;
+  }
+  get lastSlots(): Slots {
+    return this.request.slots;
+  }
+  get lastIsTransient(): boolean {
+    return (this.foundPool as Pool).kind === 'transient';
+  }
+
+  /** As the cause of `lastFailure`, without looking for holes: `fragmented` stands for `alignment`, too. */
+  lastCause(): Cause {
+    if (this.failedWith !== null) {
+      return this.failedWith;
+    }
+    if (this.request.slots > SEGMENT_SLOTS) {
+      return 'over-size';
+    }
+    if (this.transientCause !== null) {
+      return this.transientCause;
+    }
+    return this.totalSlots - this.listedUsed() < this.request.slots ? 'pool-full' : 'fragmented';
+  }
+
   /** Why the last operation failed. Looks for the largest hole, which costs more than the failure itself. */
   lastFailure(): MapFailure {
     const freeSlots = this.totalSlots - this.listedUsed();
@@ -356,6 +387,13 @@ export class IoTlb {
     const pool = this.byId[placement.pool - this.firstPoolId];
     assert(pool !== undefined, 'the mapping belongs to a pool of this allocator');
     this.endMapping(device, pool, placement.firstSlot, placement.slots, placement.pad);
+  }
+
+  /** As `unmap`, from the parts of the placement. */
+  unmapSlots(device: TlbDevice, poolId: number, firstSlot: number, slots: Slots, pad: Slots): void {
+    const pool = this.byId[poolId - this.firstPoolId];
+    assert(pool !== undefined, 'the mapping belongs to a pool of this allocator');
+    this.endMapping(device, pool, firstSlot, slots, pad);
   }
 
   /**

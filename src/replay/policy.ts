@@ -1,4 +1,5 @@
 import type { AllocatorCost, MapFailure, Placement } from '../allocator/types';
+import type { Cause } from '../model/cause';
 import type { Geometry } from '../model/geometry';
 import type { ReplayParam, ReplayPool } from '../model/replayResult';
 import type { Address, Bytes, Nanoseconds, Slots } from '../model/units';
@@ -52,7 +53,28 @@ export interface PolicyState {
   readonly cost: Readonly<AllocatorCost>;
 }
 
+/**
+ * The same work for replays that want totals only: no object per mapping, no record per transient pool.
+ * Placement, lock and cost are those of `map` and `unmap`; nothing stalls and nothing blocks.
+ */
+export interface SummaryInstance {
+  /** True: served, `found` tells where until the next call. */
+  mapSummary(request: MapRequest): boolean;
+  readonly found: {
+    readonly pool: number;
+    readonly firstSlot: number;
+    readonly slots: Slots;
+    readonly pad: Slots;
+    readonly transient: boolean;
+  };
+  /** Why the last request failed; `fragmented` stands for `alignment`, too. */
+  failureCause(): Cause;
+  unmapSummary(pool: number, firstSlot: number, slots: Slots, pad: Slots, device: number, nowNs: Nanoseconds): void;
+}
+
 export interface PolicyInstance {
+  /** Absent or null: only whole replays are possible. Once asked for, only its methods map and unmap. */
+  summary?(): SummaryInstance | null;
   map(request: MapRequest): MapResult;
   /**
    * Puts a mapping that existed before the trace where it was recorded.

@@ -16,7 +16,7 @@ import type { Environment } from './environment';
 import { EventHeap } from './eventHeap';
 import { createLifetimes, type Lifetimes } from './lifetimes';
 import { createReplayPlan, type ReplayPlan, StepKind } from './plan';
-import type { MapRequest, MapResult, Policy, PolicyInstance } from './policy';
+import type { MapRequest, MapResult, Policy, PolicyInstance, SummaryInstance } from './policy';
 import { SeriesRecorder } from './series';
 import type { ParamSettings } from './settings';
 
@@ -38,6 +38,8 @@ export interface ReplayOptions {
   readonly context: 'fromFlags' | 'alwaysAtomic';
   /** Keep the series and the list of failures; sizing runs do without both. */
   readonly keepSeries: boolean;
+  /** Totals only, at less cost: the columns of requests stay empty where the policy has a short way. */
+  readonly summaryOnly?: boolean;
 }
 
 export const defaultReplayOptions: ReplayOptions = {
@@ -121,6 +123,13 @@ class Replayer {
   private readonly series: SeriesRecorder;
   private readonly requests: ReplayRequests;
   private readonly placements: (Placement | undefined)[];
+  /** The short way, where it is possible: mappings are then kept in `summaryPool` and so on. */
+  private readonly summary: SummaryInstance | null;
+  /** Per row: pool of the live mapping, -1 none. */
+  private readonly summaryPool: Int32Array;
+  private readonly summarySlot: Int32Array;
+  /** Slots and padding (slots · 65536 + pad). */
+  private readonly summaryShape: Int32Array;
   /** Further placements of a request that was split. */
   private readonly parts = new Map<number, Placement[]>();
   /** Ends that the trace does not say. */
@@ -174,19 +183,27 @@ class Replayer {
       scale: options.lifetimeScale,
     });
     this.series = new SeriesRecorder(plan.startNs, plan.endNs, options.keepSeries);
-    this.placements = new Array(rows);
+    this.blockMaxBytes = blockMaxBytesByDevice(tables, geometry);
+    const mayTakeShortWay =
+      options.summaryOnly === true && !(options.bounceAll && this.blockMaxBytes.some((b) => b > 0));
+    this.summary = mayTakeShortWay ? (instance.summary?.() ?? null) : null;
+    const kept = this.summary === null ? rows : 0;
+    const short = rows - kept;
+    this.placements = new Array(kept);
+    this.summaryPool = new Int32Array(short).fill(-1);
+    this.summarySlot = new Int32Array(short);
+    this.summaryShape = new Int32Array(short);
     this.groupFailed = new Uint8Array(rows);
     this.rescued = new Uint8Array(rows);
-    this.blockMaxBytes = blockMaxBytesByDevice(tables, geometry);
     this.requests = {
       outcome: new Uint8Array(rows).fill(ReplayOutcome.notReplayed),
-      cause: new Uint8Array(rows).fill(255),
-      pool: new Int32Array(rows).fill(-1),
-      slot: new Int32Array(rows).fill(-1),
-      bounceAddress: new Float64Array(rows).fill(Number.NaN),
-      slots: new Uint32Array(rows),
-      largestHole: new Int32Array(rows).fill(-1),
-      freeSlots: new Int32Array(rows).fill(-1),
+      cause: new Uint8Array(kept).fill(255),
+      pool: new Int32Array(kept).fill(-1),
+      slot: new Int32Array(kept).fill(-1),
+      bounceAddress: new Float64Array(kept).fill(Number.NaN),
+      slots: new Uint32Array(kept),
+      largestHole: new Int32Array(kept).fill(-1),
+      freeSlots: new Int32Array(kept).fill(-1),
     };
     this.request = {
       request: -1,
@@ -325,6 +342,10 @@ class Replayer {
       this.contextsAssumed++;
     }
     this.fillRequest(row);
+    if (this.summary !== null) {
+      this.birthInSummary(row, this.summary);
+      return;
+    }
     const maxBytes = this.options.bounceAll ? this.blockMaxBytes[this.request.device] : 0;
     let result: MapResult;
     if (maxBytes > 0 && this.request.sizeBytes > maxBytes) {
@@ -338,6 +359,29 @@ class Replayer {
     if (this.options.keepSeries || result.ok !== true || result.placement.transient || result.stallNs > 0) {
       this.record();
     }
+  }
+
+  private birthInSummary(row: number, summary: SummaryInstance): void {
+    if (summary.mapSummary(this.request)) {
+      this.keepSummary(row, summary);
+      this.countServed(row);
+      if (summary.found.transient) {
+        this.record();
+      }
+    } else {
+      this.countFailed(row, summary.failureCause());
+    }
+  }
+
+  private keepSummary(row: number, { found }: SummaryInstance): void {
+    this.summaryPool[row] = found.pool;
+    this.summarySlot[row] = found.firstSlot;
+    this.summaryShape[row] = found.slots * 65536 + found.pad;
+    this.requests.outcome[row] = ReplayOutcome.served;
+  }
+
+  private isHeld(row: number): boolean {
+    return this.summary === null ? this.placements[row] !== undefined : this.summaryPool[row] >= 0;
   }
 
   /** Keeps the answer to a request, now or when it comes after a block. */
@@ -355,9 +399,13 @@ class Replayer {
   }
 
   private serve(row: number, placement: Placement): void {
+    this.place(row, placement);
+    this.countServed(row);
+  }
+
+  private countServed(row: number): void {
     const { outcome, pairing, sizeBytes } = this.columns;
     this.served++;
-    this.place(row, placement);
     // swiotlb_tbl_map_single copies in every direction, so that partial device writes leave the rest intact.
     this.copiedBytes += sizeBytes[row];
     const recorded = outcome[row];
@@ -372,20 +420,24 @@ class Replayer {
   }
 
   private fail(row: number, failure: MapFailure): void {
-    const { outcome, source, mapLine, enterLine } = this.columns;
-    this.failed++;
-    this.requests.outcome[row] = ReplayOutcome.failed;
     this.requests.cause[row] = causeCode[failure.cause];
     this.requests.largestHole[row] = failure.largestHole;
     this.requests.freeSlots[row] = failure.freeSlots;
-    this.failuresByCause[failure.cause] = (this.failuresByCause[failure.cause] ?? 0) + 1;
+    this.countFailed(row, failure.cause);
+  }
+
+  private countFailed(row: number, cause: Cause): void {
+    const { outcome, source, mapLine, enterLine } = this.columns;
+    this.failed++;
+    this.requests.outcome[row] = ReplayOutcome.failed;
+    this.failuresByCause[cause] = (this.failuresByCause[cause] ?? 0) + 1;
     if (this.options.keepSeries) {
       this.failures.push({
         request: row,
         line: mapLine[row] || enterLine[row],
         source: source[row],
         timeNs: this.plan.hasTime ? this.nowNs : null,
-        cause: failure.cause,
+        cause,
       });
     }
     if (outcome[row] === Outcome.served || outcome[row] === Outcome.rolledBack) {
@@ -403,7 +455,7 @@ class Replayer {
     }
     this.groupFailed[group] = 1;
     for (let element = group; element < row; element++) {
-      if (sgGroup[element] === group && this.placements[element] !== undefined) {
+      if (sgGroup[element] === group && this.isHeld(element)) {
         this.release(element, false);
       }
     }
@@ -446,10 +498,7 @@ class Replayer {
   }
 
   private death(row: number): void {
-    if (this.placements[row] === undefined) {
-      return;
-    }
-    if (!this.hasRecordedEnd(row)) {
+    if (!this.isHeld(row) || !this.hasRecordedEnd(row)) {
       return;
     }
     const { outcome } = this.columns;
@@ -458,7 +507,8 @@ class Replayer {
       this.stalledEnds.push(this.nowNs + stallNs, row);
       return;
     }
-    const isTransient = this.placements[row]?.transient === true;
+    // On the short way memory changes at the end of the grace period only, which is an event of the policy.
+    const isTransient = this.summary === null && this.placements[row]?.transient === true;
     this.release(row, outcome[row] !== Outcome.rolledBack);
     if (this.options.keepSeries || isTransient) {
       this.record();
@@ -472,16 +522,23 @@ class Replayer {
   }
 
   private release(row: number, copiesBack: boolean): void {
-    const placement = this.placements[row];
-    if (placement === undefined) {
+    if (!this.isHeld(row)) {
       return;
     }
     const { device, direction, attributes, sizeBytes } = this.columns;
-    this.placements[row] = undefined;
     const isFromDevice = direction[row] === Direction.fromDevice || direction[row] === Direction.bidirectional;
     if (copiesBack && isFromDevice && (attributes[row] & DmaAttribute.skipCpuSync) === 0) {
       this.copiedBytes += sizeBytes[row];
     }
+    if (this.summary !== null) {
+      const shape = this.summaryShape[row];
+      const pool = this.summaryPool[row];
+      this.summaryPool[row] = -1;
+      this.summary.unmapSummary(pool, this.summarySlot[row], shape >>> 16, shape & 0xffff, device[row], this.nowNs);
+      return;
+    }
+    const placement = this.placements[row] as Placement;
+    this.placements[row] = undefined;
     this.instance.unmap(placement, device[row], this.nowNs);
     const parts = this.parts.size > 0 ? this.parts.get(row) : undefined;
     if (parts !== undefined) {
@@ -553,8 +610,14 @@ class Replayer {
   }
 
   private place(row: number, placement: Placement): void {
-    this.placements[row] = placement;
     this.requests.outcome[row] = ReplayOutcome.served;
+    if (this.summary !== null) {
+      this.summaryPool[row] = placement.pool;
+      this.summarySlot[row] = placement.firstSlot;
+      this.summaryShape[row] = placement.slots * 65536 + placement.pad;
+      return;
+    }
+    this.placements[row] = placement;
     this.requests.pool[row] = placement.pool;
     this.requests.slot[row] = placement.slot;
     this.requests.bounceAddress[row] = placement.address;
@@ -614,7 +677,7 @@ class Replayer {
     this.stallCount++;
     this.stallTotalNs += stallNs;
     this.stallMaxNs = Math.max(this.stallMaxNs, stallNs);
-    this.stallNs ??= new Float64Array(this.placements.length);
+    this.stallNs ??= new Float64Array(this.requests.outcome.length);
     this.stallNs[row] = stallNs;
   }
 

@@ -65,7 +65,7 @@ export function sizePoint(context: SizingContext, policy: Policy, slots: Slots, 
     policy,
     set,
     context.createEnvironment(),
-    { ...context.options, keepSeries: false },
+    { ...context.options, keepSeries: false, summaryOnly: true },
     context.plan,
   );
   return pointOf(policy.id, slots, hasAreas ? areasFor(slots, areas) : 1, result);

@@ -2,11 +2,12 @@ import { createIoTlb, type IoTlb, isFailure, type PreparedPool, TlbDevice } from
 import type { Pool } from '../../allocator/pool';
 import type { AllocatorPort, IoTlbSpec, MapFailure, Placement, PoolSpec } from '../../allocator/types';
 import { low32 } from '../../base/address';
+import type { Cause } from '../../model/cause';
 import type { Geometry } from '../../model/geometry';
 import type { ReplayPool } from '../../model/replayResult';
 import { type Address, type Bytes, bytesToSlots, type Nanoseconds, SLOT_BYTES, type Slots } from '../../model/units';
 import type { Environment } from '../environment';
-import type { MapRequest, MapResult, PolicyInstance, PolicyState } from '../policy';
+import type { MapRequest, MapResult, PolicyInstance, PolicyState, SummaryInstance } from '../policy';
 import { ioTlbSpec, masksByDevice, type ParamValues, unlimitedMasks } from './boot';
 
 export interface IoTlbInstanceOptions {
@@ -58,7 +59,7 @@ type MutablePool = { -readonly [K in keyof ReplayPool]: ReplayPool[K] };
  * The kernel's own allocator as a policy: fixed, with transient pools, with the growth worker.
  * Variants override single steps.
  */
-export class IoTlbInstance implements PolicyInstance {
+export class IoTlbInstance implements PolicyInstance, SummaryInstance {
   protected readonly tlb: IoTlb;
   protected readonly params: ParamValues;
   protected readonly environment: Environment;
@@ -85,9 +86,14 @@ export class IoTlbInstance implements PolicyInstance {
   private readonly rcuPool: number[] = [];
   private rcuHead = 0;
   private convertedPages = 0;
+  private readonly isPlain: boolean;
+  private keepsTransientPools = true;
+  readonly found = { pool: 0, firstSlot: 0, slots: 0, pad: 0, transient: false };
   private readonly current: MutableState;
 
   constructor(geometry: Geometry, params: ParamValues, environment: Environment, options: IoTlbInstanceOptions) {
+    // Variants override single steps, which the short way does not take.
+    this.isPlain = new.target === IoTlbInstance;
     this.params = params;
     this.environment = environment;
     this.encrypted = params.get('encrypted') === true;
@@ -125,6 +131,51 @@ export class IoTlbInstance implements PolicyInstance {
     }
   }
 
+  summary(): SummaryInstance | null {
+    if (!this.isPlain) {
+      return null;
+    }
+    this.keepsTransientPools = false;
+    return this;
+  }
+
+  mapSummary(request: MapRequest): boolean {
+    this.nowNs = request.nowNs;
+    if (this.scheduled.length > 0) {
+      this.addScheduled((pool) => pool.beforeAttempt <= this.attempts);
+    }
+    this.attempts++;
+    const { tlb, found } = this;
+    const { cpu, original, sizeBytes, allocAlignMask } = request;
+    const device = this.device(request.device);
+    const address = tlb.mapAddress(cpu, device, original, sizeBytes, allocAlignMask, allocAlignMask === 0);
+    this.queueWorker();
+    if (address < 0) {
+      return false;
+    }
+    found.pool = tlb.lastPoolId;
+    found.firstSlot = tlb.lastFirstSlot;
+    found.slots = tlb.lastSlots;
+    found.pad = tlb.lastPad;
+    found.transient = tlb.lastIsTransient;
+    return true;
+  }
+
+  failureCause(): Cause {
+    return this.tlb.lastCause();
+  }
+
+  unmapSummary(pool: number, firstSlot: number, slots: Slots, pad: Slots, device: number, nowNs: Nanoseconds): void {
+    this.nowNs = nowNs;
+    const pending = this.tlb.rcuPending;
+    this.tlb.unmapSlots(this.device(device), pool, firstSlot, slots, pad);
+    if (!this.tlb.spec.dynamic) {
+      this.tlb.cost.lookups++;
+    } else if (this.tlb.rcuPending > pending) {
+      this.waitForRcu(pool);
+    }
+  }
+
   map(request: MapRequest): MapResult {
     this.nowNs = request.nowNs;
     if (this.scheduled.length > 0) {
@@ -144,7 +195,7 @@ export class IoTlbInstance implements PolicyInstance {
     if (isFailure(result)) {
       return { ok: false, failure: this.explain(result), stallNs };
     }
-    if (result.transient) {
+    if (result.transient && this.keepsTransientPools) {
       this.noteTransient(result);
     }
     return { ok: true, placement: result, stallNs };
