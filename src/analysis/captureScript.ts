@@ -604,6 +604,8 @@ record() {
   done
   mark stop
   put "$I/tracing_on" 0
+  # What is logged from now on belongs to no recorded event.
+  dmesg > "$WORK/after-dmesg.txt" 2> /dev/null || :
   cat "$I/set_event" > "$WORK/enabled_events.txt"
   # At once: the kernel goes on counting the hits of a probe while nothing is recorded.
   for event in $DEFINED; do
@@ -708,8 +710,6 @@ save_before() {
 }
 
 save_trace() {
-  # What is logged from now on belongs to no recorded event.
-  dmesg > "$WORK/after-dmesg.txt" 2> /dev/null || :
   cat "$I/trace_clock" > "$WORK/trace_clock.txt"
   cat "$I/current_tracer" > "$WORK/tracer.txt"
   cat "$I/buffer_size_kb" > "$WORK/buffer_size_kb.txt"
@@ -748,6 +748,10 @@ save_log() {
 }
 
 pack() {
+  # Of what this kernel does not have.
+  for file in "$WORK"/*; do
+    [ -s "$file" ] || rm "$file"
+  done
   bundle=$OUTPUT/$NAME.tar.gz
   if tar -C "$OUTPUT" -czf "$bundle" "$NAME"; then
     rm -rf "$WORK"

@@ -192,7 +192,15 @@ export class MockTracefs {
       'dmesg',
       `if [ -e "$M/looked" ]; then tail -n +3 "$M/dmesg.fixture"; else touch "$M/looked"; grep -v 'buffer is full' "$M/dmesg.fixture"; fi\n`,
     );
-    this.command('mount', 'exit 1\n');
+    // Mounting makes the tree appear there; what is mounted is in mounts.log.
+    this.command(
+      'mount',
+      `[ -d "\${4%/*}" ] || exit 1
+case $2 in tracefs) ln -s "$M/tracing" "$4" ;; debugfs) ln -s "$M/debug" "$4" ;; esac
+echo "$4" >> "$M/mounts.log"
+`,
+    );
+    this.command('umount', `rm "$1"\ngrep -vxF "$1" "$M/mounts.log" > "$M/list"\ncat "$M/list" > "$M/mounts.log"\n`);
     this.command(
       'mkdir',
       `case $1 in

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { captureKernels, captureKernelsFor } from '../../src/analysis/captureKernels';
@@ -260,6 +260,19 @@ describe('the tracer', () => {
     expect(mock.writes()).toContain('trace_clock local');
     expect(mock.writes().at(-1)).toMatch(/-:swiotlb_lens/);
     mock.unpack();
+  });
+
+  it('is mounted for the recording where it is not, and the counters too', () => {
+    const file = writeScript(kernel);
+    const before = mock.state();
+    mkdirSync(path.join(mock.root, 'sys', 'kernel'));
+    writeFileSync(path.join(mock.root, 'proc', 'mounts'), 'proc /proc proc rw 0 0\n');
+    const { code, err } = start(file, [], { TRACEFS: '', DEBUGFS: '' });
+    expect({ code, err }).toMatchObject({ code: 0 });
+    expect(mock.read('mounts.log')).toBe('');
+    expect(readdirSync(path.join(mock.root, 'sys', 'kernel'))).toEqual([]);
+    expect(mock.state()).toEqual(before);
+    expect(readFileSync(path.join(mock.unpack(), 'debugfs.csv'), 'utf8')).toMatch(/,512,259,/);
   });
 
   it('is left alone when somebody uses it', () => {
