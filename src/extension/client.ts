@@ -1,22 +1,31 @@
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { LanguageClient, type LanguageClientOptions, type Middleware, TransportKind } from 'vscode-languageclient/node';
-import type { AnalysedParams, RequestName } from '../protocol/lsp';
-import { analysedNotification, textOnDiskNotification } from '../protocol/lsp';
+import type { AnalysedParams, AnalysisFailedParams, RequestName, SizeProgressParams } from '../protocol/lsp';
+import {
+  analysedNotification,
+  analysisFailedNotification,
+  sizeProgressNotification,
+  textOnDiskNotification,
+} from '../protocol/lsp';
 import { FailureError, type Result } from '../protocol/result';
 import { languageId } from './detect';
 
 /** The language server, as the rest of the extension sees it. */
 export interface Server {
   /** Asks; rejects with `FailureError` when the server has a reason, or with the transport's error. */
-  ask<P, R>(request: RequestName<P, Result<R>>, params: P): Promise<R>;
+  ask<P, R>(request: RequestName<P, Result<R>>, params: P, token?: vscode.CancellationToken): Promise<R>;
   readonly onAnalysed: vscode.Event<AnalysedParams>;
+  readonly onAnalysisFailed: vscode.Event<AnalysisFailedParams>;
+  readonly onSizeProgress: vscode.Event<SizeProgressParams>;
   stop(): Promise<void>;
 }
 
 export async function startServer(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Promise<Server> {
   const module = context.asAbsolutePath(path.join('dist', 'server.js'));
   const analysed = new vscode.EventEmitter<AnalysedParams>();
+  const analysisFailed = new vscode.EventEmitter<AnalysisFailedParams>();
+  const sizeProgress = new vscode.EventEmitter<SizeProgressParams>();
   const options: LanguageClientOptions = {
     documentSelector: [{ language: languageId }],
     outputChannel: log,
@@ -38,16 +47,22 @@ export async function startServer(context: vscode.ExtensionContext, log: vscode.
   );
   Object.assign(options.middleware as Middleware, keepTextOnDisk(client));
   client.onNotification(analysedNotification.method, (params: AnalysedParams) => analysed.fire(params));
+  client.onNotification(analysisFailedNotification.method, (params: AnalysisFailedParams) =>
+    analysisFailed.fire(params),
+  );
+  client.onNotification(sizeProgressNotification.method, (params: SizeProgressParams) => sizeProgress.fire(params));
   await client.start();
   return {
-    ask: async (request, params) => {
-      const result = await client.sendRequest<Result<never>>(request.method, params);
+    ask: async (request, params, token) => {
+      const result = await client.sendRequest<Result<never>>(request.method, params, token);
       if (!result.ok) {
         throw new FailureError(result.error);
       }
       return result.value;
     },
     onAnalysed: analysed.event,
+    onAnalysisFailed: analysisFailed.event,
+    onSizeProgress: sizeProgress.event,
     stop: () => client.stop(),
   };
 }

@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import { type Server, startServer } from './client';
 import { openSample, pickPolicy, registerCommands } from './commands';
+import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
 import { panelViewType, ReplayPanels } from './replayPanel';
-import { CursorStatus } from './statusBar';
+import { CursorStatus, showLogCommand } from './statusBar';
 
 let running: Promise<Server> | undefined;
 
@@ -16,8 +17,10 @@ export function activate(context: vscode.ExtensionContext): void {
       context.subscriptions.push(
         started.onAnalysed(({ uri }) => {
           panels.analysed(uri);
-          status?.refresh();
+          statusBar().analysed(uri);
         }),
+        started.onAnalysisFailed(({ uri, message }) => statusBar().analysisFailed(uri, message)),
+        started.onSizeProgress(({ uri, replays }) => panels.sizeProgress(uri, replays)),
       );
       return started;
     });
@@ -31,24 +34,31 @@ export function activate(context: vscode.ExtensionContext): void {
     });
     return running;
   };
+  const statusBar = (): CursorStatus => {
+    status ??= new CursorStatus(context, panels, server);
+    return status;
+  };
   const panels: ReplayPanels = new ReplayPanels({
     extensionUri: context.extensionUri,
     log,
     server,
     addPolicy: (uri) => pickPolicy({ panels, server }, uri),
     openSample: () => openSample(context.extensionUri),
+    compareWith: (uri) => compareWith(panels, uri),
     verified: (uri, view) => status?.verified(uri, view),
+    frontChanged: () => status?.refresh(),
   });
   context.subscriptions.push(
     log,
     ...registerCommands({ extensionUri: context.extensionUri, log, panels, server }),
+    vscode.commands.registerCommand(showLogCommand, () => log.show()),
     vscode.window.registerWebviewPanelSerializer(panelViewType, panels),
   );
   const startFor = (document: vscode.TextDocument) => {
     if (document.languageId === languageId) {
       server().then(
         () => {
-          status ??= new CursorStatus(context, panels, server);
+          statusBar();
         },
         () => undefined,
       );

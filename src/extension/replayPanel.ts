@@ -1,10 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
-import { runRequest, seriesRequest, traceRequest, verifyRequest } from '../protocol/lsp';
-import { type HostMethods, hostMethods, type PanelMethods, type PanelStart, panelMemory } from '../protocol/panel';
+import { runRequest, seriesRequest, sizeRequest, traceRequest, verifyRequest } from '../protocol/lsp';
+import {
+  type HostMethods,
+  hostMethods,
+  type PanelFocus,
+  type PanelMethods,
+  type PanelStart,
+  panelMemory,
+  type SizeQuestion,
+} from '../protocol/panel';
 import { FailureError } from '../protocol/result';
-import type { CursorView, RunKey, SourceView, VerifyView } from '../protocol/views';
+import type { CursorView, RunKey, SizeView, SourceView, VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { panelHtml } from './panelHtml';
 
@@ -17,8 +25,17 @@ export interface PanelHost {
   readonly server: () => Promise<Server>;
   readonly addPolicy: (uri: vscode.Uri) => Promise<void>;
   readonly openSample: () => Promise<void>;
+  readonly compareWith: (uri: vscode.Uri) => Promise<void>;
   /** A panel compared its trace with the model. */
   readonly verified: (uri: vscode.Uri, view: VerifyView) => void;
+  /** Another run is in front in a panel. */
+  readonly frontChanged: () => void;
+}
+
+/** The run in front of a panel, with the name the panel gives it. */
+export interface FrontRun {
+  readonly run: RunKey;
+  readonly label: string;
 }
 
 /** One panel per document. */
@@ -31,15 +48,15 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
   }
 
   /** Shows the runs in the document's panel, opening it beside the editor when there is none. */
-  show(uri: vscode.Uri, runs: readonly RunKey[], focus: PanelStart['focus']): void {
+  show(uri: vscode.Uri, runs: readonly RunKey[], focus: PanelFocus, other: vscode.Uri | null = null): void {
     const open = this.panels.get(uri.toString());
     if (open !== undefined) {
-      open.show(runs);
+      open.show(runs, focus, other?.toString() ?? null);
       return;
     }
     const column = vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
     const webview = vscode.window.createWebviewPanel(panelViewType, titleOf(uri), column, this.options());
-    this.adopt(webview, uri, { uri: uri.toString(), runs, focus });
+    this.adopt(webview, uri, { uri: uri.toString(), runs, focus, other: other?.toString() ?? null });
   }
 
   /** After a reload of the window: the same trace with the same policies. */
@@ -47,7 +64,7 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
     try {
       const { uri, runs } = panelMemory(memory);
       webview.webview.options = this.options();
-      this.adopt(webview, vscode.Uri.parse(uri, true), { uri, runs, focus: 'replay' });
+      this.adopt(webview, vscode.Uri.parse(uri, true), { uri, runs, focus: 'replay', other: null });
     } catch (error) {
       // Written by another version: nothing to restore.
       this.host.log.info(`a panel could not be restored: ${String(error)}`);
@@ -71,12 +88,27 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
     webview.onDidDispose(() => {
       this.panels.delete(uri.toString());
       panel.close();
+      this.host.frontChanged();
     });
   }
 
   /** The trace of the panel that has the focus. */
   activeUri(): vscode.Uri | undefined {
     return [...this.panels.values()].find((panel) => panel.isActive())?.uri;
+  }
+
+  /** The run in front of the document's panel; undefined when there is no panel or none in front yet. */
+  front(uri: vscode.Uri): FrontRun | undefined {
+    return this.panels.get(uri.toString())?.front;
+  }
+
+  sizeProgress(uri: string, replays: number): void {
+    this.panels.get(uri)?.sizeProgress(replays);
+  }
+
+  /** Documents that have a panel. */
+  uris(): vscode.Uri[] {
+    return [...this.panels.values()].map((panel) => panel.uri);
   }
 
   analysed(uri: string): void {
@@ -90,12 +122,15 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
 
 class ReplayPanel {
   readonly uri: vscode.Uri;
+  front: FrontRun | undefined;
   private readonly panel: vscode.WebviewPanel;
   private readonly host: PanelHost;
   private readonly channel: Channel<HostMethods, PanelMethods>;
-  private readonly start: PanelStart;
-  /** Runs that were asked for before the panel's script was up. */
-  private early: RunKey[] = [];
+  /** What to show first; commands that come before the panel's script is up change it. */
+  private start: PanelStart;
+  /** Traces the user picked to compare with: the panel may ask about these and no others. */
+  private readonly others = new Set<string>();
+  private sizing: vscode.CancellationTokenSource | undefined;
   private isReady = false;
   /** Files the panel may ask to show: those of its trace. */
   private sources: readonly SourceView[] = [];
@@ -105,6 +140,7 @@ class ReplayPanel {
     this.uri = uri;
     this.host = host;
     this.start = start;
+    this.allow(start.other);
     panel.iconPath = {
       light: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'trace-light.svg'),
       dark: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'trace-dark.svg'),
@@ -118,12 +154,19 @@ class ReplayPanel {
     return this.panel.active;
   }
 
-  show(runs: readonly RunKey[]): void {
+  show(runs: readonly RunKey[], focus: PanelFocus, other: string | null): void {
     this.panel.reveal(undefined, false);
+    this.allow(other);
     if (this.isReady) {
-      this.send(this.channel.call('show', { runs }));
+      this.send(this.channel.call('show', { runs, focus, other }));
     } else {
-      this.early.push(...runs);
+      this.start = { ...this.start, runs: [...this.start.runs, ...runs], focus, other: other ?? this.start.other };
+    }
+  }
+
+  sizeProgress(replays: number): void {
+    if (this.isReady && this.sizing !== undefined) {
+      this.send(this.channel.call('sizeProgress', { replays }));
     }
   }
 
@@ -140,6 +183,7 @@ class ReplayPanel {
   }
 
   close(): void {
+    this.sizing?.cancel();
     this.channel.close();
   }
 
@@ -162,9 +206,7 @@ class ReplayPanel {
       handlers: {
         ready: () => {
           this.isReady = true;
-          const runs = [...this.start.runs, ...this.early];
-          this.early = [];
-          return { ...this.start, runs };
+          return this.start;
         },
         trace: async () => {
           const trace = await ask(traceRequest, { uri });
@@ -187,11 +229,51 @@ class ReplayPanel {
           return null;
         },
         command: async ({ command }) => {
-          await (command === 'addPolicy' ? this.host.addPolicy(this.uri) : this.host.openSample());
+          const { addPolicy, openSample, compareWith } = this.host;
+          await { addPolicy, openSample, compareWith }[command](this.uri);
+          return null;
+        },
+        size: (question) => this.size(question),
+        cancelSize: () => {
+          this.sizing?.cancel();
+          return null;
+        },
+        other: async ({ uri: other, run }) => {
+          if (!this.others.has(other)) {
+            throw new FailureError({ kind: 'invalid', message: 'That trace was not picked for a comparison.' });
+          }
+          const trace = await ask(traceRequest, { uri: other });
+          return { trace, run: trace.requests === 0 ? null : await ask(runRequest, { uri: other, run }) };
+        },
+        front: (front) => {
+          this.front = front;
+          this.host.frontChanged();
           return null;
         },
       },
     });
+  }
+
+  private allow(other: string | null): void {
+    if (other !== null) {
+      this.others.add(other);
+    }
+  }
+
+  /** One at a time: a new question ends the one before. */
+  private async size(question: SizeQuestion): Promise<SizeView> {
+    this.sizing?.cancel();
+    const mine = new vscode.CancellationTokenSource();
+    this.sizing = mine;
+    try {
+      const server = await this.host.server();
+      return await server.ask(sizeRequest, { uri: this.uri.toString(), ...question }, mine.token);
+    } finally {
+      if (this.sizing === mine) {
+        this.sizing = undefined;
+      }
+      mine.dispose();
+    }
   }
 
   private async reveal(file: string, line: number): Promise<void> {

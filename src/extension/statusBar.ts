@@ -1,10 +1,15 @@
 import * as vscode from 'vscode';
 import { formatCount, formatPercent } from '../base/format';
 import { cursorRequest } from '../protocol/lsp';
-import { type CursorView, exactShare, type VerifyView } from '../protocol/views';
+import { type CursorView, exactShare, type RunKey, type VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { languageId } from './detect';
 import type { ReplayPanels } from './replayPanel';
+
+/** Not in the palette: *Output: Show Output Channels…* does the same there. */
+export const showLogCommand = 'swiotlbLens.showLog';
+
+const recorded: RunKey = { policy: 'recorded', set: {} };
 
 /** The pool at the cursor, for the status bar and the panel's cursor mark. Hidden when no trace is in front. */
 export class CursorStatus {
@@ -15,13 +20,14 @@ export class CursorStatus {
   private asked = 0;
   /** By document: how much of the recorded addresses the model reproduced. */
   private readonly fidelity = new Map<string, string>();
+  /** By document: why it could not be analysed. */
+  private readonly failures = new Map<string, string>();
 
   constructor(context: vscode.ExtensionContext, panels: ReplayPanels, server: () => Promise<Server>) {
     this.panels = panels;
     this.server = server;
     this.item = vscode.window.createStatusBarItem('swiotlbLens.status', vscode.StatusBarAlignment.Right, 90);
     this.item.name = 'SWIOTLB Lens';
-    this.item.command = 'swiotlbLens.replayDynamic';
     context.subscriptions.push(
       this.item,
       vscode.window.onDidChangeActiveTextEditor(() => this.later(0)),
@@ -30,7 +36,18 @@ export class CursorStatus {
     this.later(0);
   }
 
-  /** Asks again, e.g. after a new analysis. */
+  analysed(uri: string): void {
+    this.failures.delete(uri);
+    this.later(0);
+  }
+
+  /** The document has no findings because it was not analysed: that must not look like a clean bill. */
+  analysisFailed(uri: string, message: string): void {
+    this.failures.set(uri, message);
+    this.later(0);
+  }
+
+  /** Asks again, e.g. after another run came to the front. */
   refresh(): void {
     this.later(0);
   }
@@ -56,30 +73,52 @@ export class CursorStatus {
     const mine = ++this.asked;
     const { uri } = editor.document;
     const line = editor.selection.active.line + 1;
+    const failure = this.failures.get(uri.toString());
+    if (failure !== undefined) {
+      this.showFailure(failure);
+      return;
+    }
+    const front = this.panels.front(uri);
     let at: CursorView | null = null;
     try {
-      at = await (await this.server()).ask(cursorRequest, { uri: uri.toString(), line });
+      at = await (await this.server()).ask(cursorRequest, {
+        uri: uri.toString(),
+        line,
+        run: front?.run ?? recorded,
+      });
     } catch {
       // The log has it; a status bar item is not the place for an error.
     }
     if (mine === this.asked) {
-      this.show(line, at, this.fidelity.get(uri.toString()));
+      this.show(line, at, front?.label, this.fidelity.get(uri.toString()));
       this.panels.cursor(uri, line, at);
     }
   }
 
-  private show(line: number, at: CursorView | null, exact: string | undefined): void {
+  private showFailure(message: string): void {
+    this.item.text = `$(warning) ${vscode.l10n.t('SWIOTLB: not analysed')}`;
+    this.item.tooltip = vscode.l10n.t('{0}\nClick: show log.', message);
+    this.item.backgroundColor = new vscode.ThemeColor('statusBarItem.warningBackground');
+    this.item.command = showLogCommand;
+    this.item.show();
+  }
+
+  private show(line: number, at: CursorView | null, policy: string | undefined, exact: string | undefined): void {
+    this.item.command = 'swiotlbLens.replayDynamic';
+    this.item.backgroundColor = undefined;
     if (at === null || at.capacitySlots === 0) {
       this.item.text = '$(graph-line) SWIOTLB';
       this.item.tooltip = vscode.l10n.t('Replay with dynamic pools');
     } else {
       const fill = formatPercent(at.usedSlots / at.capacitySlots);
-      this.item.text = `$(graph-line) SWIOTLB ${fill}${exact === undefined ? '' : ` · Exact ${exact}`}`;
+      const parts = [`SWIOTLB ${fill}`, policy, exact === undefined ? undefined : `Exact ${exact}`];
+      this.item.text = `$(graph-line) ${parts.filter((part) => part !== undefined).join(' · ')}`;
       this.item.tooltip = vscode.l10n.t(
-        '{0} of {1} slots in use at line {2}.\nClick: replay with dynamic pools.',
+        '{0} of {1} slots in use at line {2} ({3}).\nClick: replay with dynamic pools.',
         formatCount(at.usedSlots),
         formatCount(at.capacitySlots),
         formatCount(line),
+        policy ?? vscode.l10n.t('recorded'),
       );
     }
     this.item.show();

@@ -1,5 +1,5 @@
 import type { Result } from './result';
-import type { CursorView, RunKey, RunView, SeriesView, TraceView, VerifyView } from './views';
+import type { CursorView, FindingView, RunKey, RunView, SeriesView, SizeView, TraceView, VerifyView } from './views';
 
 /**
  * Requests and notifications beyond the language server protocol, one constant each.
@@ -26,8 +26,19 @@ export interface SeriesParams extends RunParams {
   /** About one per device pixel column; the reply has at most four times as many points. */
   readonly buckets: number;
 }
-export interface CursorParams extends DocumentParams {
+export interface CursorParams extends RunParams {
   readonly line: number;
+}
+export interface FindingParams extends DocumentParams {
+  readonly line: number;
+}
+export interface SizeParams extends DocumentParams {
+  /** Dry run for a confidential VM: every DMA mapping of the trace bounces. */
+  readonly bounceAll: boolean;
+  /** Of the machine that will run the load; null: as recorded. */
+  readonly cpus: number | null;
+  /** Share to add to the smallest size, e.g. 0.2. */
+  readonly headroom: number;
 }
 
 export const traceRequest: RequestName<DocumentParams, Result<TraceView>> = { method: 'swiotlbLens/trace' };
@@ -36,6 +47,11 @@ export const seriesRequest: RequestName<SeriesParams, Result<SeriesView>> = { me
 export const verifyRequest: RequestName<DocumentParams, Result<VerifyView>> = { method: 'swiotlbLens/verify' };
 /** Null when the line has no time or nothing was replayed. */
 export const cursorRequest: RequestName<CursorParams, Result<CursorView | null>> = { method: 'swiotlbLens/cursor' };
+
+/** Takes many replays: tells its progress by `sizeProgressNotification` and ends early when it is cancelled. */
+export const sizeRequest: RequestName<SizeParams, Result<SizeView>> = { method: 'swiotlbLens/size' };
+/** What there is to say about a line, else about the whole trace, to paste into a report. */
+export const findingRequest: RequestName<FindingParams, Result<FindingView>> = { method: 'swiotlbLens/finding' };
 
 /** The scripts that record a capture, one per range of kernels, oldest first. Needs no document. */
 export const captureScriptsRequest: RequestName<object, Result<readonly CaptureScriptView[]>> = {
@@ -61,4 +77,20 @@ export const analysedNotification: { readonly method: string } = { method: 'swio
 export interface AnalysedParams extends DocumentParams {
   readonly failureCount: number;
   readonly requests: number;
+}
+
+/** Server to client: a document could not be analysed, so that what the editor shows of it says nothing. */
+export const analysisFailedNotification: { readonly method: string } = { method: 'swiotlbLens/analysisFailed' };
+
+export interface AnalysisFailedParams extends DocumentParams {
+  /** One sentence. */
+  readonly message: string;
+}
+
+/** Server to client, while `sizeRequest` runs. */
+export const sizeProgressNotification: { readonly method: string } = { method: 'swiotlbLens/sizeProgress' };
+
+export interface SizeProgressParams extends DocumentParams {
+  /** Replays done so far; how many there will be depends on what they find. */
+  readonly replays: number;
 }

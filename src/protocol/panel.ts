@@ -1,11 +1,15 @@
 import { method } from './channel';
-import { finite, integer, listOf, nothing, nullable, object, oneOf, settings, text } from './validate';
-import type { CursorView, RunView, SeriesView, TraceView, VerifyView } from './views';
+import { bool, finite, integer, listOf, nothing, nullable, object, oneOf, settings, text } from './validate';
+import type { CursorView, RunView, SeriesView, SizeView, TraceView, VerifyView } from './views';
 
 /** Messages between the replay panel (webview) and the extension, both directions; see channel.ts. */
 
 const runKey = object({ policy: text(64), set: settings });
 const timeNs = finite(-1e18, 1e18);
+
+/** What a command wants to be seen. 'verify' also asks for the fidelity; 'size' and 'dryRun' try pool sizes at once. */
+export const panelFocuses = ['replay', 'compare', 'verify', 'size', 'dryRun', 'other'] as const;
+export type PanelFocus = (typeof panelFocuses)[number];
 
 /** What the panel may ask of the extension. */
 export const hostMethods = {
@@ -29,16 +33,38 @@ export const hostMethods = {
   ),
   copy: method<{ readonly text: string }, null>(object({ text: text(200_000) })),
   /** Runs another of the extension's commands on the same trace. */
-  command: method<{ readonly command: PanelCommand }, null>(object({ command: oneOf('addPolicy', 'openSample') })),
+  command: method<{ readonly command: PanelCommand }, null>(
+    object({ command: oneOf('addPolicy', 'openSample', 'compareWith') }),
+  ),
+  /** Tries pool sizes; takes a while and can be cancelled by `cancelSize`. */
+  size: method<SizeQuestion, SizeView>(
+    object({ bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) }),
+  ),
+  cancelSize: method<null, null>(nothing),
+  /** The same policy on another trace, one the user picked. */
+  other: method<
+    { readonly uri: string; readonly run: { readonly policy: string; readonly set: Settings } },
+    { readonly trace: TraceView; readonly run: RunView | null }
+  >(object({ uri: text(8192), run: runKey })),
+  /** Another run is in front now. */
+  front: method<{ readonly run: { readonly policy: string; readonly set: Settings }; readonly label: string }, null>(
+    object({ run: runKey, label: text(200) }),
+  ),
 };
 export type HostMethods = typeof hostMethods;
 
 /** What the extension may ask of the panel. */
 export const panelMethods = {
   /** A replay command ran while the panel was open: these runs too, the last one in front. */
-  show: method<{ readonly runs: readonly { readonly policy: string; readonly set: Settings }[] }, null>(
-    object({ runs: listOf(runKey, 20) }),
-  ),
+  show: method<
+    {
+      readonly runs: readonly { readonly policy: string; readonly set: Settings }[];
+      readonly focus: PanelFocus;
+      readonly other: string | null;
+    },
+    null
+  >(object({ runs: listOf(runKey, 20), focus: oneOf(...panelFocuses), other: nullable(text(8192)) })),
+  sizeProgress: method<{ readonly replays: number }, null>(object({ replays: integer(0, 1e6) })),
   /** The trace was analysed again. */
   reload: method<null, null>(nothing),
   /** The editor's cursor moved to a line of the trace; null when it left it. */
@@ -53,7 +79,14 @@ export type PanelMethods = typeof panelMethods;
 
 type Settings = Readonly<Record<string, number | string | boolean>>;
 
-export type PanelCommand = 'addPolicy' | 'openSample';
+export interface SizeQuestion {
+  readonly bounceAll: boolean;
+  /** Of the machine that will run the load; null: as recorded. */
+  readonly cpus: number | null;
+  readonly headroom: number;
+}
+
+export type PanelCommand = 'addPolicy' | 'openSample' | 'compareWith';
 
 /** What a panel keeps across a reload of the window (`setState` of the webview API). */
 export const panelMemory = object({ uri: text(8192), runs: listOf(runKey, 20) });
@@ -63,6 +96,7 @@ export interface PanelStart {
   readonly uri: string;
   /** Runs beside the recorded one, the one in front last. */
   readonly runs: readonly { readonly policy: string; readonly set: Settings }[];
-  /** 'verify' also asks for the fidelity at once. */
-  readonly focus: 'replay' | 'compare' | 'verify';
+  readonly focus: PanelFocus;
+  /** Uri of a trace to compare with. */
+  readonly other: string | null;
 }

@@ -8,7 +8,10 @@ import type { EvidenceLevel } from '../model/evidence';
  * Times are nanoseconds since the first event of the analysis; with an order-only clock they count events.
  */
 
-/** Values a policy's parameters are set to; absent ones take the policy's default. */
+/**
+ * Values a policy's parameters are set to; absent ones take the policy's default.
+ * Beside the parameters there is `bounceAll`: true replays every DMA mapping as if it had to bounce (dry run).
+ */
 export type PolicySettings = Readonly<Record<string, number | string | boolean>>;
 
 /** Names a replay: the same key gives the same result for the same bytes. */
@@ -17,6 +20,9 @@ export interface RunKey {
   readonly policy: string;
   readonly set: PolicySettings;
 }
+
+/** Name of the setting that makes a replay a dry run. */
+export const bounceAllSetting = 'bounceAll';
 
 export function runId(key: RunKey): string {
   const set = Object.entries(key.set).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -160,6 +166,7 @@ export interface TraceView {
   readonly ledger: LedgerView;
   readonly guidance: GuidanceView | null;
   readonly failureCount: number;
+  readonly failuresByCause: Readonly<Partial<Record<Cause, number>>>;
   /** First ones, in file order. */
   readonly failures: readonly FailureView[];
   readonly episodes: readonly EpisodeView[];
@@ -297,7 +304,42 @@ export function exactShare({ exact, checked }: Pick<VerifyView, 'exact' | 'check
   return `${Math.floor((exact / checked) * 10_000) / 100} %`;
 }
 
-/** The pool at a line of the trace, in the recorded run. */
+/** Which pool size a trace needs; field names are those of the command line's `size` object. */
+export interface SizeView {
+  readonly bounceAll: boolean;
+  readonly replayable: boolean;
+  readonly curve: readonly {
+    readonly policy: string;
+    readonly slots: number;
+    readonly areas: number;
+    readonly bytes: number;
+    readonly failed: number;
+    readonly failureRatio: number;
+    readonly peakBytes: number;
+    readonly proven: boolean;
+  }[];
+  readonly smallest: readonly {
+    readonly policy: string;
+    readonly slots: number | null;
+    readonly bootParameter: string | null;
+    readonly bytesAfterRounding: number | null;
+    readonly areas: number | null;
+    readonly headroom: number;
+    readonly kneeSlots: number | null;
+  }[];
+  readonly unusedBytes: number | null;
+  readonly advice: readonly string[];
+  /** Where a kernel parameter goes. */
+  readonly howToApply: string;
+  /** CPUs that areas and rounding were worked out for. */
+  readonly cpus: number;
+}
+
+export interface FindingView {
+  readonly markdown: string;
+}
+
+/** The pool at a line of the trace, in one run. */
 export interface CursorView {
   readonly timeNs: number;
   readonly usedSlots: number;

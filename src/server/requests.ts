@@ -5,44 +5,69 @@ import {
   type CaptureScriptView,
   captureScriptsRequest,
   cursorRequest,
+  findingRequest,
   type LspParams,
   type LspReply,
   type RequestName,
   runRequest,
   seriesRequest,
+  sizeRequest,
   traceRequest,
   verifyRequest,
 } from '../protocol/lsp';
 import { FailureError, failure, type Result, success } from '../protocol/result';
-import { finite, integer, object, settings, text, ValidationError, type Validator } from '../protocol/validate';
+import {
+  bool,
+  finite,
+  integer,
+  nullable,
+  object,
+  settings,
+  text,
+  ValidationError,
+  type Validator,
+} from '../protocol/validate';
+import { findingView } from './finding';
+import { type SizeContext, sizeView } from './size';
 import type { Trace } from './trace';
 import type { TraceStore } from './traceStore';
 import { cursorView, runView, seriesView, traceView, verifyView } from './views';
 
 /** Registers a handler for a custom request; what it returns is the answer on the wire. */
-export type Register = (method: string, handler: (params: unknown) => Promise<Result<unknown>>) => void;
+export type Register = (
+  method: string,
+  handler: (params: unknown, cancelled: SizeContext['cancelled']) => Promise<Result<unknown>>,
+) => void;
 
 const uri = text(8192);
 const run = object({ policy: text(64), set: settings });
 const timeNs = finite(-1e18, 1e18);
+const line = integer(1, 2 ** 31);
+
+type Answer<R> = R extends Result<infer T> ? T : never;
 
 /** The panel's questions. Each one answers for itself: a failure in one leaves the others alone. */
 export function registerRequests(
   register: Register,
   store: TraceStore,
   onBug: (name: string, error: unknown) => void,
+  onSizeProgress: (uri: string, replays: number) => void,
 ): void {
   const on = <N extends RequestName<never, Result<unknown>>>(
     name: N,
     params: Validator<LspParams<N>>,
-    handler: (trace: Trace, params: LspParams<N>) => LspReply<N> extends Result<infer R> ? R : never,
+    handler: (
+      trace: Trace,
+      params: LspParams<N>,
+      cancelled: SizeContext['cancelled'],
+    ) => Answer<LspReply<N>> | Promise<Answer<LspReply<N>>>,
   ) => {
-    register(name.method, (raw) =>
+    register(name.method, (raw, cancelled) =>
       answer(
         name.method,
         async () => {
           const checked = params(raw);
-          return handler(await store.get((checked as { uri: string }).uri), checked);
+          return handler(await store.get((checked as { uri: string }).uri), checked, cancelled);
         },
         onBug,
       ),
@@ -57,9 +82,16 @@ export function registerRequests(
     seriesView(trace, params.run, params.fromNs, params.toNs, params.buckets),
   );
   on(verifyRequest, object({ uri }), (trace) => verifyView(trace));
-  on(cursorRequest, object({ uri, line: integer(1, 2 ** 31) }), (trace, params) =>
-    cursorView(trace, params.uri, params.line),
+  on(cursorRequest, object({ uri, line, run }), (trace, params) =>
+    cursorView(trace, params.uri, params.line, params.run),
   );
+  on(
+    sizeRequest,
+    object({ uri, bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) }),
+    (trace, params, cancelled) =>
+      sizeView(trace, params, { cancelled, onReplay: (replays) => onSizeProgress(params.uri, replays) }),
+  );
+  on(findingRequest, object({ uri, line }), (trace, params) => findingView(trace, params.uri, params.line));
 }
 
 /** How long a script from the editor records; whoever starts it can say otherwise. */

@@ -6,7 +6,15 @@ import {
   TextDocumentSyncKind,
 } from 'vscode-languageserver/node';
 import { hoverAt } from '../analysis/hover';
-import { type AnalysedParams, analysedNotification, textOnDiskNotification } from '../protocol/lsp';
+import {
+  type AnalysedParams,
+  type AnalysisFailedParams,
+  analysedNotification,
+  analysisFailedNotification,
+  type SizeProgressParams,
+  sizeProgressNotification,
+  textOnDiskNotification,
+} from '../protocol/lsp';
 import { FailureError, type Result } from '../protocol/result';
 import { diagnosticsOf } from './diagnostics';
 import { Documents, lineOf } from './documents';
@@ -109,7 +117,13 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
   }
 });
 
-registerRequests((method, handler) => connection.onRequest<Result<unknown>, unknown>(method, handler), store, report);
+registerRequests(
+  (method, handler) => connection.onRequest<Result<unknown>, unknown>(method, handler),
+  store,
+  report,
+  (uri, replays) =>
+    void connection.sendNotification(sizeProgressNotification.method, { uri, replays } satisfies SizeProgressParams),
+);
 
 connection.onShutdown(() => {
   timers.forEach(clearTimeout);
@@ -157,6 +171,14 @@ async function publish(uri: string): Promise<void> {
   } catch (error) {
     report('diagnostics', error);
     await connection.sendDiagnostics({ uri, diagnostics: [] });
+    const message =
+      error instanceof FailureError
+        ? error.message
+        : 'The analysis failed because of a defect in SWIOTLB Lens; its log has the details.';
+    await connection.sendNotification(analysisFailedNotification.method, {
+      uri,
+      message,
+    } satisfies AnalysisFailedParams);
   } finally {
     progress.end(uri);
   }

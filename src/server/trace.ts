@@ -5,8 +5,9 @@ import { recordedPolicy } from '../analysis/recorded';
 import { type RecordedUse, recordedUse } from '../analysis/recordedUse';
 import { type ReplayAnswer, replayReport } from '../analysis/replay';
 import type { DiagnoseReport, InfoReport, VerifyReport } from '../analysis/reports';
+import type { SizeReport } from '../analysis/size';
 import { verifyReport } from '../analysis/verify';
-import { type RunKey, runId } from '../protocol/views';
+import { bounceAllSetting, type RunKey, runId } from '../protocol/views';
 import type { LineOffsets } from './lineOffsets';
 
 /** One file of an analysed capture. Its index in `Trace.members` is the row of the source table. */
@@ -34,6 +35,7 @@ export class Trace {
   readonly analysis: Analysis;
   readonly members: readonly Member[];
   private readonly runs = new Map<string, ReplayAnswer>();
+  private readonly sizes = new Map<string, SizeReport>();
   private madeDiagnose: DiagnoseReport | undefined;
   private madeInfo: InfoReport | undefined;
   private madeVerify: VerifyReport | undefined;
@@ -104,6 +106,17 @@ export class Trace {
     return report.replayable ? result : null;
   }
 
+  /** A finished sizing is kept; one that failed or was cancelled is not. */
+  async size(id: string, make: () => Promise<SizeReport>): Promise<SizeReport> {
+    const known = this.sizes.get(id);
+    if (known !== undefined) {
+      return known;
+    }
+    const made = await make();
+    this.sizes.set(id, made);
+    return made;
+  }
+
   run(key: RunKey): ReplayAnswer {
     const id = runId(key);
     const known = this.runs.get(id);
@@ -111,7 +124,8 @@ export class Trace {
       return known;
     }
     const policy = key.policy === 'recorded' ? recordedPolicy(this.analysis) : key.policy;
-    const made = replayReport(this.analysis, { policy, set: key.set });
+    const { [bounceAllSetting]: bounceAll, ...set } = key.set;
+    const made = replayReport(this.analysis, { policy, set, bounceAll: bounceAll === true });
     const oldest = [...this.runs.keys()].find((other) => other !== 'recorded');
     if (keptRuns <= this.runs.size && oldest !== undefined) {
       this.runs.delete(oldest);

@@ -4,6 +4,7 @@ import type { RecordedUse } from '../analysis/recordedUse';
 import { policiesReport, type ReplayAnswer, seriesWindow } from '../analysis/replay';
 import type { DiagnoseReport, InfoReport, LedgerReport } from '../analysis/reports';
 import { upperBound } from '../base/bisect';
+import type { Cause } from '../model/cause';
 import { problemCatalogue } from '../model/problem';
 import type { ReplayResult, ReplaySeries } from '../model/replayResult';
 import type {
@@ -49,6 +50,7 @@ export function traceView(trace: Trace, uri: string): TraceView {
     ledger: ledgerView(info.ledger),
     guidance: info.guidance,
     failureCount: report.failures.length,
+    failuresByCause: countByCause(report),
     failures: report.failures.slice(0, maxFailures),
     episodes: episodeViews(report),
     boot: report.boot.map(({ file, line, kind, text }) => ({ file, line, kind, text })),
@@ -66,6 +68,14 @@ export function traceView(trace: Trace, uri: string): TraceView {
       }),
     ],
   };
+}
+
+function countByCause({ failures }: DiagnoseReport): TraceView['failuresByCause'] {
+  const counts: Partial<Record<Cause, number>> = {};
+  for (const { cause } of failures) {
+    counts[cause] = (counts[cause] ?? 0) + 1;
+  }
+  return counts;
 }
 
 /** The capture's folder when several files are read together, else the file's name. */
@@ -270,10 +280,8 @@ export function verifyView(trace: Trace): VerifyView {
   return { ...report, mismatched: report.mismatched.slice(0, 100) };
 }
 
-const recordedKey: RunKey = { policy: 'recorded', set: {} };
-
-/** The recorded run at a line: at the last request that begins at or before it. */
-export function cursorView(trace: Trace, uri: string, line: number): CursorView | null {
+/** A run at a line: at the last request that begins at or before it. */
+export function cursorView(trace: Trace, uri: string, line: number, run: RunKey): CursorView | null {
   const source = trace.sourceOf(uri);
   const recorded = trace.recorded();
   if (source < 0 || recorded === null || !recorded.hasTime) {
@@ -289,7 +297,7 @@ export function cursorView(trace: Trace, uri: string, line: number): CursorView 
   const isMap = index.lines[at] === columns.enterLine[row] || index.lines[at] === columns.mapLine[row];
   const offsetNs = trace.analysis.tables.sources[source]?.offsetNs ?? 0;
   const timeNs = (isMap ? columns.enterNs[row]! : columns.unmapEnterNs[row]!) + offsetNs;
-  const series = seriesOf(trace, recordedKey);
+  const series = seriesOf(trace, run);
   const step = upperBound(series.timeNs, timeNs, series.length) - 1;
   if (!Number.isFinite(timeNs) || step < 0) {
     return null;

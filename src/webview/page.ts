@@ -6,7 +6,7 @@ import type { Reveal } from './sections/why';
 /** What the page's own controls do. */
 export interface PageEvents {
   readonly reveal: Reveal;
-  readonly copy: (text: string) => void;
+  readonly copy: (text: string, button: HTMLElement) => void;
   readonly showAll: () => void;
   readonly tableToggled: (kind: TableKind) => void;
 }
@@ -24,6 +24,12 @@ export function buildPage(trace: TraceView, events: PageEvents): void {
     hasRequests
       ? [
           h('div', { id: 'policies', role: 'toolbar', 'aria-label': 'Policies' }),
+          h(
+            'details',
+            { id: 'params', hidden: true },
+            h('summary', { id: 'params-title' }, 'Parameters'),
+            h('div', { id: 'params-body' }),
+          ),
           h('div', { id: 'run-errors' }),
           h('dl', { id: 'figures' }),
           chartsSection(events),
@@ -38,6 +44,8 @@ export function buildPage(trace: TraceView, events: PageEvents): void {
           h('div', { id: 'summary-holder', class: 'scroll' }),
         )
       : provenSection(trace, events.reveal),
+    h('section', { id: 'other', 'aria-label': 'Comparison with another trace', hidden: true }),
+    hasRequests ? h('section', { id: 'size', 'aria-labelledby': 'size-title' }) : null,
     trace.guidance === null ? null : guidanceSection(trace.guidance, events.copy),
     h(
       'section',

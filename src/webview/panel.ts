@@ -1,8 +1,16 @@
 import { formatBytes, formatSlotsAndBytes } from '../base/format';
 import { SLOT_BYTES } from '../model/units';
 import { Channel } from '../protocol/channel';
-import { type HostMethods, type PanelMethods, panelMethods } from '../protocol/panel';
-import { type LineRef, type RunKey, type RunView, runId, type TraceView } from '../protocol/views';
+import { type HostMethods, type PanelFocus, type PanelMethods, panelMethods } from '../protocol/panel';
+import {
+  bounceAllSetting,
+  type LineRef,
+  type RunKey,
+  type RunView,
+  runId,
+  type SizeView,
+  type TraceView,
+} from '../protocol/views';
 import { Overview } from './charts/overview';
 import { clampRange, type Range } from './charts/scale';
 import { readTheme, watchTheme } from './charts/theme';
@@ -15,13 +23,17 @@ import { dataTable } from './sections/dataTable';
 import { badges, figures, traceFacts } from './sections/header';
 import { fidelity, ledgerSection } from './sections/ledger';
 import { legend } from './sections/legend';
+import { otherSection } from './sections/other';
+import { paramsBlock } from './sections/params';
 import { policyBar, styleOf, withDefaults } from './sections/policies';
 import { readoutRows } from './sections/readout';
 import { summaryTable } from './sections/summary';
 import { whySection } from './sections/why';
 import { SeriesCache } from './series';
-import { initialState, type PanelState, pressed, recordedKey, withRun } from './state';
-import { verdict } from './verdict';
+import { recommendedSlots } from './sizeCurve';
+import { Sizing } from './sizing';
+import { initialState, type PanelState, pressed, recordedKey, withDryRun, withRun } from './state';
+import { dryRunVerdict, verdict } from './verdict';
 import { policyLabel } from './words';
 
 declare function acquireVsCodeApi(): { postMessage(message: unknown): void; setState(state: unknown): void };
@@ -31,10 +43,18 @@ const state: PanelState = initialState();
 const channel = new Channel<PanelMethods, HostMethods>({
   methods: panelMethods,
   handlers: {
-    show: ({ runs }) => {
+    show: ({ runs, focus, other }) => {
       for (const run of runs) {
         choose(run);
       }
+      state.other = other ?? state.other;
+      if (state.trace !== null) {
+        void turnTo(focus);
+      }
+      return null;
+    },
+    sizeProgress: ({ replays }) => {
+      sizing?.replaysDone(replays);
       return null;
     },
     reload: () => {
@@ -59,6 +79,9 @@ const overviewBuckets = 600;
 let documentUri = '';
 let timeline: Timeline | null = null;
 let overview: Overview | null = null;
+let sizing: Sizing | null = null;
+/** What was last told about the run in front. */
+let toldFront = '';
 let time: TimeFormat = timeFormat({ hasTime: true, origin: null });
 /** Grows with every load; answers to questions of an earlier one are dropped. */
 let generation = 0;
@@ -76,19 +99,109 @@ watchTheme(() => {
   const theme = readTheme();
   timeline?.setTheme(theme);
   overview?.setTheme(theme);
+  sizing?.setTheme(theme);
 });
 void start();
 
 async function start(): Promise<void> {
-  const { uri, runs, focus } = await channel.call('ready', null);
+  const { uri, runs, focus, other } = await channel.call('ready', null);
   documentUri = uri;
+  state.other = other;
+  state.bounceAll = runs.some((run) => run.set[bounceAllSetting] === true);
   for (const run of runs) {
     state.shown = withRun(state.shown, run);
     state.front = runId(run);
   }
   await load();
-  if (focus !== 'replay') {
-    byId(focus === 'verify' ? 'ledger' : 'compare').scrollIntoView();
+  await turnTo(focus);
+}
+
+/** Brings what a command is about into view, and makes it when it is not there yet. */
+async function turnTo(focus: PanelFocus): Promise<void> {
+  if (focus === 'replay' || state.trace === null) {
+    return;
+  }
+  if (focus === 'size' || focus === 'dryRun') {
+    await setDryRun(focus === 'dryRun');
+    document.getElementById('size')?.scrollIntoView();
+    await sizing?.run();
+    return;
+  }
+  if (focus === 'other') {
+    await loadOther();
+  }
+  document.getElementById({ verify: 'ledger', compare: 'compare', other: 'other' }[focus])?.scrollIntoView();
+}
+
+/** Switches every replay of the panel between the trace as recorded and the dry run. */
+async function setDryRun(bounceAll: boolean): Promise<void> {
+  if (bounceAll === state.bounceAll) {
+    return;
+  }
+  state.bounceAll = bounceAll;
+  const front = [recordedKey, ...state.shown].find((key) => runId(key) === state.front) ?? recordedKey;
+  const isBare = bounceAll && front.policy === 'recorded';
+  state.shown = state.shown.map((key) => withDryRun(key, bounceAll));
+  state.front = runId(withDryRun(front, bounceAll));
+  sizing?.setBounceAll(bounceAll);
+  for (const key of state.shown) {
+    if (!state.runs.has(runId(key))) {
+      await loadRun(key);
+    }
+  }
+  if (isBare) {
+    choose({ policy: 'dynamic', set: {} });
+  } else {
+    await render();
+  }
+}
+
+/** The size is found: in a dry run the pool that would be set is replayed, too. */
+async function sizeFound(view: SizeView): Promise<void> {
+  const slots = recommendedSlots(view.smallest[0]);
+  if (!view.bounceAll || slots === null || state.trace === null) {
+    sizing?.setVerdict('');
+    return;
+  }
+  const dynamic = prepared(state.trace, { policy: 'dynamic', set: {} });
+  const fixed = prepared(state.trace, { policy: 'fixed', set: { [poolSlotsParam]: slots } });
+  for (const key of [dynamic, fixed]) {
+    state.shown = withRun(state.shown, key);
+    if (!state.runs.has(runId(key))) {
+      await loadRun(key);
+    }
+  }
+  state.front = runId(fixed);
+  await render();
+  const [grown, set] = [dynamic, fixed].map((key) => state.runs.get(runId(key)));
+  if (grown !== undefined && set !== undefined) {
+    sizing?.setVerdict(dryRunVerdict(view, set, grown));
+  }
+}
+
+async function loadOther(): Promise<void> {
+  const { trace, other } = state;
+  if (trace === null || other === null) {
+    return;
+  }
+  const holder = byId('other');
+  const front = [recordedKey, ...state.shown].find((key) => runId(key) === state.front) ?? recordedKey;
+  const mine = `${generation} ${runId(front)} ${other}`;
+  holder.hidden = false;
+  if (holder.dataset['shows'] === mine) {
+    return;
+  }
+  holder.dataset['shows'] = mine;
+  try {
+    const after = await channel.call('other', { uri: other, run: front });
+    if (holder.dataset['shows'] === mine) {
+      const run = state.runs.get(runId(front)) ?? null;
+      fill(holder, otherSection({ trace, run }, after, run === null ? 'Recorded' : labelOf(front, run)));
+    }
+  } catch (error) {
+    if (holder.dataset['shows'] === mine) {
+      fill(holder, h('p', { class: 'error', role: 'alert' }, `The other trace cannot be shown: ${sentenceOf(error)}`));
+    }
   }
 }
 
@@ -105,16 +218,19 @@ async function load(): Promise<void> {
     const wasWhole = isFirst || isWhole(state.range);
     state.trace = trace;
     const front = state.shown.find((key) => runId(key) === state.front);
-    state.shown = state.shown.map((key) => withDefaults(trace, key));
-    state.front = front === undefined ? state.front : runId(withDefaults(trace, front));
+    state.shown = state.shown.map((key) => prepared(trace, key));
+    state.front = front === undefined ? state.front : runId(prepared(trace, front));
     state.runs.clear();
     state.failed.clear();
     state.verify = 'none';
     series.clear();
     time = timeFormat(trace);
     buildPage(trace, { reveal, copy, showAll: () => setRange(wholeRange()), tableToggled: fillTable });
+    sizing?.destroy();
+    sizing = null;
     if (0 < trace.requests) {
       createCharts();
+      createSizing(trace);
       await Promise.all([recordedKey, ...state.shown].map((key) => loadRun(key)));
     }
     if (mine !== generation) {
@@ -164,15 +280,21 @@ async function loadVerify(): Promise<void> {
   }
 }
 
+/** A run with the settings that this panel gives every one of its kind. */
+function prepared(trace: TraceView, key: RunKey): RunKey {
+  return withDryRun(withDefaults(trace, key), state.bounceAll);
+}
+
 /** Shows a replay in front, making it first when it is not there yet. */
 function choose(wanted: RunKey): void {
-  const key = state.trace === null ? wanted : withDefaults(state.trace, wanted);
+  const key = state.trace === null ? wanted : prepared(state.trace, wanted);
   state.shown = withRun(state.shown, key);
   state.front = runId(key);
   void showFront(key);
 }
 
-function press(key: RunKey): void {
+function press(wanted: RunKey): void {
+  const key = state.trace === null ? wanted : prepared(state.trace, wanted);
   const next = pressed(state.shown, state.front, key);
   state.shown = next.shown;
   state.front = next.front;
@@ -219,10 +341,20 @@ async function render(): Promise<void> {
       reveal,
     ),
   );
+  tellFront();
+  if (state.other !== null) {
+    void loadOther();
+  }
   if (trace.requests === 0) {
     return;
   }
   renderPolicies(trace);
+  renderParams(trace);
+  for (const id of [...state.failed.keys()]) {
+    if (!state.shown.some((key) => runId(key) === id) && id !== runId(recordedKey)) {
+      state.failed.delete(id);
+    }
+  }
   fill(byId('figures'), recorded === null || front === null ? null : figures(recorded, front));
   fill(
     byId('run-errors'),
@@ -247,6 +379,38 @@ function renderPolicies(trace: TraceView): void {
   fill(byId('policies'), policyBar({ trace, shown: state.shown, front: state.front, press, choose, addPolicy }));
   if (focused) {
     document.querySelector<HTMLElement>(`#policies [data-policy="${CSS.escape(focused)}"]`)?.focus();
+  }
+}
+
+/** The parameters of the run in front; what was recorded has none to change. */
+function renderParams(trace: TraceView): void {
+  const key = state.shown.find((candidate) => runId(candidate) === state.front);
+  const policy = trace.policies.find((candidate) => candidate.id === key?.policy);
+  byId('params').hidden = key === undefined || policy === undefined;
+  if (key === undefined || policy === undefined) {
+    return;
+  }
+  const focused = document.activeElement?.getAttribute('data-param');
+  const changed = policy.params.filter(({ name }) => name in key.set).length;
+  byId('params-title').textContent =
+    `Parameters: ${policyLabel(policy.id, policy.title)}${changed === 0 ? '' : ` (${changed} set by you)`}`;
+  fill(byId('params-body'), paramsBlock({ policy, key, run: state.runs.get(runId(key)) ?? null, choose }));
+  if (focused) {
+    document.querySelector<HTMLElement>(`#params [data-param="${CSS.escape(focused)}"]`)?.focus();
+  }
+}
+
+/** The status bar names the run in front. */
+function tellFront(): void {
+  const key = [recordedKey, ...state.shown].find((candidate) => runId(candidate) === state.front) ?? recordedKey;
+  const run = state.runs.get(runId(key));
+  const label = run === undefined ? policyLabel(key.policy, key.policy) : labelOf(key, run);
+  const told = `${runId(key)} ${label}`;
+  if (told !== toldFront) {
+    toldFront = told;
+    channel.call('front', { run: key, label: label.slice(0, 200) }).catch(() => {
+      toldFront = '';
+    });
   }
 }
 
@@ -328,6 +492,28 @@ function createCharts(): void {
     },
   );
   overview = new Overview(byId('overview'), theme, setRange);
+}
+
+function createSizing(trace: TraceView): void {
+  const titles = new Map(trace.policies.map((policy) => [policy.id, policy.title]));
+  const pool = trace.geometry.pools.find((candidate) => candidate.kind === 'boot' && candidate.slots !== null);
+  sizing = new Sizing(byId('size'), {
+    ask: (question) => channel.call('size', question),
+    cancel: () => void channel.call('cancelSize', null),
+    today: pool?.slots ?? null,
+    cpus: trace.geometry.cpus,
+    policyName: (policy) => policyLabel(policy, titles.get(policy) ?? policy),
+    replay: (policy, slots) => {
+      choose({ policy, set: { [poolSlotsParam]: slots } });
+      byId('charts').scrollIntoView();
+    },
+    copy,
+    onAnswer: (view) => void sizeFound(view),
+    leaveDryRun: () => void setDryRun(false),
+  });
+  if (state.bounceAll) {
+    sizing.setBounceAll(true);
+  }
 }
 
 function setRange(range: Range): void {
@@ -450,7 +636,10 @@ function labelOf(key: RunKey, { title, basis }: RunView): string {
   if (key.policy === 'recorded' && basis === 'modelled') {
     return `${label} (model)`;
   }
-  return key.policy === 'fixed' && typeof slots === 'number' ? `${label} ${formatBytes(slots * SLOT_BYTES)}` : label;
+  const dry = key.set[bounceAllSetting] === true ? ', dry run' : '';
+  const isChanged = Object.keys(key.set).some((name) => name !== bounceAllSetting && name !== poolSlotsParam);
+  const size = typeof slots === 'number' ? ` ${formatBytes(slots * SLOT_BYTES)}` : '';
+  return `${label}${size}${isChanged ? ' (changed)' : ''}${dry}`;
 }
 
 /** From the first step of any run to the last. */
@@ -475,10 +664,10 @@ function reveal({ file, line }: LineRef): void {
   channel.call('reveal', { file, line }).catch((error: unknown) => showError('The line could not be shown.', error));
 }
 
-function copy(text: string): void {
+function copy(text: string, button: HTMLElement): void {
   channel.call('copy', { text }).then(
     () => {
-      byId('copy-commands').textContent = 'Copied';
+      button.textContent = 'Copied';
     },
     (error: unknown) => showError('Copying failed.', error),
   );

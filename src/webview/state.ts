@@ -1,4 +1,4 @@
-import { type RunKey, type RunView, runId, type TraceView, type VerifyView } from '../protocol/views';
+import { bounceAllSetting, type RunKey, type RunView, runId, type TraceView, type VerifyView } from '../protocol/views';
 import type { Range } from './charts/scale';
 
 export const recordedKey: RunKey = { policy: 'recorded', set: {} };
@@ -16,6 +16,10 @@ export interface PanelState {
   range: Range;
   verify: VerifyView | 'none' | 'running' | { readonly error: string };
   showCapacity: boolean;
+  /** Every DMA mapping bounces in the replays: a dry run for a confidential VM. */
+  bounceAll: boolean;
+  /** The trace to compare with, as picked; its answers come later. */
+  other: string | null;
 }
 
 export function initialState(): PanelState {
@@ -28,7 +32,18 @@ export function initialState(): PanelState {
     range: { fromNs: 0, toNs: 1 },
     verify: 'none',
     showCapacity: false,
+    bounceAll: false,
+    other: null,
   };
+}
+
+/** A run in or out of the dry run; what was recorded stays what it is. */
+export function withDryRun(key: RunKey, bounceAll: boolean): RunKey {
+  if (key.policy === 'recorded' || (key.set[bounceAllSetting] === true) === bounceAll) {
+    return key;
+  }
+  const { [bounceAllSetting]: _, ...set } = key.set;
+  return { ...key, set: bounceAll ? { ...set, [bounceAllSetting]: true } : set };
 }
 
 /** Adds a run and brings it to the front; another setting of the same policy replaces the earlier one. */

@@ -1,7 +1,7 @@
 import { formatBytes, formatCount, formatPercent, formatSlots, formatSlotsAndBytes, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import { SLOT_BYTES } from '../model/units';
-import type { RunView, TraceView } from '../protocol/views';
+import type { RunView, SizeView, TraceView } from '../protocol/views';
 import { poolSlotsParam } from './fixedSizes';
 import { causeWords } from './words';
 
@@ -179,4 +179,16 @@ export function sortedCauses(counts: Readonly<Partial<Record<Cause, number>>>): 
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** What a move into a confidential VM needs, before the table that shows it. */
+export function dryRunVerdict(view: SizeView, set: RunView, grown: RunView): string {
+  const best = view.smallest[0];
+  const rest = (run: RunView) => (run.failed === 0 ? 'nothing fails' : `${plural(run.failed, 'request')} fail`);
+  return (
+    `With every DMA mapping bounced this load has ${formatSlotsAndBytes(set.usedHighWaterSlots)} in use at its peak. ` +
+    `Set ${best?.bootParameter ?? 'a pool'} (${formatBytes(best?.bytesAfterRounding ?? 0)}): ${rest(set)}. ` +
+    `Dynamic pools instead, from today's size: ${rest(grown)}, ${formatBytes(grown.memory.peakBytes)} held at the peak. ` +
+    'Splitting of large block requests is assumed.'
+  );
 }

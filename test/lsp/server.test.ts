@@ -19,6 +19,8 @@ const dmesgLines = readFileSync(path.join(sample, 'dmesg.txt'), 'utf8').split('\
 const overSize =
   '[   12.345678] nvme 0000:05:00.0: swiotlb buffer is full (sz: 524288 bytes), total 32768 (slots), used 3 (slots)\n';
 
+const recorded = { policy: 'recorded', set: {} };
+
 let server: LspServer;
 let folder: string;
 
@@ -161,11 +163,11 @@ describe('a trace that is a clean file', () => {
   it('knows the pool at the cursor as the kernel printed it', async () => {
     const line = traceLines.findIndex((text) => text.includes('swiotlb buffer is full')) + 1;
     const used = Number(/used (\d+) \(slots\)/.exec(traceLines[line - 1])![1]);
-    expect(answerOf(await server.ask(cursorRequest, { uri: traceUri, line }))).toMatchObject({
+    expect(answerOf(await server.ask(cursorRequest, { uri: traceUri, line, run: recorded }))).toMatchObject({
       usedSlots: used,
       capacitySlots: 512,
     });
-    expect(answerOf(await server.ask(cursorRequest, { uri: traceUri, line: 1 }))).toBeNull();
+    expect(answerOf(await server.ask(cursorRequest, { uri: traceUri, line: 1, run: recorded }))).toBeNull();
   });
 
   it('verifies the model against the recorded addresses', async () => {

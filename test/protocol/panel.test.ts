@@ -41,8 +41,34 @@ describe('messages of the panel', () => {
     check(hostMethods.command.params, [{ command: 'addPolicy' }], [{ command: 'workbench.action.quit' }, {}]);
   });
 
+  it('takes only questions about sizes that can be answered', () => {
+    check(
+      hostMethods.size.params,
+      [
+        { bounceAll: false, cpus: null, headroom: 0.2 },
+        { bounceAll: true, cpus: 8, headroom: 0 },
+      ],
+      [
+        { bounceAll: 'yes', cpus: null, headroom: 0.2 },
+        { bounceAll: false, cpus: 0, headroom: 0.2 },
+        { bounceAll: false, cpus: null, headroom: -1 },
+      ],
+    );
+  });
+
   it('validates the other direction too', () => {
-    check(panelMethods.show.params, [{ runs: [run] }], [{ runs: [{ policy: 'fixed' }] }, { runs: 'fixed' }]);
+    check(
+      panelMethods.show.params,
+      [
+        { runs: [run], focus: 'size', other: null },
+        { runs: [], focus: 'other', other: 'file:///a/trace.txt' },
+      ],
+      [
+        { runs: [{ policy: 'fixed' }], focus: 'replay', other: null },
+        { runs: 'fixed', focus: 'replay', other: null },
+        { runs: [run], focus: 'format', other: null },
+      ],
+    );
     check(
       panelMethods.cursor.params,
       [

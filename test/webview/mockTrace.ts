@@ -67,6 +67,7 @@ export function mockTrace(changes: Partial<TraceView> = {}): TraceView {
       ],
     },
     guidance: null,
+    failuresByCause: {},
     failureCount: 78,
     failures: [],
     episodes: [

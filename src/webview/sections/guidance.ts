@@ -5,8 +5,16 @@ import { h } from '../dom';
 import type { Reveal } from './why';
 
 /** Instead of an empty chart: what the file proves, and what would make it replayable. */
-export function guidanceSection(guidance: GuidanceView, copy: (text: string) => void): HTMLElement {
+export function guidanceSection(
+  guidance: GuidanceView,
+  copy: (text: string, button: HTMLElement) => void,
+): HTMLElement {
   const script = guidance.commands.join('\n');
+  const button: HTMLElement = h(
+    'button',
+    { type: 'button', class: 'secondary', id: 'copy-commands', click: () => copy(script, button) },
+    'Copy commands',
+  );
   return h(
     'section',
     { id: 'guidance', 'aria-labelledby': 'guidance-title' },
@@ -19,11 +27,7 @@ export function guidanceSection(guidance: GuidanceView, copy: (text: string) => 
           'div',
           { class: 'commands' },
           h('pre', { tabindex: 0, 'aria-label': 'Commands to record a trace' }, h('code', null, script)),
-          h(
-            'button',
-            { type: 'button', class: 'secondary', id: 'copy-commands', click: () => copy(script) },
-            'Copy commands',
-          ),
+          button,
         ),
   );
 }

@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { howToApply } from '../analysis/advice';
+import { type SizeReport, type SizeRequest, type SizeRunner, sizeReportOn } from '../analysis/size';
+import { runSizeJob, type SizingData } from '../analysis/sizeJobs';
+import { createWorkerPool } from '../node/workerPool';
+import type { SizeParams } from '../protocol/lsp';
+import { FailureError } from '../protocol/result';
+import type { SizeView } from '../protocol/views';
+import type { Trace } from './trace';
+
+export interface SizeContext {
+  /** The standard cancellation token of a request. */
+  readonly cancelled: {
+    readonly isCancellationRequested: boolean;
+    onCancellationRequested(listener: () => void): { dispose(): void };
+  };
+  readonly onReplay: (replays: number) => void;
+}
+
+/** Below that many requests starting threads takes longer than the replays. */
+const fewestForThreads = 50_000;
+/** One CPU stays for the answers that somebody waits for. */
+const threads = Math.max(1, Math.min(4, os.availableParallelism() - 1));
+const workerFile = path.join(__dirname, 'worker.js');
+
+/** Which pool size a trace needs. Never holds up other questions for longer than one replay. */
+export async function sizeView(trace: Trace, params: SizeParams, context: SizeContext): Promise<SizeView> {
+  const { bounceAll, headroom } = params;
+  const cpus = params.cpus ?? trace.analysis.geometry.cpus.value;
+  const report = await trace.size(JSON.stringify([bounceAll, cpus, headroom]), () =>
+    cancellableSize(trace, { bounceAll, headroom, cpus }, context),
+  );
+  const { replayable, curve, smallest, unusedBytes, advice } = report;
+  return {
+    bounceAll,
+    replayable,
+    curve,
+    smallest,
+    unusedBytes,
+    advice: advice.filter((line) => line !== howToApply),
+    howToApply,
+    cpus,
+  };
+}
+
+async function cancellableSize(trace: Trace, request: SizeRequest, context: SizeContext): Promise<SizeReport> {
+  const { cancelled } = context;
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(new FailureError({ kind: 'cancelled', message: 'Trying pool sizes was cancelled.' }));
+  });
+  // Also when nobody races against it any more.
+  stopped.catch(() => undefined);
+  const listener = cancelled.onCancellationRequested(stop);
+  if (cancelled.isCancellationRequested) {
+    stop();
+  }
+  let replays = 0;
+  try {
+    return await sizeReportOn(trace.analysis, request, (data) => {
+      const runner = startRunner(trace, data, () => cancelled.isCancellationRequested);
+      return {
+        run: async (job) => {
+          const point = await Promise.race([runner.run(job), stopped]);
+          context.onReplay(++replays);
+          return point;
+        },
+        close: () => runner.close(),
+      };
+    });
+  } finally {
+    listener.dispose();
+  }
+}
+
+/** Threads where the trace is large, else one replay after the other with a breath between them. */
+function startRunner(trace: Trace, data: SizingData, isCancelled: () => boolean): SizeRunner {
+  if (fewestForThreads <= trace.analysis.tables.requests.length && existsSync(workerFile)) {
+    return createWorkerPool(workerFile, threads, data);
+  }
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    run: (job) => {
+      const point = last.then(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        if (isCancelled()) {
+          throw new FailureError({ kind: 'cancelled', message: 'Trying pool sizes was cancelled.' });
+        }
+        return runSizeJob(data, job);
+      });
+      last = point.catch(() => undefined);
+      return point;
+    },
+    close: () => undefined,
+  };
+}

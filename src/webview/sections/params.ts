@@ -1,0 +1,120 @@
+import { formatBytes, formatDuration, formatSlotsAndBytes } from '../../base/format';
+import { SLOT_BYTES } from '../../model/units';
+import type { PolicyParamView, PolicyView, RunKey, RunView } from '../../protocol/views';
+import { h } from '../dom';
+
+type Value = number | string | boolean;
+
+export interface ParamsBlock {
+  readonly policy: PolicyView;
+  readonly key: RunKey;
+  /** Null while it is made, or when its settings were refused. */
+  readonly run: RunView | null;
+  readonly choose: (key: RunKey) => void;
+}
+
+/** Parameters whose values are words. */
+const choices: Readonly<Record<string, readonly string[]>> = {
+  context: ['fromFlags', 'alwaysAtomic'],
+  generation: ['4.18', '6.1', '6.6', '6.8', '6.12'],
+};
+
+/** Every parameter of a replay with its value, where that comes from, and a field to change it. */
+export function paramsBlock(block: ParamsBlock): HTMLElement[] {
+  const { policy, key, choose } = block;
+  const changed = policy.params.filter(({ name }) => name in key.set);
+  return [
+    h(
+      'div',
+      { class: 'params' },
+      policy.params.map((param) => field(block, param)),
+    ),
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'link',
+        id: 'reset-params',
+        disabled: changed.length === 0,
+        click: () => choose(withSettings(key, (name) => !changed.some((param) => param.name === name))),
+      },
+      'Reset all',
+    ),
+  ];
+}
+
+/** The key with one parameter set; null or an empty text takes it out again: the policy's default. */
+export function withParam(key: RunKey, name: string, value: Value | null): RunKey {
+  const rest = withSettings(key, (other) => other !== name);
+  return value === null || value === '' ? rest : { ...rest, set: { ...rest.set, [name]: value } };
+}
+
+function withSettings(key: RunKey, keeps: (name: string) => boolean): RunKey {
+  return { ...key, set: Object.fromEntries(Object.entries(key.set).filter(([name]) => keeps(name))) };
+}
+
+function field({ key, run, choose }: ParamsBlock, param: PolicyParamView): HTMLElement {
+  const used = run?.params[param.name];
+  const value = key.set[param.name] ?? used?.value ?? param.default;
+  const isSet = param.name in key.set;
+  const set = (next: Value) => choose(withParam(key, param.name, next));
+  const id = `param-${param.name}`;
+  const source = isSet ? 'set by you' : (used?.source ?? param.source);
+  return h(
+    'div',
+    { class: `param ${isSet ? 'set' : ''}`, title: `${param.title}. ${source}` },
+    h('label', { for: id }, param.title),
+    h('span', { class: 'param-value' }, input(id, param, value, set), h('span', { class: 'unit' }, ` ${param.unit}`)),
+    h(
+      'span',
+      { class: 'muted param-note' },
+      [readable(param, value), source].filter((part) => part !== '').join(' · '),
+    ),
+  );
+}
+
+function input(id: string, param: PolicyParamView, value: Value, set: (next: Value) => void): HTMLElement {
+  const words = choices[param.name];
+  if (typeof value === 'boolean') {
+    const box = h('input', { id, 'data-param': param.name, type: 'checkbox', change: () => set(box.checked) });
+    box.checked = value;
+    return box;
+  }
+  if (words !== undefined) {
+    const list = words.includes(String(value)) ? words : [String(value), ...words];
+    const select = h(
+      'select',
+      { id, 'data-param': param.name, change: () => set(select.value) },
+      list.map((word) => h('option', { value: word, selected: word === String(value) }, word)),
+    );
+    return select;
+  }
+  const isNumber = typeof value === 'number';
+  const box = h('input', {
+    id,
+    'data-param': param.name,
+    type: isNumber ? 'number' : 'text',
+    step: 'any',
+    value,
+    change: () => set(isNumber && box.value.trim() !== '' ? Number(box.value) : box.value),
+  });
+  return box;
+}
+
+function readable(param: PolicyParamView, value: Value): string {
+  if (typeof value !== 'number') {
+    return '';
+  }
+  switch (param.unit) {
+    case 'ns':
+      return formatDuration(value);
+    case 'slots':
+      return formatSlotsAndBytes(value);
+    case 'bytes':
+      return formatBytes(value);
+    case 'segments':
+      return formatBytes(value * 128 * SLOT_BYTES);
+    default:
+      return '';
+  }
+}
