@@ -39,10 +39,13 @@ const recordAll =
 function results(analysis: Analysis): CompletenessPart {
   const { columns, length } = analysis.tables.requests;
   let known = 0;
+  let recorded = 0;
   for (let row = 0; row < length; row++) {
     const isTold = columns.outcome[row] !== Outcome.unknown;
     const isInferred = (columns.evidence[row] & EvidenceBit.inferredOutcome) !== 0;
-    known += !isTold ? 0 : isInferred ? 0.5 : 1;
+    // An attempt without result still has its size and place in time.
+    known += !isTold ? 0.25 : isInferred ? 0.5 : 1;
+    recorded += isTold && !isInferred ? 1 : 0;
   }
   if (length === 0) {
     const failures = analysis.tables.logFailures.length;
@@ -50,14 +53,14 @@ function results(analysis: Analysis): CompletenessPart {
       failures === 0
         ? 'No request is in the input.'
         : `${plural(failures, 'failure message')}, but no request that was served.`;
-    return part('results', 30, failures === 0 ? 0 : 0.2, text, recordAll);
+    return part('results', 25, failures === 0 ? 0 : 0.2, text, recordAll);
   }
   const share = known / length;
   return part(
     'results',
-    30,
+    25,
     share,
-    `${formatPercent(share)} of ${plural(length, 'request')} have a recorded result.`,
+    `${formatPercent(recorded / length)} of ${plural(length, 'request')} have a recorded result.`,
     recordAll,
   );
 }
@@ -65,6 +68,7 @@ function results(analysis: Analysis): CompletenessPart {
 function ends(analysis: Analysis): CompletenessPart {
   const { columns, length } = analysis.tables.requests;
   let mappings = 0;
+  let recorded = 0;
   let known = 0;
   for (let row = 0; row < length; row++) {
     if (columns.outcome[row] === Outcome.failed || columns.outcome[row] === Outcome.rolledBack) {
@@ -77,6 +81,7 @@ function ends(analysis: Analysis): CompletenessPart {
       pairing === Pairing.sizeMismatch ||
       (columns.evidence[row] & EvidenceBit.inferredUnmap) !== 0;
     known += pairing === Pairing.assumed ? 0 : isInferred ? 0.5 : 1;
+    recorded += pairing === Pairing.assumed || isInferred ? 0 : 1;
   }
   const share = mappings === 0 ? (length > 0 ? 1 : 0) : known / mappings;
   const text =
@@ -84,7 +89,7 @@ function ends(analysis: Analysis): CompletenessPart {
       ? 'No mapping is in the input.'
       : mappings === 0
         ? 'No mapping was served.'
-        : `The end of ${formatPercent(share)} of ${plural(mappings, 'mapping')} is in the trace.`;
+        : `The end of ${formatPercent(recorded / mappings)} of ${plural(mappings, 'mapping')} is known from the trace.`;
   return part('ends', 20, share, text, `${recordAll} Unmaps are part of both.`);
 }
 
@@ -92,7 +97,7 @@ function losses(analysis: Analysis, ledger: LedgerSums): CompletenessPart {
   const events = analysis.tables.counts.requests;
   const seen = ledger.understood + ledger.counted;
   if (events === 0) {
-    return part('losses', 15, 0, 'Without events nothing can be said about lost ones.', recordAll);
+    return part('losses', 25, 0, 'Without events nothing can be said about lost ones.', recordAll);
   }
   const lostShare = ledger.lost / (seen + ledger.lost);
   const text =
@@ -101,7 +106,7 @@ function losses(analysis: Analysis, ledger: LedgerSums): CompletenessPart {
       : `${formatCount(ledger.lost)} events or lines are missing, ${formatPercent(lostShare)} of all.`;
   return part(
     'losses',
-    15,
+    25,
     1 - Math.min(1, lossFactor * lostShare),
     text,
     'Enlarge buffer_size_kb, record for a shorter time, or use fprobes instead of kprobes.',
@@ -120,7 +125,7 @@ function poolPlace(analysis: Analysis): CompletenessPart {
         ] as const);
   return told(
     'pool',
-    15,
+    12,
     'The pool',
     fields,
     3,
@@ -132,7 +137,7 @@ function kernel(analysis: Analysis): CompletenessPart {
   const { generation, dynamic, cpus } = analysis.geometry;
   return told(
     'kernel',
-    10,
+    8,
     'The kernel',
     [
       ['version', generation.evidence],

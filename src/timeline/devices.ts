@@ -1,6 +1,19 @@
 import type { StringTable } from '../base/stringTable';
 import type { Device } from '../model/tables';
 
+/** A DMA address that differs from the physical one by this power of two or more carries an encryption bit. */
+const LOWEST_ENCRYPTION_BIT = 2 ** 40;
+
+/** Whether a device's DMA offset is the encryption bit of the machine (bit 47 or 51 on AMD) and not that of a bus. */
+export function isEncryptionBit(offset: number): boolean {
+  return offset >= LOWEST_ENCRYPTION_BIT && Number.isInteger(Math.log2(offset));
+}
+
+/** An address as swiotlb_bounced prints it, as a physical one: its device's encryption bit removed. */
+export function withoutEncryption(address: number, offset: number): number {
+  return isEncryptionBit(offset) && address >= offset ? address - offset : address;
+}
+
 /** The device column is 16 bits wide: hostile input with more names shares the last row. */
 const MAX_DEVICES = 65535;
 
@@ -28,6 +41,11 @@ export class DeviceTable {
       }
     }
     return this.add(name);
+  }
+
+  /** `dmaOffset` of an interned name; NaN not known yet. */
+  offsetOf(name: number): number {
+    return this.dmaOffset[this.rowOf(name)];
   }
 
   rowOfName(name: string): number {

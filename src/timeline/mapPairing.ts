@@ -2,6 +2,7 @@ import { Direction, EventKind, type TraceEvent } from '../model/events';
 import type { LogRecord } from '../model/log';
 import { EvidenceBit, Outcome, Pairing, packUnmapWhere } from '../model/tables';
 import type { Attempt, Context, Contexts } from './contexts';
+import { isEncryptionBit, withoutEncryption } from './devices';
 import type { FailedLists } from './failedLists';
 import { LiveState } from './liveMappings';
 import { fitsPaddedSize } from './paddedSize';
@@ -33,6 +34,7 @@ export class MapPairing {
   /** swiotlb_bounced: every attempt, before it is made. */
   onBounced(event: TraceEvent, context: Context): void {
     this.state.hasBounced = true;
+    event.original = withoutEncryption(event.original, this.state.shared.devices.offsetOf(event.device));
     const row = this.state.startRequest(event, EvidenceBit.bounced | (event.forced ? EvidenceBit.forced : 0));
     const device = this.state.shared.requests.columns.device[row];
     const info = this.state.shared.devices.rows[device];
@@ -453,7 +455,11 @@ export class MapPairing {
         }
         attempt.original = original;
         columns.original[row] = original;
-      } else if (attempt.seen === EvidenceBit.bounced) {
+      } else if (
+        attempt.seen === EvidenceBit.bounced &&
+        // Equal because the encryption bit was already taken off?
+        !isEncryptionBit(this.state.shared.devices.dmaOffset[attempt.device])
+      ) {
         this.state.shared.devices.dmaOffset[attempt.device] = 0;
       }
     }

@@ -1,6 +1,7 @@
 import { Direction } from '../model/events';
 import { type Device, EvidenceBit, Outcome, Pairing, type RequestTable, type TimelineCounts } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
+import { type DeviceTable, isEncryptionBit, withoutEncryption } from './devices';
 import type { PoolTracker } from './pools';
 
 const saidToBounce =
@@ -9,6 +10,32 @@ const saidToBounce =
   EvidenceBit.probeReturn |
   EvidenceBit.probeUnmapEnter |
   EvidenceBit.probeUnmapReturn;
+
+/**
+ * Makes addresses physical that were printed before a dma event of their device told how its addresses differ:
+ * original addresses with the encryption bit (also those of failed attempts, which no dma event follows), and bounce
+ * addresses behind a bus offset. Done again, it changes nothing.
+ */
+export function settleAddresses(requests: RequestTable, pools: PoolTracker, devices: DeviceTable): void {
+  const { original, recordedBounce, device } = requests.columns;
+  if (!devices.dmaOffset.some((offset) => offset > 0 || offset < 0)) {
+    return;
+  }
+  for (let row = 0; row < requests.length; row++) {
+    const offset = devices.dmaOffset[device[row]];
+    const physical = withoutEncryption(original[row], offset);
+    if (physical < original[row]) {
+      original[row] = physical;
+      requests.version++;
+    }
+    const bounce = recordedBounce[row];
+    const isBus = !isEncryptionBit(offset) && offset !== 0 && !Number.isNaN(offset);
+    if (isBus && !pools.contains(bounce) && pools.contains(bounce - offset)) {
+      recordedBounce[row] = bounce - offset;
+      requests.version++;
+    }
+  }
+}
 
 /** Mappings of which only dma events are known bounced iff their address lies in a known pool. Pools may be named late. */
 export function markDirect(requests: RequestTable, pools: PoolTracker, devices: readonly Device[]): void {

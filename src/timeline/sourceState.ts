@@ -1,9 +1,7 @@
 import type { TraceEvent } from '../model/events';
 import { EvidenceBit } from '../model/tables';
+import { isEncryptionBit } from './devices';
 import type { SharedTables } from './shared';
-
-/** A DMA address that differs from the physical one by this power of two or more carries an encryption bit. */
-const LOWEST_ENCRYPTION_BIT = 2 ** 40;
 
 /** What a source has shown so far, and how its rows are written. */
 export class SourceState {
@@ -83,7 +81,7 @@ export class SourceState {
   /** phys of a bounce address that a dma event printed: bounce buffers are unencrypted, but may lie behind a bus offset. */
   bounceAddress(device: number, dma: number): number {
     const offset = this.shared.devices.dmaOffset[device];
-    return Number.isNaN(offset) || offset === 0 || offset >= LOWEST_ENCRYPTION_BIT ? dma : dma - offset;
+    return Number.isNaN(offset) || offset === 0 || isEncryptionBit(offset) ? dma : dma - offset;
   }
 
   /** The device row of evidence that names no device. */

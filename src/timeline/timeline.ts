@@ -5,7 +5,7 @@ import { failureLogKinds, type LogRecord } from '../model/log';
 import type { Device, Source, TraceTables } from '../model/tables';
 import { type ClockEvidence, type ClockOffset, chooseReference, joinClocks } from './clocks';
 import { FailureLog, toLogFailures } from './logJoin';
-import { closeOverlapped, countRequests, markDirect, markRetries } from './settle';
+import { closeOverlapped, countRequests, markDirect, markRetries, settleAddresses } from './settle';
 import { createSharedTables } from './shared';
 import { SourceTimeline } from './sourceTimeline';
 
@@ -171,6 +171,7 @@ export function createTimeline(strings: StringTable): Timeline {
       for (const { pairing } of sources) {
         pairing.settle();
       }
+      settleAddresses(requests, shared.pools, shared.devices);
       markDirect(requests, shared.pools, shared.devices.rows);
       const evidence = clockEvidence();
       const reference = chooseReference(evidence);

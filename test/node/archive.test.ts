@@ -47,10 +47,10 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 /** Base name and text of every part, and everything that went wrong. */
 async function readBundle(target: string) {
   const opened = await openInput(target);
-  if (!opened.ok) {
-    return { failure: opened.failure.code, parts: {}, order: [], damage: null, skipped: [] };
-  }
   const parts: Record<string, string> = {};
+  if (!opened.ok) {
+    return { failure: opened.failure.code, parts, order: [], damage: null, skipped: [] };
+  }
   for (const part of opened.parts) {
     parts[path.basename(part.path)] = await textOf(part.chunks);
   }
