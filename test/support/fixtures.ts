@@ -16,7 +16,7 @@ export function readFixture(path: string): Uint8Array {
     } catch {
       continue;
     }
-    return unpack(bytes);
+    return unpackBytes(bytes);
   }
   throw new Error(`no fixture '${path}' (also tried .gz and .zst)`);
 }
@@ -36,7 +36,13 @@ export function fixturePath(path: string): string {
   return decodeURIComponent(new URL(path, fixturesRoot).pathname);
 }
 
-function unpack(bytes: Uint8Array): Uint8Array {
+/** A fixture or, with a slash at the end, a folder of fixtures. */
+export function fixtureUrl(path: string): URL {
+  return new URL(path, fixturesRoot);
+}
+
+/** Bytes as they are, or what a gzip or zstd file holds. */
+export function unpackBytes(bytes: Uint8Array): Uint8Array {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     return gunzipSync(bytes);
   }
