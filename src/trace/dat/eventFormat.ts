@@ -40,10 +40,16 @@ export function parseEventFormat(text: string, system: string, longBytes: number
   return { system, name, id: Number(id), fields: parseFields(text, longBytes), printFormat };
 }
 
+/** Format files are a few KiB; in longer text a damaged length swallowed something else. */
+const maxFormatLetters = 1 << 18;
+
 /** The `field:` lines of a format file or of header_page. */
 export function parseFields(text: string, longBytes: number): FormatField[] {
   const fields: FormatField[] = [];
-  const pattern = /field:\s*([^;]+);\s*offset:\s*(\d+);\s*size:\s*(\d+);(?:\s*signed:\s*(\d);)?/g;
+  if (text.length > maxFormatLetters) {
+    return fields;
+  }
+  const pattern = /field:\s*([^;\n]+);\s*offset:\s*(\d+);\s*size:\s*(\d+);(?:\s*signed:\s*(\d);)?/g;
   for (const [, declaration, offset, size, signed] of text.matchAll(pattern)) {
     const array = /\[[^\]]*\]/.exec(declaration);
     const plain = declaration.replace(/\[[^\]]*\]/g, '').trim();

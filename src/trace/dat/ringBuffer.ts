@@ -12,6 +12,9 @@ export type RingItem =
   | { readonly kind: 'event'; readonly event: RawEvent }
   | { readonly kind: 'lost'; readonly count: number };
 
+/** Pages are 4 KiB to 64 KiB; sub-buffers (6.8) may be larger. */
+const minPageBytes = 64;
+const maxPageBytes = 1 << 26;
 const typePadding = 29;
 const typeTimeExtend = 30;
 const typeTimeStamp = 31;
@@ -22,6 +25,10 @@ const missedStored = 2 ** 30;
 /** The events of one CPU in order (kernel/trace/ring_buffer.c; page layout from header_page). */
 export function* readCpu(dat: TraceDat, cpu: CpuData, onDamage: (text: string) => void): Generator<RingItem, void> {
   const event: RawEvent = { stamp: 0n, data: new DataView(new ArrayBuffer(0)) };
+  if (dat.pageBytes < minPageBytes || dat.pageBytes > maxPageBytes || dat.dataOffset >= dat.pageBytes) {
+    onDamage(`A ring buffer page of ${dat.pageBytes} bytes with data at ${dat.dataOffset} is impossible.`);
+    return;
+  }
   for (let index = 0; index < cpu.pieces; index++) {
     const piece = cpu.piece(index);
     if (piece === null) {
@@ -38,16 +45,17 @@ export function* readCpu(dat: TraceDat, cpu: CpuData, onDamage: (text: string) =
 function* readPage(dat: TraceDat, page: Uint8Array, event: RawEvent): Generator<RingItem, void> {
   const { littleEndian, commitOffset, dataOffset } = dat;
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-  let stamp = view.getBigUint64(0, littleEndian);
   const commitAt = dat.longBytes === 8 && !littleEndian ? commitOffset + 4 : commitOffset;
+  if (page.length < 8 || commitAt + 4 > page.length) {
+    return;
+  }
+  let stamp = view.getBigUint64(0, littleEndian);
   const commit = view.getUint32(commitAt, littleEndian);
   const end = Math.min(page.length, dataOffset + (commit & 0xfffff));
   if (commit >= missedEvents) {
-    const stored = (commit & missedStored) !== 0 && end + 4 <= page.length;
-    yield {
-      kind: 'lost',
-      count: stored ? view.getUint32(end + (littleEndian || dat.longBytes === 4 ? 0 : 4), littleEndian) : -1,
-    };
+    const countAt = end + (littleEndian || dat.longBytes === 4 ? 0 : 4);
+    const stored = (commit & missedStored) !== 0 && countAt + 4 <= page.length;
+    yield { kind: 'lost', count: stored ? view.getUint32(countAt, littleEndian) : -1 };
   }
   let position = dataOffset;
   while (position + 4 <= end) {

@@ -173,20 +173,23 @@ class CommonFields {
   }
 
   type(data: DataView): number {
-    return data.byteLength < 2 ? -1 : data.getUint16(this.offsets['type'] ?? 0, this.dat.littleEndian);
+    const { type = 0 } = this.offsets;
+    return data.byteLength < type + 2 ? -1 : data.getUint16(type, this.dat.littleEndian);
   }
 
   pid(data: DataView): number {
-    return data.byteLength < 8 ? -1 : data.getInt32(this.offsets['pid'] ?? 4, this.dat.littleEndian);
+    const { pid = 4 } = this.offsets;
+    return data.byteLength < pid + 4 ? -1 : data.getInt32(pid, this.dat.littleEndian);
   }
 
   /** The flags column (trace_print_lat_fmt of 6.12). */
   flags(data: DataView): string {
-    if (data.byteLength < 4) {
+    const { flags: flagsAt = 2, preempt: preemptAt = 3 } = this.offsets;
+    if (data.byteLength <= Math.max(flagsAt, preemptAt)) {
       return '.....';
     }
-    const flags = data.getUint8(this.offsets['flags'] ?? 2);
-    const preempt = data.getUint8(this.offsets['preempt'] ?? 3);
+    const flags = data.getUint8(flagsAt);
+    const preempt = data.getUint8(preemptAt);
     const off = (flags & 1) !== 0;
     const bhOff = (flags & 128) !== 0;
     const irqs = off && bhOff ? 'D' : off ? 'd' : bhOff ? 'b' : '.';
