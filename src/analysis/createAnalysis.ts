@@ -3,6 +3,7 @@ import type { GeometryOverrides } from '../model/geometry';
 import { type Problem, problemCatalogue } from '../model/problem';
 import { Pairing } from '../model/tables';
 import { createTimeline, type SourceMeta } from '../timeline/timeline';
+import { ProbeArguments } from '../trace/probeArguments';
 import { createTraceReader, type ReaderSummary, type TraceReader } from '../trace/reader';
 import type { Analysis, AnalysisBuilder } from './analysis';
 import { inferGeometry } from './geometry';
@@ -11,13 +12,14 @@ import { inferGeometry } from './geometry';
 export function createAnalysis(): AnalysisBuilder {
   const strings = new StringTable();
   const timeline = createTimeline(strings);
+  const probes = new ProbeArguments();
   const readers: TraceReader[] = [];
   const paths: string[] = [];
 
   return {
     openSource({ path }) {
       const id = timeline.openSource(path);
-      const reader = createTraceReader({ source: id, path, strings, sink: timeline });
+      const reader = createTraceReader({ source: id, path, strings, sink: timeline, probes });
       readers.push(reader);
       paths.push(path);
       return {

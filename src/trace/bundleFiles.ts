@@ -1,4 +1,4 @@
-import type { BundleFact, ProbeArgument } from '../model/bundle';
+import type { BundleFact, ProbeArgument, ProbeDefinition } from '../model/bundle';
 import { asciiBytes, Byte, decodeUtf8, hexDigit, isDigit, startsWithAt } from './bytes';
 import { type ReaderContext, Verdict, type VerdictCode } from './context';
 
@@ -86,13 +86,15 @@ export class BundleFiles {
       .replace(/^[^:]*:/, '')
       .replace(/%\w+$/, '')
       .replace(/\+(?:0x)?[0-9a-f]+$/i, '');
-    return this.understood('probe definition', {
+    const found: WithoutPlace<ProbeDefinition> = {
       kind: 'probe-definition',
       event,
       symbol,
       isReturn: type === 'r' || /%return$/.test(place),
       arguments: argumentsOf(rest),
-    });
+    };
+    this.context.probes?.define({ ...found, source: this.context.source, line: this.context.line });
+    return this.understood('probe definition', found);
   }
 
   /** Name, hits and misses in the columns of kprobe_profile. */

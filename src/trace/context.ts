@@ -8,6 +8,7 @@ import {
 } from '../model/events';
 import { type Problem, type ProblemCode, problemCatalogue } from '../model/problem';
 import { ByteMap, decodeUtf8, startsWithAt } from './bytes';
+import type { ProbeArguments } from './probeArguments';
 
 /**
  * What a line turned out to be.
@@ -30,6 +31,26 @@ const maxExamples = 10;
 /** CONFIG_NR_CPUS of distribution kernels; first times of further CPUs are not kept. */
 const maxCpus = 8192;
 const clockToleranceNs = { trace: 1e6, log: 1e8 } as const;
+
+/** Where the flag columns stand; -1 where the legend has none. */
+export interface FlagColumns {
+  /** Columns of the legend, 0 without one. */
+  readonly count: number;
+  readonly irqs: number;
+  readonly resched: number;
+  readonly interrupt: number;
+  readonly preempt: number;
+}
+
+export function flagColumnsOf(legend: readonly string[]): FlagColumns {
+  return {
+    count: legend.length,
+    irqs: legend.indexOf('irqs'),
+    resched: legend.indexOf('resched'),
+    interrupt: legend.indexOf('interrupt'),
+    preempt: legend.indexOf('preempt'),
+  };
+}
 
 /** Absolute stamps of two families that cannot be subtracted from each other. */
 export type ClockFamily = 'boot' | 'wall';
@@ -67,8 +88,10 @@ export class ReaderContext {
   };
 
   /** The order of the flag columns when the file's own legend tells, see ftraceText. */
-  flagColumns: readonly string[] = [];
+  flagColumns: FlagColumns = flagColumnsOf([]);
   pendingLegend: string[] = [];
+  /** Definitions of probes in this and earlier sources; null where nobody collects them. */
+  probes: ProbeArguments | null = null;
   tracer = '';
   cpusOnline = -1;
   entriesInBuffer = -1;

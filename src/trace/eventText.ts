@@ -17,6 +17,7 @@ import {
 import { maxPredictedKeys, type NameCounter, type ReaderContext, Verdict, type VerdictCode } from './context';
 import { readFields, Seen } from './fields';
 import type { KernelMessages } from './kernelLog';
+import { type Renaming, renameArguments } from './probeArguments';
 
 /** How the text behind `NAME: ` is read. */
 type EventParser = (text: EventText, buffer: Uint8Array, start: number, end: number) => boolean;
@@ -28,10 +29,18 @@ interface KnownName {
   readonly arguments: Int32Array;
   /** Keys in the order of the last line of this name. */
   readonly keyOrder: Uint8Array;
+  /** Of a probe whose definition says that its argument names mean something else. */
+  readonly renaming: Renaming | null;
 }
 
-function knownName(counter: NameCounter, parser: EventParser | null): KnownName {
-  return { counter, parser, arguments: new Int32Array(kindCount), keyOrder: new Uint8Array(maxPredictedKeys) };
+function knownName(counter: NameCounter, parser: EventParser | null, renaming: Renaming | null = null): KnownName {
+  return {
+    counter,
+    parser,
+    renaming,
+    arguments: new Int32Array(kindCount),
+    keyOrder: new Uint8Array(maxPredictedKeys),
+  };
 }
 
 const maxNames = 4096;
@@ -160,7 +169,9 @@ export class EventText {
     }
     if (index === before) {
       const text = decodeUtf8(buffer, start, end);
-      this.known.push(knownName(this.context.name(text), parsers.get(text) ?? null));
+      this.known.push(
+        knownName(this.context.name(text), parsers.get(text) ?? null, this.context.probes?.of(text) ?? null),
+      );
     }
     return this.known[index];
   }
@@ -210,7 +221,13 @@ export class EventText {
       !isReturn && offset > maxEntryOffset ? EventKind.probeOther : isReturn ? symbol.onReturn : symbol.onEntry;
     const event = this.context.beginEvent(kind, buffer);
     event.symbol = symbol.name;
-    const seen = readFields(this.context, event, buffer, close + 1, end);
+    let seen: number;
+    if (name.renaming === null) {
+      seen = readFields(this.context, event, buffer, close + 1, end);
+    } else {
+      const renamed = renameArguments(name.renaming, buffer, close + 1, end);
+      seen = readFields(this.context, event, renamed, 0, renamed.length);
+    }
     const missing = name.arguments[kind] & ~seen & probeArguments;
     const cut =
       (missing !== 0 && (seen & Seen.fault) === 0) || (!this.context.terminated && name.arguments[kind] === 0);

@@ -10,6 +10,7 @@ import {
   isBlank,
   isDigit,
   isWord,
+  skipBlanks,
   startsWithAt,
   wordBytes,
 } from './bytes';
@@ -84,6 +85,12 @@ const Meaning = {
 } as const;
 type KeyMeaning = keyof typeof Meaning;
 
+/** The Seen bit of each meaning; 0 where it does not matter whether the field was there. */
+const bitOfMeaning = Int32Array.from(Object.keys(Meaning), (meaning) => {
+  const name = meaning === 'force' ? 'forceWord' : meaning;
+  return name in Seen ? Seen[name as keyof typeof Seen] : 0;
+});
+
 /** Field keys of all events, several spellings to one meaning. */
 const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly string[]])[] = [
   ['direction', ['dir', 'direction']],
@@ -117,6 +124,11 @@ const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly strin
 
 const keys = ByteMap.of(keyMeanings.flatMap(([, names]) => names));
 const meaningOfKey = Uint8Array.from(keyMeanings.flatMap(([meaning, names]) => names.map(() => Meaning[meaning])));
+
+/** What a key of an event's text means; null for unknown keys. */
+export function meaningOfKeyName(name: string): string | null {
+  return keyMeanings.find(([, names]) => names.includes(name))?.[0] ?? null;
+}
 
 /** All keys with their `=`, one after the other, to compare a predicted key without hashing. */
 const keyOffsets = new Int32Array(keyMeanings.reduce((sum, [, names]) => sum + names.length, 1));
@@ -185,23 +197,38 @@ function readHex(buffer: Uint8Array, position: number, end: number): void {
   if (buffer[position] === Byte.zero && position + 1 < end && (buffer[position + 1] | 32) === 120) {
     position += 2;
   }
-  let value = 0;
-  let digits = 0;
-  let allOnes = true;
-  while (position < end) {
-    const digit = hexDigits[buffer[position]];
+  const start = position;
+  // Seven digits fit a small integer; the rest is added as a float.
+  const smallEnd = Math.min(end, position + 7);
+  let small = 0;
+  let ones = 15;
+  let digit = 0;
+  while (position < smallEnd) {
+    digit = hexDigits[buffer[position]];
     if (digit < 0) {
       break;
     }
-    value = value * 16 + digit;
-    allOnes = allOnes && digit === 15;
-    digits++;
+    small = (small << 4) | digit;
+    ones &= digit;
     position++;
   }
+  let value = small;
+  if (digit >= 0) {
+    while (position < end) {
+      digit = hexDigits[buffer[position]];
+      if (digit < 0) {
+        break;
+      }
+      value = value * 16 + digit;
+      ones &= digit;
+      position++;
+    }
+  }
+  const digits = position - start;
   number.value = value;
   number.end = position;
   number.digits = digits;
-  number.allOnes = allOnes && digits > 0 && (digits === 16 || digits === 8);
+  number.allOnes = ones === 15 && (digits === 16 || digits === 8);
 }
 
 /** Reads decimal digits, or hex when 0x says so. A leading minus is accepted. */
@@ -278,16 +305,9 @@ export function readFields(
       while (position < end && !isBlank(buffer[position])) {
         position++;
       }
-      if (startsWithAt(buffer, start, position, wordForceOff)) {
+      if (isForceWord(buffer, start, position)) {
         seen |= (seen & Seen.forceWord) === 0 ? Seen.forceWord : Seen.torn;
-      } else if (startsWithAt(buffer, start, position, wordForce)) {
-        seen |= (seen & Seen.forceWord) === 0 ? Seen.forceWord : Seen.torn;
-        event.forced = true;
-      } else if (
-        startsWithAt(buffer, start, position, wordNormal) ||
-        startsWithAt(buffer, start, position, wordNoForce)
-      ) {
-        seen |= (seen & Seen.forceWord) === 0 ? Seen.forceWord : Seen.torn;
+        event.forced = isForced(buffer, start, position);
       } else if (startsWithAt(buffer, start, position, wordTruncated)) {
         event.sgTruncated = true;
       } else if (startsWithAt(buffer, start, position, wordDevName)) {
@@ -317,61 +337,36 @@ export function readFields(
       // `FORCE=20`: quoted-printable glued to the last word.
       if (isForceWord(buffer, start, position - 1)) {
         seen |= Seen.forceWord;
-        event.forced = startsWithAt(buffer, start, position, wordForce);
+        event.forced = isForced(buffer, start, position - 1);
       }
       position = skipValue(buffer, position, end);
       continue;
     }
-    let bit = 0;
+    const meaning = meaningOfKey[key];
+    let bit = bitOfMeaning[meaning];
     let isNumber = true;
-    switch (meaningOfKey[key]) {
+    switch (meaning) {
+      case Meaning.dma:
+        readHex(buffer, position, end);
+        event.dma = number.allOnes ? Number.NaN : usableAddress(context);
+        seen |= number.allOnes ? Seen.dmaAllOnes : 0;
+        break;
+      case Meaning.original:
+      case Meaning.deviceAddress:
+        readHex(buffer, position, end);
+        event.original = usableAddress(context);
+        break;
+      case Meaning.size:
+        readNumber(buffer, position, end);
+        event.sizeBytes = usableSize(context);
+        break;
       case Meaning.direction:
-        bit = Seen.direction;
         isNumber = false;
         event.direction = readDirection(buffer, position, end);
         position = skipValue(buffer, position, end);
         seen |= lastByteAmbiguous && position === end ? Seen.torn : 0;
         break;
-      case Meaning.dma:
-        bit = Seen.dma;
-        readHex(buffer, position, end);
-        event.dma = number.value;
-        if (number.allOnes) {
-          event.dma = Number.NaN;
-          seen |= Seen.dmaAllOnes;
-        } else {
-          checkAddress(context, event.dma);
-        }
-        break;
-      case Meaning.original:
-        bit = Seen.original;
-        readHex(buffer, position, end);
-        event.original = usableAddress(context);
-        break;
-      case Meaning.deviceAddress:
-        bit = Seen.deviceAddress;
-        readHex(buffer, position, end);
-        event.original = usableAddress(context);
-        break;
-      case Meaning.size:
-        bit = Seen.size;
-        readNumber(buffer, position, end);
-        event.sizeBytes = usableSize(context);
-        break;
-      case Meaning.allocSize:
-        bit = Seen.allocSize;
-        readNumber(buffer, position, end);
-        if ((seen & Seen.size) === 0) {
-          event.sizeBytes = usableSize(context);
-        }
-        break;
-      case Meaning.mask:
-        bit = Seen.mask;
-        readHex(buffer, position, end);
-        event.dmaMaskBits = number.allOnes && number.digits === 16 ? 64 : bitLength(number.value);
-        break;
       case Meaning.attributes:
-        bit = Seen.attributes;
         isNumber = false;
         position = readAttributes(event, buffer, position, end);
         if (position < 0) {
@@ -380,51 +375,29 @@ export function readFields(
           seen |= lastByteAmbiguous && position === end ? Seen.torn : 0;
         }
         break;
+      case Meaning.mask:
+        readHex(buffer, position, end);
+        event.dmaMaskBits = number.allOnes && number.digits === 16 ? 64 : bitLength(number.value);
+        break;
       case Meaning.sgDma:
-        bit = Seen.sgDma;
-        isNumber = false;
-        position = readList(context, event.sgDma, buffer, position, end, 8);
-        if (position < 0) {
-          seen |= Seen.torn;
-          position = end;
-        }
-        break;
       case Meaning.sgSizes:
-        bit = Seen.sgSizes;
+      case Meaning.sgOriginal: {
         isNumber = false;
-        position = readList(context, event.sgSizes, buffer, position, end, 4);
+        const list =
+          meaning === Meaning.sgDma ? event.sgDma : meaning === Meaning.sgSizes ? event.sgSizes : event.sgOriginal;
+        position = readList(context, list, buffer, position, end, meaning === Meaning.sgSizes ? 4 : 8);
         if (position < 0) {
           seen |= Seen.torn;
           position = end;
         }
         break;
-      case Meaning.sgOriginal:
-        bit = Seen.sgOriginal;
-        isNumber = false;
-        position = readList(context, event.sgOriginal, buffer, position, end, 8);
-        if (position < 0) {
-          seen |= Seen.torn;
-          position = end;
-        }
-        break;
-      case Meaning.error:
-        bit = Seen.error;
-        readNumber(buffer, position, end);
-        event.error = number.value;
-        break;
-      case Meaning.force:
-        bit = Seen.forceWord;
-        readNumber(buffer, position, end);
-        event.forced = number.value !== 0;
-        break;
+      }
       case Meaning.device: {
         isNumber = false;
         position = skipValue(buffer, position, end);
         if ((seen & Seen.device) !== 0) {
-          seen |= Seen.torn;
           break;
         }
-        bit = Seen.device;
         const quoted = buffer[valueStart] === Byte.quote;
         deviceStart = quoted ? valueStart + 1 : valueStart;
         deviceEnd = position;
@@ -438,76 +411,61 @@ export function readFields(
         }
         break;
       }
-      case Meaning.nents: {
+      case Meaning.nents:
         isNumber = false;
         readNumber(buffer, position, end);
+        event.sgTotal = number.value;
         if (buffer[number.end] === Byte.slash) {
           const traced = number.value;
           readNumber(buffer, number.end + 1, end);
           event.sgTotal = number.value;
-          event.sgTruncated = event.sgTruncated || traced < number.value;
-        } else {
-          event.sgTotal = number.value;
+          event.sgTruncated ||= traced < number.value;
         }
         position = skipValue(buffer, position, end);
         break;
-      }
-      case Meaning.alignMask:
-        bit = Seen.alignMask;
-        readNumber(buffer, position, end);
-        event.allocAlignMask = number.value;
+      case Meaning.work:
+        isNumber = false;
+        position = skipValue(buffer, position, end);
         break;
-      case Meaning.poolStart:
-        bit = Seen.poolStart;
-        readHex(buffer, position, end);
-        event.poolStart = usableAddress(context);
-        break;
-      case Meaning.poolEnd:
-        bit = Seen.poolEnd;
-        readHex(buffer, position, end);
-        event.poolEnd = usableAddress(context);
-        break;
-      case Meaning.poolSlots:
-        bit = Seen.poolSlots;
-        readNumber(buffer, position, end);
-        event.poolSlots = number.value;
-        break;
-      case Meaning.poolAreas:
-        bit = Seen.poolAreas;
-        readNumber(buffer, position, end);
-        event.poolAreas = number.value;
-        break;
-      case Meaning.transient:
-        bit = Seen.transient;
-        readNumber(buffer, position, end);
-        event.transient = number.value === 0 ? 0 : 1;
+      case Meaning.page:
+        position = skipBlanks(buffer, position, end);
+        if (buffer[position] === Byte.open) {
+          // (nil) of trace-cmd, (null) of older kernels.
+          isNumber = false;
+          event.failed = true;
+          position = skipValue(buffer, position, end);
+        } else {
+          readHex(buffer, position, end);
+          event.failed ||= number.digits > 0 && number.value === 0;
+        }
         break;
       case Meaning.pool:
         // A kernel pointer: only null or not matters.
-        bit = Seen.pool;
         readHex(buffer, position, end);
         seen |= number.digits > 0 && number.value === 0 ? Seen.nullPool : 0;
-        break;
-      case Meaning.order:
-        bit = Seen.order;
-        readNumber(buffer, position, end);
-        event.order = number.value;
-        break;
-      case Meaning.page:
-      case Meaning.pfn:
-        bit = meaningOfKey[key] === Meaning.page ? Seen.page : 0;
-        readHex(buffer, position, end);
-        event.failed = event.failed || (meaningOfKey[key] === Meaning.page && number.digits > 0 && number.value === 0);
-        break;
-      case Meaning.work:
-        bit = Seen.work;
-        isNumber = false;
-        position = skipValue(buffer, position, end);
         break;
       case Meaning.argument:
         readHex(buffer, position, end);
         argument = number.value;
         argumentAllOnes = number.allOnes;
+        break;
+      case Meaning.allocSize:
+        readNumber(buffer, position, end);
+        if ((seen & Seen.size) === 0) {
+          event.sizeBytes = usableSize(context);
+        }
+        break;
+      case Meaning.poolStart:
+        readHex(buffer, position, end);
+        event.poolStart = usableAddress(context);
+        break;
+      case Meaning.poolEnd:
+        readHex(buffer, position, end);
+        event.poolEnd = usableAddress(context);
+        break;
+      default:
+        readNumber(buffer, position, end);
+        setCount(event, meaning, number.value);
         break;
     }
     if (isNumber) {
@@ -545,12 +503,46 @@ export function readFields(
   return seen;
 }
 
+/** Fields that are plain numbers. */
+function setCount(event: TraceEvent, meaning: number, value: number): void {
+  switch (meaning) {
+    case Meaning.error:
+      event.error = value;
+      break;
+    case Meaning.force:
+      event.forced = value !== 0;
+      break;
+    case Meaning.alignMask:
+      event.allocAlignMask = value;
+      break;
+    case Meaning.poolSlots:
+      event.poolSlots = value;
+      break;
+    case Meaning.poolAreas:
+      event.poolAreas = value;
+      break;
+    case Meaning.transient:
+      event.transient = value === 0 ? 0 : 1;
+      break;
+    case Meaning.order:
+      event.order = value;
+      break;
+    default:
+      break;
+  }
+}
+
 function isForceWord(buffer: Uint8Array, start: number, end: number): boolean {
   return (
     startsWithAt(buffer, start, end, wordForce) ||
     startsWithAt(buffer, start, end, wordNormal) ||
     startsWithAt(buffer, start, end, wordNoForce)
   );
+}
+
+/** FORCE, but not FORCEOFF. */
+function isForced(buffer: Uint8Array, start: number, end: number): boolean {
+  return startsWithAt(buffer, start, end, wordForce) && !startsWithAt(buffer, start, end, wordForceOff);
 }
 
 /** Setting a length costs even when nothing changes. */

@@ -20,6 +20,7 @@ import { LineSplitter, maxLineBytes } from './lineSplitter';
 import { LogDevices } from './logDevices';
 import { ByteStatistics, describeBytes } from './looksLike';
 import { Memveil } from './memveil';
+import type { ProbeArguments } from './probeArguments';
 import { createUtf16Decoder, type Utf16Decoder } from './utf16';
 
 export interface TraceReaderOptions {
@@ -29,6 +30,8 @@ export interface TraceReaderOptions {
   readonly path: string;
   readonly strings: StringTable;
   readonly sink: TraceSink;
+  /** Definitions of probes, shared by the sources of one analysis. */
+  readonly probes?: ProbeArguments;
 }
 
 /** Turns bytes into events. Never throws for bad input; memory does not grow with the input. */
@@ -122,6 +125,7 @@ class TextReader implements TraceReader {
 
   constructor(options: TraceReaderOptions) {
     this.context = new ReaderContext(options.source, options.strings, options.sink);
+    this.context.probes = options.probes ?? null;
     this.messages = new KernelMessages(this.context, hintOf(options.path));
     this.events = new EventText(this.context, this.messages);
     this.ftrace = new FtraceText(this.context, this.events);

@@ -199,3 +199,43 @@ describe('the same trace, printed by other kernels', () => {
     expect(moved.rows.filter((_, column) => column !== 1)).toEqual(plain.rows.filter((_, column) => column !== 1));
   });
 });
+
+describe('definitions of probes', () => {
+  const trace = readFixtureText('trace/fprobe.txt');
+  /** The arguments of both probes under names that say nothing. */
+  const renamed = trace.replace(
+    /(?<=: \((?:\S+ <- )?(?:__)?swiotlb_\S*\).*|: \(\S+ <- swiotlb\S*\).*)\b(dev|orig|size|tlb)=/g,
+    'x_$1=',
+  );
+  const definitions = [
+    'f:swl/map_ret swiotlb_tbl_map_single%return x_dev=+0(+0($arg1)):string x_orig=$arg2:x64 x_size=$arg3:u64 x_tlb=$retval:x64',
+    'f:swl/unmap __swiotlb_tbl_unmap_single x_dev=+0(+0($arg1)):string x_tlb=$arg2:x64 x_size=$arg3:u64',
+    '',
+  ].join('\n');
+  const plain = outcomes(analyse({ 'trace.txt': trace }));
+
+  it('say what freely chosen argument names mean', () => {
+    expect(renamed).toMatch(/x_tlb=/);
+    expect(outcomes(analyse({ 'dynamic_events.txt': definitions, 'trace.txt': renamed }))).toEqual(plain);
+    expect(outcomes(analyse({ 'trace.txt': renamed })).rows).not.toEqual(plain.rows);
+  });
+
+  it('by registers, too', () => {
+    const registers = definitions
+      .replace(/\$arg1/g, '%di')
+      .replace(/\$arg2/g, '%si')
+      .replace(/\$arg3/g, '%dx')
+      .replace(/\$retval/g, '%ax');
+    expect(outcomes(analyse({ 'dynamic_events.txt': registers, 'trace.txt': renamed }))).toEqual(plain);
+  });
+
+  it('an argument with a known name that is something else does not count', () => {
+    const text = (fields: string) =>
+      `   a-1   [000] d....   1.000000: mapped: (swiotlb_map+0x5c/0x230 <- swiotlb_tbl_map_single) ${fields}\n`;
+    const analysis = analyse({
+      'kprobe_events.txt': 'r:x/mapped swiotlb_tbl_map_single size=$arg4:u64 bytes=$arg3:u64 ret=$retval:x64\n',
+      'trace.txt': text('size=0 bytes=4096 ret=0x7da8e000'),
+    });
+    expect(analysis.tables.requests.columns.sizeBytes[0]).toBe(4096);
+  });
+});
