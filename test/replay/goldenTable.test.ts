@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import type { Analysis } from '../../src/analysis/analysis';
+import { createAnalysis } from '../../src/analysis/createAnalysis';
+import { replayReport } from '../../src/analysis/replay';
+import { formatBytes, formatCount } from '../../src/base/format';
+import type { GeometryOverrides } from '../../src/model/geometry';
+import { policies } from '../../src/replay/policies';
+import { readFixture } from '../support/fixtures';
+import { mirrorMinAlign, readMirrorTrace } from '../support/mirror';
+
+interface Capture {
+  readonly title: string;
+  readonly analysis: Analysis;
+  readonly bounceAll: boolean;
+  readonly overrides: GeometryOverrides;
+}
+
+function readTrace(name: string): Analysis {
+  const builder = createAnalysis();
+  const source = builder.openSource({ path: name });
+  source.push(readFixture(`trace/${name}`));
+  source.end();
+  return builder.snapshot();
+}
+
+const smallPool: GeometryOverrides = { poolStart: 0x7d98a000, poolSlots: 1024, areas: 4, minAlign: mirrorMinAlign };
+const captures: readonly Capture[] = [
+  {
+    title: 'mirror-fix-64MiB-4area on 2 MiB: one load of 10,085 mappings, Linux 6.12.117',
+    analysis: readMirrorTrace('mirror-fix-64MiB-4area.trace.txt'),
+    bounceAll: false,
+    overrides: smallPool,
+  },
+  {
+    title: 'mirror-dmaonly-direct on 2 MiB, as a dry run: the same load where nothing bounced',
+    analysis: readMirrorTrace('mirror-dmaonly-direct.trace.txt'),
+    bounceAll: true,
+    overrides: smallPool,
+  },
+  {
+    title: 'kprobes-dynamic on 1 MiB: fio and network under Linux 6.12.117 with dynamic pools',
+    analysis: readTrace('kprobes-dynamic.txt'),
+    bounceAll: false,
+    overrides: { poolSlots: 512, areas: 4 },
+  },
+];
+
+function tableOf({ title, analysis, bounceAll, overrides }: Capture): string {
+  const lines = [
+    `## ${title}`,
+    '',
+    '| policy | served | failed | causes | used peak, slots | memory peak | copied | stalls | worker runs | area locks | probes | page allocations |',
+    '| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+  ];
+  for (const policy of policies.ids()) {
+    const { report } = replayReport(analysis, { policy, bounceAll, overrides, keepSeries: false });
+    const causes = Object.entries(report.failuresByCause)
+      .sort()
+      .map(([cause, count]) => `${cause} ${count}`)
+      .join(', ');
+    const counts = [report.stalls.count, report.workerRuns, report.cost.areaLocks, report.cost.probes];
+    lines.push(
+      `| ${policy} | ${formatCount(report.served)} | ${formatCount(report.failed)} | ${causes} | ` +
+        `${formatCount(report.usedHighWaterSlots)} | ${formatBytes(report.memory.peakBytes)} | ${formatBytes(report.copiedBytes)} | ` +
+        `${counts.map(formatCount).join(' | ')} | ${formatCount(report.cost.pageAllocations)} |`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+describe('all policies on three captures', () => {
+  it('keep their numbers', async () => {
+    const head =
+      '# All policies on three captures\n\n' +
+      'Written by `test/replay/goldenTable.test.ts` (`npx vitest run test/replay/goldenTable.test.ts -u`), every parameter at its default.\n\n';
+    await expect(head + captures.map(tableOf).join('\n')).toMatchFileSnapshot('../golden/policies.md');
+  });
+});
