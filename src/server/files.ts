@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { failureOf } from '../node/decompress';
-import { openPart } from '../node/input';
+import { containerOf, openInput } from '../node/input';
 
 /** Bytes to analyse, or the sentence that says why there are none. */
 export type ByteSource =
@@ -20,28 +20,33 @@ export type ByteSource =
     }
   | { readonly ok: false; readonly message: string };
 
-/** A file of this machine, unpacked on the way. */
-export async function openFile(path: string): Promise<ByteSource> {
+/** A file of this machine, unpacked on the way; an archive is the files of the capture in it, which is never none. */
+export async function openFile(path: string): Promise<readonly ByteSource[]> {
   try {
     const { size, mtimeMs } = await stat(path);
-    const part = openPart(path, size);
-    return {
+    const input = await openInput(path);
+    if (!input.ok) {
+      return [{ ok: false, message: `${path}: ${input.failure.message}` }];
+    }
+    return input.parts.map((part) => ({
       ok: true,
-      path,
+      path: part.path,
       isFile: true,
       stamp: stampOf(size, mtimeMs),
       chunks: part.chunks,
-      done: () => (size === 0 ? 1 : Math.min(1, part.bytesRead() / size)),
-      failure: () => part.failure()?.message ?? null,
-    };
+      done: () => (part.sizeBytes === 0 ? 1 : Math.min(1, part.bytesRead() / part.sizeBytes)),
+      failure: () => part.failure()?.message ?? input.damage?.message ?? null,
+    }));
   } catch (error) {
-    return { ok: false, message: `${path}: ${failureOf(error).message}` };
+    return [{ ok: false, message: `${path}: ${failureOf(error).message}` }];
   }
 }
 
 /** Differs when the file was written since; '' when it is gone. */
 export async function fileStamp(path: string): Promise<string> {
-  const found = await stat(path).catch(() => null);
+  // A member of an archive changes with the archive.
+  const container = await containerOf(path);
+  const found = container === null ? null : await stat(container.path).catch(() => null);
   return found === null ? '' : stampOf(found.size, found.mtimeMs);
 }
 

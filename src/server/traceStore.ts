@@ -24,6 +24,13 @@ interface Entry {
   isStale: boolean;
 }
 
+interface Opened {
+  readonly opened: ByteSource;
+  readonly memberUri: string;
+  /** What the user asked about: without it there is no analysis. */
+  readonly isFirst: boolean;
+}
+
 /** Analyses of captures without an open document that are kept: a panel may still show one. */
 const keptClosed = 3;
 
@@ -139,10 +146,9 @@ export class TraceStore {
   private async analyse(uri: string, uris: readonly string[], isStale: () => boolean): Promise<Trace> {
     const builder = createAnalysis();
     const members: Member[] = [];
-    for (const [index, memberUri] of uris.entries()) {
-      const opened = await this.open(memberUri);
+    for (const { opened, memberUri, isFirst } of await this.openAll(uris)) {
       if (!opened.ok) {
-        if (index === 0) {
+        if (isFirst) {
           throw new FailureError({ kind: 'unavailable', message: opened.message });
         }
         // A companion that cannot be read is left out; the capture stands without it.
@@ -163,7 +169,7 @@ export class TraceStore {
       }
       source.end();
       const failure = opened.failure();
-      if (failure !== null && index === 0 && opened.done() === 0) {
+      if (failure !== null && isFirst && opened.done() === 0) {
         throw new FailureError({ kind: 'unavailable', message: `${opened.path}: ${failure}` });
       }
       members.push({
@@ -178,13 +184,26 @@ export class TraceStore {
     return new Trace(builder.snapshot(), members);
   }
 
-  private async open(uri: string): Promise<ByteSource> {
+  /** Every document and file; an archive as the files in it, each with a location of its own. */
+  private async openAll(uris: readonly string[]): Promise<Opened[]> {
+    const all: Opened[] = [];
+    for (const [index, uri] of uris.entries()) {
+      const sources = await this.open(uri);
+      for (const [at, opened] of sources.entries()) {
+        const memberUri = opened.ok && sources.length > 1 ? pathToFileURL(opened.path).href : uri;
+        all.push({ opened, memberUri, isFirst: index === 0 && at === 0 });
+      }
+    }
+    return all;
+  }
+
+  private async open(uri: string): Promise<readonly ByteSource[]> {
     const document = this.options.documents.get(uri);
     if (document?.text) {
-      return textSource(uri, document.text.getText());
+      return [textSource(uri, document.text.getText())];
     }
     if (!uri.startsWith('file:')) {
-      return { ok: false, message: `${uri} is not open and not a file on this machine.` };
+      return [{ ok: false, message: `${uri} is not open and not a file on this machine.` }];
     }
     return openFile(fileURLToPath(uri));
   }
