@@ -215,10 +215,15 @@ const tracing = sh`
 open_instance() {
   instance=$T/instances/$INSTANCE
   [ ! -d "$instance" ] || die "$instance exists: another recording is running, or one was killed (then start this script with --cleanup)"
-  if [ -d "$T/instances" ] && mkdir "$instance" 2> /dev/null; then
-    OWN=1
-    I=$instance
-    return
+  if [ -d "$T/instances" ]; then
+    # A signal must not come between making it and knowing that it is ours.
+    trap '' INT TERM HUP
+    if mkdir "$instance" 2> /dev/null; then
+      OWN=1
+      I=$instance
+    fi
+    trap 'exit 130' INT TERM HUP
+    [ "$OWN" = 0 ] || return 0
   fi
   line_of "$T/current_tracer"
   tracer=$LINE
@@ -320,8 +325,8 @@ switch_on() {
   case $LINE in
     1*) ;;
     *)
-      put "$file" 1 || return 1
       ENABLED="$1 $ENABLED"
+      put "$file" 1 || return 1
       ;;
   esac
 }
@@ -390,9 +395,14 @@ symbol() {
 
 # Defines a probe: FILE EVENT DEFINITION. The kernel refuses what it cannot do.
 define() {
-  [ -e "$T/$1" ] && put "$T/$1" "$3" || return 1
+  [ -e "$T/$1" ] || return 1
   DEFINED="$2 $DEFINED"
-  [ -d "$I/events/$GROUP/$2" ]
+  if put "$T/$1" "$3"; then
+    [ -d "$I/events/$GROUP/$2" ]
+  else
+    DEFINED=\${DEFINED#"$2 "}
+    return 1
+  fi
 }
 
 `;
@@ -624,9 +634,11 @@ restore() {
     for event in $DEFINED; do
       put "$I/events/$GROUP/$event/enable" 0
     done
-    for event in $ENABLED; do
-      put "$I/events/$event/enable" 0
-    done
+    if [ "$OWN" = 0 ]; then
+      for event in $ENABLED; do
+        put "$I/events/$event/enable" 0
+      done
+    fi
   fi
   if [ "$OWN" = 1 ]; then
     rmdir "$I" 2> /dev/null || { sleep 1; rmdir "$I"; } || say "$I could not be removed: start this script with --cleanup"

@@ -149,8 +149,8 @@ recording() {
 # The load runs while a recording does.
 load() {
   while [ ! -e /sys/kernel/tracing/instances/swiotlb-lens ]; do sleep 0.2; done
-  for reader in 0 1 2 3 4 5; do
-    ( while [ -e /tmp/load ]; do dd if=/dev/vda of=/dev/null bs=512k iflag=direct skip=$((reader * 20)) count=20 2> /dev/null; sleep 0.1; done ) &
+  for reader in 0 1 2 3; do
+    ( while [ -e /tmp/load ]; do dd if=/dev/vda of=/dev/null bs=512k iflag=direct skip=$((reader * 20)) count=20 2> /dev/null; sleep 0.2; done ) &
   done
 }
 touch /tmp/load
