@@ -480,7 +480,7 @@ function parseMarker(text: EventText, buffer: Uint8Array, start: number, end: nu
 function parsePageAlloc(text: EventText, buffer: Uint8Array, start: number, end: number): boolean {
   const event = text.context.beginEvent(EventKind.pageAlloc, buffer);
   const seen = readFields(text.context, event, buffer, start, end);
-  if ((seen & Seen.order) === 0) {
+  if ((seen & Seen.order) === 0 || (seen & Seen.torn) !== 0) {
     return false;
   }
   text.context.sink.event(event);

@@ -1,6 +1,6 @@
 import { ContextBit } from '../model/events';
 import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, skipBlanks, startsWithAt } from './bytes';
-import { type ReaderContext, Verdict, type VerdictCode } from './context';
+import { type FlagColumns, flagColumnsOf, type ReaderContext, Verdict, type VerdictCode } from './context';
 import type { EventText } from './eventText';
 import { stripPrefix } from './logPrefix';
 
@@ -249,17 +249,14 @@ const qemuPrompt = asciiBytes('(qemu) ');
  * ContextBit set of a flags column. Without a legend the order is irqs, resched, hardirq/softirq, preempt depth,
  * migrate disable (four to five columns); kernels with lazy rescheduling have one more before the interrupt column.
  */
-export function decodeFlags(buffer: Uint8Array, start: number, end: number, legend: readonly string[]): number {
+export function decodeFlags(buffer: Uint8Array, start: number, end: number, legend: FlagColumns): number {
   const count = end - start;
   let irqs = 0;
   let resched = 1;
   let interrupt = 2;
   let preempt = 3;
-  if (legend.length === count) {
-    irqs = legend.indexOf('irqs');
-    resched = legend.indexOf('resched');
-    interrupt = legend.indexOf('interrupt');
-    preempt = legend.indexOf('preempt');
+  if (legend.count === count) {
+    ({ irqs, resched, interrupt, preempt } = legend);
   } else if (count >= 6 && !isInterruptMark(buffer[start + 2]) && isInterruptOrDot(buffer[start + 3])) {
     interrupt = 3;
     preempt = 4;
@@ -375,7 +372,7 @@ export function parseComment(context: ReaderContext, buffer: Uint8Array, start: 
     return;
   }
   if (context.pendingLegend.length > 0) {
-    context.flagColumns = context.pendingLegend.filter((word) => word !== 'cpu');
+    context.flagColumns = flagColumnsOf(context.pendingLegend.filter((word) => word !== 'cpu'));
     context.pendingLegend = [];
   }
 }

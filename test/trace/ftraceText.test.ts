@@ -568,6 +568,36 @@ describe('traces of real kernels', () => {
     });
   });
 
+  it('takes page allocations and the growth worker as facts, in the words of all printers', () => {
+    const { events, summary } = collect(
+      [
+        'workqueue_queue_work: work struct=00000000deadbeef function=swiotlb_dyn_alloc workqueue=events req_cpu=8192 cpu=1',
+        'workqueue_execute_start: work struct 00000000deadbeef: function swiotlb_dyn_alloc',
+        'workqueue_execute_end: work struct 00000000deadbeef: function swiotlb_dyn_alloc',
+        'workqueue_execute_start: work struct 00000000deadbeef: function vmstat_update',
+        'mm_page_alloc: page=00000000f0f0f0f0 pfn=0x1234 order=9 migratetype=0 gfp_flags=GFP_ATOMIC|__GFP_NOWARN',
+        'mm_page_alloc: page=0000000000000000 pfn=0x0 order=4 migratetype=0 gfp_flags=GFP_NOWAIT',
+        'mm_page_alloc: page=(nil) pfn=0 order=4 migratetype=0 gfp_flags=GFP_NOWAIT',
+        'mm_page_alloc: page=          (null) pfn=18446744073709551615 order=10 migratetype=0 gfp_flags=GFP_NOWAIT',
+        '',
+      ]
+        .map((text, index) =>
+          text === '' ? '' : `     kworker/1:1H-213     [001] d..2.  1021.3344${10 + index}: ${text}`,
+        )
+        .join('\n'),
+    );
+    expect(events.map(({ kind, phase, order, failed }) => [kind, phase ?? order, failed ?? false])).toEqual([
+      ['workqueue', 0, false],
+      ['workqueue', 1, false],
+      ['workqueue', 2, false],
+      ['pageAlloc', 9, false],
+      ['pageAlloc', 4, true],
+      ['pageAlloc', 4, true],
+      ['pageAlloc', 10, true],
+    ]);
+    expect(summary.ledger).toMatchObject({ lines: 8, understood: 8 });
+  });
+
   it('takes the name of a trace instance before a task of trace-cmd report for no part of the name', () => {
     const event = 'dma_unmap_page:       0000:00:07.0 dir=TO_DEVICE dma_addr=7cb8e000 size=54 attrs=';
     const { events } = collect(
