@@ -54,7 +54,9 @@ export async function startServer(context: vscode.ExtensionContext, log: vscode.
   await client.start();
   return {
     ask: async (request, params, token) => {
-      const result = await client.sendRequest<Result<never>>(request.method, params, token);
+      // A token that is undefined would be sent as a second parameter.
+      const rest = token === undefined ? [] : [token];
+      const result = await client.sendRequest<Result<never>>(request.method, params, ...rest);
       if (!result.ok) {
         throw new FailureError(result.error);
       }

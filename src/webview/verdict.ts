@@ -188,7 +188,7 @@ export function dryRunVerdict(view: SizeView, set: RunView, grown: RunView): str
   return (
     `With every DMA mapping bounced this load has ${formatSlotsAndBytes(set.usedHighWaterSlots)} in use at its peak. ` +
     `Set ${best?.bootParameter ?? 'a pool'} (${formatBytes(best?.bytesAfterRounding ?? 0)}): ${rest(set)}. ` +
-    `Dynamic pools instead, from today's size: ${rest(grown)}, ${formatBytes(grown.memory.peakBytes)} held at the peak. ` +
+    `Dynamic pools instead, from ${formatBytes(Number(grown.params[poolSlotsParam]?.value ?? 0) * SLOT_BYTES)}: ${rest(grown)}, ${formatBytes(grown.memory.peakBytes)} held at the peak. ` +
     'Splitting of large block requests is assumed.'
   );
 }

@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import {
+  type CancellationToken,
   createProtocolConnection,
   type Diagnostic,
   type Hover,
@@ -108,8 +109,14 @@ export class LspServer {
     });
   }
 
-  ask<P, R>(name: RequestName<P, R>, params: P): Promise<R> {
-    return this.connection.sendRequest<R>(name.method, params);
+  ask<P, R>(name: RequestName<P, R>, params: P, token?: CancellationToken): Promise<R> {
+    return token === undefined
+      ? this.connection.sendRequest<R>(name.method, params)
+      : this.connection.sendRequest<R>(name.method, params, token);
+  }
+
+  onNotification<P>(method: string, listener: (params: P) => void): { dispose(): void } {
+    return this.connection.onNotification(method, listener);
   }
 
   /** The next diagnostics of a document that are as wanted; those already there count. */

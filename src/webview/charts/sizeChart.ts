@@ -75,7 +75,12 @@ export class SizeChart {
       ...model.series.map((series, index) => this.line(series, index, scale)),
       ...this.today(model, scale),
     ];
-    const ticks = { color: theme.muted, font: { family: theme.font, size: theme.fontSize }, autoSkip: true };
+    const ticks = {
+      color: theme.muted,
+      font: { family: theme.font, size: theme.fontSize },
+      autoSkip: true,
+      maxRotation: 0,
+    };
     const border = { color: theme.grid };
     const grid = { color: theme.grid };
     const title = (text: string) => ({
