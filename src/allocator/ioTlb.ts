@@ -125,6 +125,9 @@ export class IoTlb {
   /** set_memory_decrypted and set_memory_encrypted calls for pools; they cost only in encrypted guests. */
   conversions = 0;
 
+  /** Told of each acquisition of the lock of an area of a listed pool; null: nobody asks. */
+  lockWatch: ((pool: number, area: number) => void) | null = null;
+
   private readonly dynamic: boolean;
   private readonly deviceMask: boolean;
   private readonly port: AllocatorPort;
@@ -592,6 +595,9 @@ export class IoTlb {
     const search = this.search;
     const count = this.request.slots;
     this.cost.areaLocks++;
+    if (this.lockWatch !== null && pool.kind !== 'transient') {
+      this.lockWatch(pool.id, area);
+    }
     const slot = search.find(pool, area, pool.areaIndex[area], this.request);
     this.cost.probes += search.probes;
     if (slot < 0) {
@@ -641,6 +647,7 @@ export class IoTlb {
     }
     assert(pool.runSlots[firstSlot] === slots, 'the mapping is live');
     this.cost.areaLocks++;
+    this.lockWatch?.(pool.id, Math.floor((firstSlot * pool.areas) / pool.slots));
     pool.release(firstSlot, slots, pad);
     this.totalUsed -= slots;
   }

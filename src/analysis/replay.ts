@@ -5,6 +5,7 @@ import type { EvidenceLevel } from '../model/evidence';
 import { ReplayOutcome, type ReplayResult, type ReplaySeries } from '../model/replayResult';
 import type { Nanoseconds } from '../model/units';
 import { commonParams } from '../replay/commonParams';
+import { costModelFrom } from '../replay/costModel';
 import { policies } from '../replay/policies';
 import type { Policy, PolicyParam } from '../replay/policy';
 import { replay } from '../replay/replay';
@@ -35,7 +36,7 @@ export function replayReport(analysis: Analysis, request: ReplayRequest): Replay
   const settings = checkedSettings(policy, request.set ?? {});
   const { tables } = analysis;
   const geometry = geometryFor(analysis, request.overrides);
-  const options = optionsFrom(settings, request);
+  const options = { ...optionsFrom(settings, request), costModel: costModelFrom(tables, settings) };
   const result = replay(
     tables,
     geometry,
@@ -176,6 +177,9 @@ function reportOf(analysis: Analysis, policy: Policy, settings: ParamSettings, r
       level: given === undefined ? 'default' : 'user',
       source: given === undefined ? param.source : 'given by the user',
     };
+  }
+  for (const { name, value, unit, evidence } of result.costModel) {
+    params[name] = { value, unit, level: evidence.level, source: evidence.text };
   }
   return {
     file: analysis.file,

@@ -305,6 +305,7 @@ export interface ReplayReport {
     readonly listSteps: number;
     readonly pageAllocations: number;
     readonly conversions: number;
+    readonly contendedLocks: number | null;
     readonly estimatedNs: number | null;
   };
   readonly assumed: {

@@ -2,12 +2,22 @@ import { writeFile } from 'node:fs/promises';
 import type { Analysis } from '../analysis/analysis';
 import type { BootSizeRequest } from '../analysis/bootSize';
 import { bootSize } from '../analysis/bootSize';
+import { compareLogs } from '../analysis/compareLogs';
 import { devicesReport } from '../analysis/devices';
 import { diagnose } from '../analysis/diagnose';
 import { guidanceFor, isRecognised } from '../analysis/guidance';
 import { info } from '../analysis/info';
 import { recordedReplay } from '../analysis/recorded';
-import { compareReport, compareTraces, policiesReport, replayReport, requestsCsv, seriesCsv } from '../analysis/replay';
+import {
+  compareReport,
+  compareTraces,
+  lifetimeSensitivity,
+  policiesReport,
+  replayReport,
+  requestsCsv,
+  seriesCsv,
+} from '../analysis/replay';
+import { classVariants } from '../analysis/replayVariants';
 import type { DiagnoseReport, LedgerReport } from '../analysis/reports';
 import { VectorsRun } from '../analysis/vectors';
 import { verifyReport } from '../analysis/verify';
@@ -21,6 +31,7 @@ import { diagnoseText } from './textDiagnose';
 import { bootText, devicesText, infoText, policiesText, vectorsText, verifyText } from './textOther';
 import { compareText, replayText } from './textReplay';
 import { sizeText } from './textSize';
+import { classVariantsText, compareLogsText, sensitivityText } from './textVariants';
 
 /** Exit codes of the command line; 70 is a bug of this program. */
 export const Exit = { done: 0, gateFailed: 1, usage: 2, unreadable: 3, lossy: 4, bug: 70 } as const;
@@ -219,12 +230,22 @@ export async function runReplay(files: readonly string[], context: Context, flag
   }
   const writes: Promise<void>[] = [];
   await forEachInput(files, { ...context, overrides: {} }, ending, (analysis) => {
-    const { report, result } = replayReport(analysis, { ...flags, overrides: context.overrides });
+    const { policy, set, bounceAll } = flags;
+    const request = { policy, set, bounceAll, overrides: context.overrides };
+    const { report, result } = replayReport(analysis, request);
+    const sensitivity = report.assumed.lifetimes === 0 ? null : lifetimeSensitivity(analysis, request);
+    const variants = report.replayable ? classVariants(analysis, request) : null;
     if (context.flags.json === true) {
-      printJson(context, report);
+      printJson(context, { ...report, sensitivity, classVariants: variants });
     } else {
       const series = result.hasTime ? result.series : null;
       context.terminal.out(replayText(report, series, guidanceFor(analysis), context.terminal));
+      if (sensitivity !== null) {
+        context.terminal.out(`\n${sensitivityText(sensitivity, context.terminal)}\n`);
+      }
+      if (variants !== null) {
+        context.terminal.out(`\n${classVariantsText(variants, context.terminal)}\n`);
+      }
     }
     if (flags.series !== undefined) {
       writes.push(writeFile(flags.series, seriesCsv(result)));
@@ -264,8 +285,11 @@ export async function runCompare(files: readonly string[], context: Context, fla
     files.length > 1
       ? compareTraces(analyses, { ...common, policy: flags.policies[0] ?? '' })
       : compareReport(first, { ...common, policies: flags.policies });
+  const logs = files.length > 1 ? compareLogs(analyses) : null;
   if (context.flags.json === true) {
-    printJson(context, report);
+    printJson(context, { ...report, logs });
+  } else if (logs !== null) {
+    context.terminal.out(compareLogsText(logs, context.terminal));
   } else {
     context.terminal.out(compareText(report, context.terminal));
   }

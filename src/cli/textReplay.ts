@@ -36,6 +36,8 @@ export function replayText(
       'search',
       `${formatCount(report.cost.probes)} probes, ${formatCount(report.cost.areaLocks)} area locks, ${formatCount(report.cost.lookups)} look-ups`,
     ],
+    ['contention', contentionText(report)],
+    ['cost', costText(report)],
   ];
   blocks.push(rows.map(([name, value]) => `${style.dim(name.padEnd(14))}${value}`).join('\n'));
   blocks.push(paramText(report, terminal));
@@ -77,6 +79,20 @@ function transientText(report: ReplayReport): string {
   }
   const failures = failed > 0 ? `, ${formatCount(failed)} failed` : '';
   return `${plural(count, 'pool')}, at most ${formatSlotsAndBytes(peakSlots)} at once${failures}`;
+}
+
+function contentionText(report: ReplayReport): string {
+  const { contendedLocks, areaLocks } = report.cost;
+  return contendedLocks === null ? '–' : `${formatCount(contendedLocks)} of ${plural(areaLocks, 'area lock')} (proxy)`;
+}
+
+/** An estimate is worth what its times are worth. */
+function costText(report: ReplayReport): string {
+  const { estimatedNs } = report.cost;
+  const level = report.params['searchNs']?.level;
+  return estimatedNs === null
+    ? '–'
+    : `about ${formatDuration(estimatedNs)} in the allocator (times: ${level ?? 'default'})`;
 }
 
 function stallText(report: ReplayReport): string {

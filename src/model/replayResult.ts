@@ -110,9 +110,16 @@ export interface ReplayResult {
     readonly listSteps: number;
     readonly pageAllocations: number;
     readonly conversions: number;
-    /** null until a cost calibration exists. */
+    /**
+     * Times an area was locked by another CPU within the search time of the one before.
+     * null: no clock, no areas, or totals only.
+     */
+    readonly contendedLocks: number | null;
+    /** Searches, releases and allocations of pools at the times of `costModel`; copies and stalls excluded. */
     readonly estimatedNs: number | null;
   };
+  /** What `estimatedNs` and `contendedLocks` rest on; empty without a calibration. */
+  readonly costModel: readonly ReplayParam[];
   readonly assumed: {
     /** Requests whose end the trace does not say. */
     readonly lifetimes: number;

@@ -1,3 +1,4 @@
+import { costParams } from './costModel';
 import type { PolicyParam } from './policy';
 
 /** Parameters of every replay, whatever the policy: what is assumed, and the machine around the allocator. */
@@ -68,4 +69,5 @@ export const commonParams: readonly PolicyParam[] = [
     source: 'kernel/dma/pool.c: 128 KiB per GiB of memory, here 4 GiB',
     min: 0,
   },
+  ...costParams,
 ];

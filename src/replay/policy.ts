@@ -73,6 +73,8 @@ export interface SummaryInstance {
 }
 
 export interface PolicyInstance {
+  /** Calls back at each acquisition of the lock of an area; policies without areas leave it out. */
+  watchLocks?(watch: (pool: number, area: number) => void): void;
   /** Absent or null: only whole replays are possible. Once asked for, only its methods map and unmap. */
   summary?(): SummaryInstance | null;
   map(request: MapRequest): MapResult;

@@ -10,8 +10,9 @@ import {
   type ReplayRequests,
   type ReplayResult,
 } from '../model/replayResult';
-import { EvidenceBit, Outcome, Pairing, type TraceTables } from '../model/tables';
+import { EvidenceBit, Outcome, Pairing, type TraceTables, unmapCpuOf } from '../model/tables';
 import { type Bytes, type Nanoseconds, SEGMENT_BYTES, SLOT_BYTES, type Slots } from '../model/units';
+import { ContentionCounter, type CostModel, costParams } from './costModel';
 import type { Environment } from './environment';
 import { EventHeap } from './eventHeap';
 import { createLifetimes, type Lifetimes } from './lifetimes';
@@ -40,6 +41,8 @@ export interface ReplayOptions {
   readonly keepSeries: boolean;
   /** Totals only, at less cost: the columns of requests stay empty where the policy has a short way. */
   readonly summaryOnly?: boolean;
+  /** Times of single steps; absent: no estimate and no contention. */
+  readonly costModel?: CostModel;
 }
 
 export const defaultReplayOptions: ReplayOptions = {
@@ -122,6 +125,10 @@ class Replayer {
   private readonly lifetimes: Lifetimes;
   private readonly series: SeriesRecorder;
   private readonly requests: ReplayRequests;
+  private readonly contention: ContentionCounter | null;
+  /** Who takes the locks now, -1 unknown. */
+  private lockCpu = -1;
+  private releases = 0;
   private readonly placements: (Placement | undefined)[];
   /** The short way, where it is possible: mappings are then kept in `summaryPool` and so on. */
   private readonly summary: SummaryInstance | null;
@@ -187,6 +194,7 @@ class Replayer {
     const mayTakeShortWay =
       options.summaryOnly === true && !(options.bounceAll && this.blockMaxBytes.some((b) => b > 0));
     this.summary = mayTakeShortWay ? (instance.summary?.() ?? null) : null;
+    this.contention = this.watchContention();
     const kept = this.summary === null ? rows : 0;
     const short = rows - kept;
     this.placements = new Array(kept);
@@ -245,6 +253,47 @@ class Replayer {
     this.leaveBlocked();
   }
 
+  private watchContention(): ContentionCounter | null {
+    const { costModel } = this.options;
+    if (
+      costModel === undefined ||
+      !this.plan.hasTime ||
+      this.summary !== null ||
+      this.instance.watchLocks === undefined
+    ) {
+      return null;
+    }
+    const contention = new ContentionCounter(costModel.searchNs.value);
+    this.instance.watchLocks((pool, area) => contention.take(pool, area, this.lockCpu, this.nowNs));
+    return contention;
+  }
+
+  /** Null without a calibration. */
+  private estimatedNs(areaLocks: number, pageAllocations: number): Nanoseconds | null {
+    const { costModel } = this.options;
+    if (costModel === undefined) {
+      return null;
+    }
+    const searches = Math.max(0, areaLocks - this.releases);
+    return Math.round(
+      searches * costModel.searchNs.value +
+        this.releases * costModel.releaseNs.value +
+        pageAllocations * costModel.poolAllocationNs.value,
+    );
+  }
+
+  private costModelParams(): ReplayParam[] {
+    const { costModel } = this.options;
+    return costModel === undefined
+      ? []
+      : costParams.map(({ name, unit }) => ({
+          name,
+          unit,
+          value: costModel[name].value,
+          evidence: costModel[name].evidence,
+        }));
+  }
+
   result(policy: string, params: ReplayResult['params'], missing: readonly string[]): ReplayResult {
     const state = this.instance.state();
     const { hasTime } = this.plan;
@@ -281,8 +330,10 @@ class Replayer {
         listSteps: state.cost.listSteps,
         pageAllocations: state.pageAllocations,
         conversions: state.conversions,
-        estimatedNs: null,
+        contendedLocks: this.contention?.contended ?? null,
+        estimatedNs: this.estimatedNs(state.cost.areaLocks, state.pageAllocations),
       },
+      costModel: this.costModelParams(),
       assumed: {
         lifetimes: this.lifetimesAssumed,
         retriesDropped: this.retriesDropped,
@@ -342,6 +393,7 @@ class Replayer {
       this.contextsAssumed++;
     }
     this.fillRequest(row);
+    this.lockCpu = this.columns.cpu[row];
     if (this.summary !== null) {
       this.birthInSummary(row, this.summary);
       return;
@@ -525,7 +577,9 @@ class Replayer {
     if (!this.isHeld(row)) {
       return;
     }
-    const { device, direction, attributes, sizeBytes } = this.columns;
+    const { device, direction, attributes, sizeBytes, unmapWhere } = this.columns;
+    this.releases++;
+    this.lockCpu = unmapCpuOf(unmapWhere[row]);
     const isFromDevice = direction[row] === Direction.fromDevice || direction[row] === Direction.bidirectional;
     if (copiesBack && isFromDevice && (attributes[row] & DmaAttribute.skipCpuSync) === 0) {
       this.copiedBytes += sizeBytes[row];

@@ -70,6 +70,15 @@ describe('scenarios', () => {
     expect(dynamic.report.pools.some((pool) => pool.kind === 'grown' && pool.addedAtNs! > hotplugAtNs)).toBe(true);
   });
 
+  it('parallel-areas: with one area the CPUs meet at its lock', () => {
+    const many = dryRun('parallel-areas', 'fixed', { searchNs: 1000 }).report;
+    const one = dryRun('parallel-areas', 'fixed', { searchNs: 1000, areas: 1 }).report;
+    expect(many.failed).toBe(0);
+    expect(one.failed).toBe(0);
+    expect(many.cost.contendedLocks).toBe(0);
+    expect(one.cost.contendedLocks).toBeGreaterThan(100);
+  });
+
   it('cc-swiotlb-mix: the sizes have the published shares, and the classes serve them', () => {
     const { analysis } = read('cc-swiotlb-mix');
     const { sizeBytes } = analysis.tables.requests.columns;

@@ -131,6 +131,10 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
     }
   }
 
+  watchLocks(watch: (pool: number, area: number) => void): void {
+    this.tlb.lockWatch = watch;
+  }
+
   summary(): SummaryInstance | null {
     if (!this.isPlain) {
       return null;
