@@ -46,12 +46,33 @@ function poolBytes(record: LogRecord): number | null {
   return record.sizeBytes >= 0 ? record.sizeBytes : null;
 }
 
+interface BootFacts {
+  readonly poolLine: LogRecord | null;
+  readonly isEncrypted: boolean;
+}
+
+/** Asked once per failure, of which a log may have 10^5. */
+const factsOf = new WeakMap<Analysis, BootFacts>();
+
+function bootFacts(analysis: Analysis): BootFacts {
+  let facts = factsOf.get(analysis);
+  if (facts === undefined) {
+    const { logs } = analysis.tables;
+    facts = {
+      poolLine: logs.findLast(({ kind }) => kind === 'pool-mapped') ?? null,
+      isEncrypted: logs.some(({ kind }) => kind === 'memory-encryption'),
+    };
+    factsOf.set(analysis, facts);
+  }
+  return facts;
+}
+
 /** The line that says where the pool is; the last one counts, as the pool may be set up twice. */
 export function poolLine(analysis: Analysis): LogRecord | null {
-  return analysis.tables.logs.filter((record) => record.kind === 'pool-mapped').at(-1) ?? null;
+  return bootFacts(analysis).poolLine;
 }
 
 /** Memory encryption: every DMA must bounce, and pool size follows the guest's memory. */
 export function isEncrypted(analysis: Analysis): boolean {
-  return analysis.tables.logs.some((record) => record.kind === 'memory-encryption');
+  return bootFacts(analysis).isEncrypted;
 }

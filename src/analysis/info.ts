@@ -112,7 +112,7 @@ export function geometryReport(analysis: Analysis): GeometryReport {
       .filter((device) => device.name !== '')
       .map((device) => ({
         name: device.name,
-        driver: analysis.tables.devices.find(({ name }) => name === device.name)?.driver || null,
+        driver: analysis.tables.devices[device.device]?.driver || null,
         dmaMaskBits:
           isTold(device.dmaMaskBits.evidence) && device.dmaMaskBits.value >= 0 ? device.dmaMaskBits.value : null,
         minAlignMask: isTold(device.minAlignMask.evidence) ? formatHex(device.minAlignMask.value) : null,
