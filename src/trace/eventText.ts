@@ -148,12 +148,27 @@ export class EventText {
       return Verdict.bad;
     }
     const word = decodeUtf8(buffer, start, position);
+    if (word.startsWith('PERF_RECORD_LOST')) {
+      return this.perfLost(word, buffer, position, end);
+    }
     for (const name of parsers.keys()) {
       if (name.startsWith(word)) {
         return Verdict.bad;
       }
     }
     return this.countOther(word);
+  }
+
+  /** `PERF_RECORD_LOST lost 17` of perf script --show-lost-events. */
+  private perfLost(word: string, buffer: Uint8Array, position: number, end: number): VerdictCode {
+    const { context } = this;
+    const count = /^\s+lost (\d{1,15})\s*$/.exec(decodeUtf8(buffer, position, Math.min(end, position + 60)));
+    if (count === null || !context.terminated) {
+      return Verdict.bad;
+    }
+    context.lostEvents(context.header.cpu, Number(count[1]));
+    context.name(word.slice(0, 64)).understood++;
+    return Verdict.understood;
   }
 
   private countOther(name: string): VerdictCode {

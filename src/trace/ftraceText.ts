@@ -114,12 +114,13 @@ export class FtraceText {
       return -1;
     }
 
-    const text = this.parseStamp(buffer, position, end);
+    let text = this.parseStamp(buffer, position, end);
     if (text < 0) {
       return -1;
     }
     if (separator !== Byte.dash) {
       this.layout = 'perf';
+      text = skipPeriod(buffer, text, end);
     }
     const header = this.context.header;
     header.cpu = cpu;
@@ -200,6 +201,15 @@ export class FtraceText {
     this.context.header.timeNs = this.context.relativeNs(seconds, nanoseconds, 'boot');
     return position + 1;
   }
+}
+
+/** perf script prints the period of the sample before the event's name when asked to: `  1 dma:dma_map_page: `. */
+function skipPeriod(buffer: Uint8Array, position: number, end: number): number {
+  let next = position;
+  while (next < end && isDigit(buffer[next])) {
+    next++;
+  }
+  return next > position && next < end && isBlank(buffer[next]) ? skipBlanks(buffer, next, end) : position;
 }
 
 /** TASK_COMM_LEN without its NUL: a longer name has something pasted before it. */

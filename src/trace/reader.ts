@@ -588,6 +588,12 @@ class TextReader implements TraceReader {
         return Verdict.understood;
       }
     }
+    if (this.ftrace.layout === 'trace-cmd' && end - first < 40) {
+      // Further lines of its header.
+      if (/^(?:version = \d+|CPU \d+ is empty)\s*$/.test(decodeUtf8(buffer, first, end))) {
+        return Verdict.understood;
+      }
+    }
     if (
       startsWithAt(buffer, first, end, framePrefix) ||
       (this.ftrace.layout === 'perf' && isCallChain(buffer, start, first, end))

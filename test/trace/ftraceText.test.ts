@@ -598,6 +598,23 @@ describe('traces of real kernels', () => {
     expect(summary.ledger).toMatchObject({ lines: 8, understood: 8 });
   });
 
+  it('takes periods and lost records of perf script, and the header lines of trace-cmd report', () => {
+    const bounced = 'dev_name: 0000:00:05.0 dma_mask=ffffffffffffffff dev_addr=101cec286 size=54 FORCE';
+    const perf = collect(
+      [
+        `fio  4211/4215 [003]  1021.334455123:          1 swiotlb:swiotlb_bounced: ${bounced}`,
+        'fio  4211/4215 [003]  1021.334456123: PERF_RECORD_LOST lost 17',
+        '',
+      ].join('\n'),
+    );
+    expect(countKinds(perf.events)).toEqual({ bounced: 1 });
+    expect(perf.lost).toEqual([{ cpu: 3, count: 17, line: 2 }]);
+    const report = collect(
+      `cpus=4\nversion = 7\nCPU 3 is empty\n           fio-4211  [003] 1021.334455: swiotlb_bounced:      ${bounced}\n`,
+    );
+    expect(report.summary.ledger).toMatchObject({ lines: 4, understood: 4 });
+  });
+
   it('takes the name of a trace instance before a task of trace-cmd report for no part of the name', () => {
     const event = 'dma_unmap_page:       0000:00:07.0 dir=TO_DEVICE dma_addr=7cb8e000 size=54 attrs=';
     const { events } = collect(
