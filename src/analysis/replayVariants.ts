@@ -23,7 +23,7 @@ export function classVariants(analysis: Analysis, request: ReplayRequest): reado
   }
   const given = request.overrides?.deviceClass ?? {};
   const isOpen = analysis.geometry.devices.some(
-    (device) => device.deviceClass.value === 'unknown' && given[device.name] === undefined,
+    (device) => device.name !== '' && device.deviceClass.value === 'unknown' && given[device.name] === undefined,
   );
   if (!isOpen) {
     return null;

@@ -29,16 +29,29 @@ export function bootGeometry(geometry: Geometry): BootGeometry {
   const slots =
     pool !== undefined && pool.slots.value >= 0
       ? pool.slots
-      : known(DEFAULT_POOL_SLOTS, 'assumed', 'Nothing tells the size of the boot pool: 64 MiB, the kernel’s default.');
+      : isTold(geometry.defaultSlots)
+        ? geometry.defaultSlots
+        : known(
+            DEFAULT_POOL_SLOTS,
+            'assumed',
+            'Nothing tells the size of the boot pool: 64 MiB, the kernel’s default.',
+          );
   const areas =
     pool !== undefined && pool.areas.value > 0
       ? pool.areas
-      : known(powerOfTwoFrom(geometry.cpus.value), 'assumed', 'One area per CPU, as the kernel does by default.');
+      : isTold(geometry.defaultAreas)
+        ? geometry.defaultAreas
+        : known(powerOfTwoFrom(geometry.cpus.value), 'assumed', 'One area per CPU, as the kernel does by default.');
   const start =
     pool !== undefined && Number.isFinite(pool.start.value)
       ? pool.start
       : known(assumedPoolEnd - slots.value * SLOT_BYTES, 'assumed', 'Nothing tells where the boot pool lies.');
   return { start, slots, areas };
+}
+
+/** A size that the user or the input names, though nothing names the pool's place: a dry run, for example. */
+function isTold(value: Known<number>): boolean {
+  return value.value > 0 && value.evidence.level !== 'assumed' && value.evidence.level !== 'default';
 }
 
 function powerOfTwoFrom(count: number): number {
