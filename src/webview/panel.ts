@@ -125,6 +125,7 @@ async function turnTo(focus: PanelFocus): Promise<void> {
     await setDryRun(focus === 'dryRun');
     document.getElementById('size')?.scrollIntoView();
     await sizing?.run();
+    document.getElementById('size')?.scrollIntoView();
     return;
   }
   if (focus === 'other') {
@@ -255,7 +256,12 @@ async function loadRun(key: RunKey): Promise<void> {
   try {
     const run = await channel.call('run', { run: key });
     if (mine === generation) {
+      // A dry run has steps where the recording has none: who sees the whole trace goes on doing so.
+      const wasWhole = isWhole(state.range);
       state.runs.set(id, run);
+      if (wasWhole) {
+        state.range = wholeRange();
+      }
     }
   } catch (error) {
     if (mine === generation) {
@@ -508,7 +514,7 @@ function createSizing(trace: TraceView): void {
       byId('charts').scrollIntoView();
     },
     copy,
-    onAnswer: (view) => void sizeFound(view),
+    onAnswer: sizeFound,
     leaveDryRun: () => void setDryRun(false),
   });
   if (state.bounceAll) {

@@ -13,7 +13,7 @@ export interface SizingDeps extends SizeActions {
   readonly today: number | null;
   /** CPUs of the recorded machine. */
   readonly cpus: number | null;
-  readonly onAnswer: (view: SizeView) => void;
+  readonly onAnswer: (view: SizeView) => Promise<void>;
   /** Back to the trace as it was recorded. */
   readonly leaveDryRun: () => void;
 }
@@ -139,7 +139,7 @@ export class Sizing {
       });
       if (mine === this.asked) {
         this.show(view);
-        this.deps.onAnswer(view);
+        await this.deps.onAnswer(view);
       }
     } catch (error) {
       message = error instanceof Error ? error.message : String(error);

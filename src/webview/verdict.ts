@@ -1,7 +1,7 @@
 import { formatBytes, formatCount, formatPercent, formatSlots, formatSlotsAndBytes, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import { SLOT_BYTES } from '../model/units';
-import type { RunView, SizeView, TraceView } from '../protocol/views';
+import { bounceAllSetting, type RunView, type SizeView, type TraceView } from '../protocol/views';
 import { poolSlotsParam } from './fixedSizes';
 import { causeWords } from './words';
 
@@ -16,6 +16,9 @@ export interface Verdict {
  * `recorded` and `front` are the same run when no other policy is shown; both are null when nothing can be replayed.
  */
 export function verdict(trace: TraceView, recorded: RunView | null, front: RunView | null): Verdict {
+  if (front !== null && front.replayable && front.key.set[bounceAllSetting] === true) {
+    return ofDryRun(front);
+  }
   if (recorded === null || !recorded.replayable) {
     return withoutReplay(trace);
   }
@@ -35,6 +38,23 @@ function basisOf(trace: TraceView, recorded: RunView): string {
   }
   const source = trace.samples === null ? '' : ', fitted to the debugfs samples';
   return `Lifetimes are assumed${source}: this trace has no unmap events.`;
+}
+
+/** What was recorded is another machine: nothing to compare with. */
+function ofDryRun(run: RunView): Verdict {
+  const peak = `Peak use ${formatSlotsAndBytes(run.usedHighWaterSlots)}. Every DMA mapping of this trace is replayed as if it had to bounce.`;
+  const policy = subjectOf(run);
+  return run.failed === 0
+    ? {
+        tone: 'good',
+        headline: `Dry run: ${lowerFirst(policy)} would serve this load in a confidential VM.`,
+        detail: peak,
+      }
+    : {
+        tone: 'bad',
+        headline: `Dry run: with ${lowerFirst(policy)} ${plural(run.failed, 'mapping')} would fail in a confidential VM.`,
+        detail: `${listCauses(run.failuresByCause)}. ${peak}`,
+      };
 }
 
 function withoutReplay(trace: TraceView): Verdict {

@@ -23,6 +23,15 @@ function replayOf(policy: string, title: string, changes: Partial<RunView>): Run
 }
 
 describe('the verdict', () => {
+  it('is about the move, not about the recording, in a dry run', () => {
+    const key = { policy: 'dynamic', set: { bounceAll: true } };
+    const nothing = mockRun({ replayable: false, requests: 0 });
+    const served = replayOf('dynamic', 'Dynamic pools', { key, ...nothingFailed });
+    check(mockTrace(), served, 'good', /^Dry run: dynamic pools would serve this load/i, nothing);
+    const failing = replayOf('dynamic', 'Dynamic pools', { key, failed: 3 });
+    check(mockTrace(), failing, 'bad', /^Dry run: .* 3 mappings would fail/, nothing);
+  });
+
   it('says how many failed and why, before any replay', () => {
     check(mockTrace(), recorded, 'bad', '78 of 14,477 mappings failed: 61 fragmented, 17 pool full.');
   });
