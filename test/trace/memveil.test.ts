@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { createAnalysis } from '../../src/analysis/createAnalysis';
+import { Outcome } from '../../src/model/tables';
 import { collect, countKinds } from './collect';
 
 const session = JSON.stringify({
@@ -118,5 +120,24 @@ describe('memveil', () => {
     ]);
     const other = collect('{"ts_ns": 7000, "event": "login", "user": "x"}\n');
     expect(other.summary.recognised).toBe(false);
+  });
+});
+
+describe('memveil, joined', () => {
+  it('gives one request per attempt, failed where the result says so', () => {
+    const builder = createAnalysis();
+    const source = builder.openSource({ path: 'events.ndjson' });
+    const failed = { operation_id: 'op1', success: false, mapping_id: null, return_code: -12, mapped_bytes: null };
+    const text = [
+      line('bounce_attempt', '1000000000', attempt('op1')),
+      line('map_result', '1000000500', failed),
+      line('bounce_attempt', '1000001000', attempt('op2')),
+      '',
+    ].join('\n');
+    source.push(new TextEncoder().encode(text));
+    source.end();
+    const { requests } = builder.snapshot().tables;
+    expect(requests.length).toBe(2);
+    expect([...requests.columns.outcome.subarray(0, 2)]).toEqual([Outcome.failed, Outcome.unknown]);
   });
 });
