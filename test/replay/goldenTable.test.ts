@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Analysis } from '../../src/analysis/analysis';
 import { createAnalysis } from '../../src/analysis/createAnalysis';
@@ -5,7 +6,6 @@ import { replayReport } from '../../src/analysis/replay';
 import { formatBytes, formatCount } from '../../src/base/format';
 import type { GeometryOverrides } from '../../src/model/geometry';
 import { policies } from '../../src/replay/policies';
-import { readFixture } from '../support/fixtures';
 import { mirrorMinAlign, readMirrorTrace } from '../support/mirror';
 
 interface Capture {
@@ -15,10 +15,10 @@ interface Capture {
   readonly overrides: GeometryOverrides;
 }
 
-function readTrace(name: string): Analysis {
+function readSample(): Analysis {
   const builder = createAnalysis();
-  const source = builder.openSource({ path: name });
-  source.push(readFixture(`trace/${name}`));
+  const source = builder.openSource({ path: 'trace.txt' });
+  source.push(readFileSync(new URL('../../media/samples/full-1MiB/trace.txt', import.meta.url)));
   source.end();
   return builder.snapshot();
 }
@@ -38,8 +38,8 @@ const captures: readonly Capture[] = [
     overrides: smallPool,
   },
   {
-    title: 'kprobes-dynamic on 1 MiB: fio and network under Linux 6.12.117 with dynamic pools',
-    analysis: readTrace('kprobes-dynamic.txt'),
+    title: 'full-1MiB, the bundled sample, on 1 MiB: fio and network under Linux 6.12.117, 78 recorded failures',
+    analysis: readSample(),
     bounceAll: false,
     overrides: { poolSlots: 512, areas: 4 },
   },
