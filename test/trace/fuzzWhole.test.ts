@@ -32,6 +32,12 @@ function head(path: string, lines = 60): string {
   return `${new TextDecoder('latin1').decode(readFixture(path)).split('\n').slice(0, lines).join('\n')}\n`;
 }
 
+/** Told, not found by trying: what is tested here is the reading. */
+const bootLines = `[0.0] Linux version 6.12.0
+[0.0] software IO TLB: area num 4.
+[0.0] software IO TLB: mapped [mem 0x0000000079b8e000-0x000000007db8e000] (64MB)
+`;
+
 /** Everything an editor would ask about it, once. */
 function ask(chunks: Iterable<Uint8Array>, path = 'input.txt'): Analysis {
   const builder = createAnalysis();
@@ -40,6 +46,9 @@ function ask(chunks: Iterable<Uint8Array>, path = 'input.txt'): Analysis {
     source.push(chunk);
   }
   source.end();
+  const log = builder.openSource({ path: 'dmesg.txt' });
+  log.push(bytesOf(bootLines));
+  log.end();
   const analysis = builder.snapshot();
   for (const { lines, understood, counted, notUnderstood } of analysis.sourceLedgers) {
     expect(understood + counted + notUnderstood).toBe(lines);
