@@ -16,7 +16,7 @@ export interface Verdict {
  * `recorded` and `front` are the same run when no other policy is shown; both are null when nothing can be replayed.
  */
 export function verdict(trace: TraceView, recorded: RunView | null, front: RunView | null): Verdict {
-  if (front !== null && front.replayable && front.key.set[bounceAllSetting] === true) {
+  if (front?.replayable && front.key.set[bounceAllSetting] === true) {
     return ofDryRun(front);
   }
   if (recorded === null || !recorded.replayable) {
