@@ -6,6 +6,7 @@ import { ReplayOutcome, type ReplayResult, type ReplaySeries } from '../model/re
 import type { Nanoseconds } from '../model/units';
 import { commonParams } from '../replay/commonParams';
 import { costModelFrom } from '../replay/costModel';
+import { createModelEnvironment, type EnvironmentSettings } from '../replay/environment';
 import { policies } from '../replay/policies';
 import type { Policy, PolicyParam } from '../replay/policy';
 import { replay } from '../replay/replay';
@@ -15,7 +16,7 @@ import { ledgerOf } from './ledger';
 import {
   checkedSettings,
   checkSomePolicyTakes,
-  environmentFrom,
+  environmentSettings,
   geometryFor,
   optionsFrom,
   planOf,
@@ -37,16 +38,17 @@ export function replayReport(analysis: Analysis, request: ReplayRequest): Replay
   const { tables } = analysis;
   const geometry = geometryFor(analysis, request.overrides);
   const options = { ...optionsFrom(settings, request), costModel: costModelFrom(tables, settings) };
+  const machine = environmentSettings(tables, geometry, settings);
   const result = replay(
     tables,
     geometry,
     policy,
     settings,
-    environmentFrom(tables, geometry, settings),
+    createModelEnvironment(machine),
     options,
     planOf(tables, options.bounceAll),
   );
-  return { result, report: reportOf(analysis, policy, settings, result) };
+  return { result, report: reportOf(analysis, policy, settings, machine, result) };
 }
 
 /** How much a result depends on lifetimes that the trace does not say. */
@@ -164,7 +166,13 @@ export function policiesReport(): PoliciesReport {
   };
 }
 
-function reportOf(analysis: Analysis, policy: Policy, settings: ParamSettings, result: ReplayResult): ReplayReport {
+function reportOf(
+  analysis: Analysis,
+  policy: Policy,
+  settings: ParamSettings,
+  machine: EnvironmentSettings,
+  result: ReplayResult,
+): ReplayReport {
   const params: Record<string, ReplayReport['params'][string]> = {};
   for (const { name, value, unit, evidence } of result.params) {
     params[name] = { value, unit, level: evidence.level, source: evidence.text };
@@ -177,6 +185,9 @@ function reportOf(analysis: Analysis, policy: Policy, settings: ParamSettings, r
       level: given === undefined ? 'default' : 'user',
       source: given === undefined ? param.source : 'given by the user',
     };
+  }
+  for (const [order, { value, evidence }] of machine.successByOrder) {
+    params[`successOfOrder${order}`] = { value, unit: '', level: evidence.level, source: evidence.text };
   }
   for (const { name, value, unit, evidence } of result.costModel) {
     params[name] = { value, unit, level: evidence.level, source: evidence.text };

@@ -8,6 +8,7 @@ import {
   createModelEnvironment,
   type Environment,
   type EnvironmentSettings,
+  successFromFreePages,
 } from '../replay/environment';
 import { createReplayPlan, type ReplayPlan } from '../replay/plan';
 import { policies } from '../replay/policies';
@@ -170,6 +171,9 @@ function overriddenGeometry(analysis: Analysis, overrides: GeometryOverrides): G
   };
 }
 
+/** MAX_PAGE_ORDER of x86-64 and arm64 with 4 KiB pages. */
+const maxPageOrder = 10;
+
 /** The machine of the replay: calibrated from the trace's facts, else the seeded model. */
 export function environmentFrom(tables: TraceTables, geometry: Geometry, settings: ParamSettings): Environment {
   return createModelEnvironment(environmentSettings(tables, geometry, settings));
@@ -188,13 +192,18 @@ export function environmentSettings(
       ? known(Number(param.default), 'default', param.source)
       : known(Number(given), 'user', 'given by the user');
   };
-  const { successByOrder, calibrated } = calibrateFromFacts(tables.facts);
+  const { successByOrder: recorded, calibrated } = calibrateFromFacts(tables.facts);
+  // Tried and failed tells more than free or not; the user's own fragmentation replaces both.
+  const successByOrder =
+    settings['fragmentation'] === undefined
+      ? new Map([...successFromFreePages(tables, maxPageOrder), ...recorded])
+      : new Map<number, Known<number>>();
   return {
     seed: setting('seed').value,
     fragmentation: setting('fragmentation'),
     atomicPoolBytes: setting('coherentPoolBytes'),
     pageSize: geometry.pageSize.value,
-    maxPageOrder: 10,
+    maxPageOrder,
     reserved: geometry.pools
       .filter((pool) => Number.isFinite(pool.start.value))
       .map((pool) => ({ start: pool.start.value, end: pool.start.value + slotsToBytes(pool.slots.value) })),

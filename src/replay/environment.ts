@@ -1,7 +1,7 @@
 import type { Zone } from '../allocator/types';
 import { createRandom } from '../base/random';
 import type { Evidence, Known } from '../model/evidence';
-import { FactKind, type FactTable } from '../model/tables';
+import { FactKind, type FactTable, type TraceTables } from '../model/tables';
 import type { Address, Bytes } from '../model/units';
 
 /** What the machine around the allocator answers. Implementations: seeded model, facts of the trace, recorded script. */
@@ -219,6 +219,55 @@ export function calibrateFromFacts(facts: FactTable): Pick<EnvironmentSettings, 
     }
   }
   return { successByOrder, calibrated };
+}
+
+/** Zones that pools come from; DMA is too small, and movable memory serves no kernel allocation. */
+const poolZones: ReadonlySet<string> = new Set(['DMA32', 'Normal']);
+
+/**
+ * Per order, how often `/proc/buddyinfo` showed a free block of it or a larger one, in the zone that had it oftenest.
+ * Snapshots say what was free, not what was asked for: derived. Empty without snapshots.
+ */
+export function successFromFreePages(
+  { freePages, strings }: Pick<TraceTables, 'freePages' | 'strings'>,
+  maxPageOrder: number,
+): ReadonlyMap<number, Known<number>> {
+  const success = new Map<number, Known<number>>();
+  if (freePages === undefined || freePages.length === 0) {
+    return success;
+  }
+  const { source, line, zone, order, blocks } = freePages.columns;
+  /** Per zone, for each line of it the largest order with a free block. */
+  const largest = new Map<number, Map<number, number>>();
+  for (let row = 0; row < freePages.length; row++) {
+    if (!poolZones.has(strings.get(zone[row]))) {
+      continue;
+    }
+    let lines = largest.get(zone[row]);
+    if (lines === undefined) {
+      lines = new Map();
+      largest.set(zone[row], lines);
+    }
+    const key = source[row] * 2 ** 32 + line[row];
+    lines.set(key, Math.max(lines.get(key) ?? -1, blocks[row] > 0 ? order[row] : -1));
+  }
+  for (let tried = 0; tried <= maxPageOrder && largest.size > 0; tried++) {
+    let share = 0;
+    let snapshots = 0;
+    for (const lines of largest.values()) {
+      let enough = 0;
+      for (const top of lines.values()) {
+        enough += top >= tried ? 1 : 0;
+      }
+      if (snapshots === 0 || enough / lines.size > share) {
+        share = enough / lines.size;
+        snapshots = lines.size;
+      }
+    }
+    const text = `a block of order ${tried} or more was free in ${Math.round(share * snapshots)} of ${snapshots} lines of buddyinfo`;
+    success.set(tried, { value: share, evidence: { level: 'derived', text } });
+  }
+  return success;
 }
 
 function countTry(tries: Map<number, { count: number; ok: number }>, order: number, ok: boolean): void {

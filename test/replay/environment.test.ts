@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { GrowableTable } from '../../src/base/columns';
-import { FactKind, factColumns } from '../../src/model/tables';
-import { calibrateFromFacts } from '../../src/replay/environment';
+import { StringTable } from '../../src/base/stringTable';
+import { FactKind, factColumns, freePageColumns } from '../../src/model/tables';
+import { calibrateFromFacts, successFromFreePages } from '../../src/replay/environment';
 import { environmentOf } from '../support/replayRun';
 
 describe('page allocations', () => {
@@ -104,5 +105,43 @@ describe('calibration from the facts of a trace', () => {
     expect(calibrated.get('workerRunNs')!.value).toBe(5);
     expect(successByOrder.get(9)!.value).toBe(0.25);
     expect(successByOrder.has(3)).toBe(false);
+  });
+});
+
+describe('successFromFreePages', () => {
+  const strings = new StringTable();
+  function check(lines: readonly { zone: string; blocks: readonly number[] }[]) {
+    const freePages = new GrowableTable(freePageColumns);
+    for (const [index, { zone, blocks }] of lines.entries()) {
+      for (const [order, count] of blocks.entries()) {
+        const row = freePages.addRow();
+        freePages.columns.line[row] = index + 1;
+        freePages.columns.zone[row] = strings.intern(zone);
+        freePages.columns.order[row] = order;
+        freePages.columns.blocks[row] = count;
+      }
+    }
+    return successFromFreePages({ freePages, strings }, 3);
+  }
+
+  it('takes a larger block for a smaller order, and the better zone', () => {
+    const success = check([
+      { zone: 'DMA', blocks: [9, 9, 9, 9] },
+      { zone: 'DMA32', blocks: [0, 0, 1, 0] },
+      { zone: 'DMA32', blocks: [7, 0, 0, 0] },
+      { zone: 'Normal', blocks: [3, 2, 0, 0] },
+    ]);
+    expect([...success].map(([order, { value }]) => [order, value])).toEqual([
+      [0, 1],
+      [1, 1],
+      [2, 0.5],
+      [3, 0],
+    ]);
+    expect(success.get(2)!.evidence).toMatchObject({ level: 'derived', text: expect.stringContaining('1 of 2 lines') });
+  });
+
+  it('says nothing without snapshots', () => {
+    expect(check([]).size).toBe(0);
+    expect(check([{ zone: 'DMA', blocks: [1, 1, 1, 1] }]).size).toBe(0);
   });
 });
