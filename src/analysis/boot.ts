@@ -59,7 +59,7 @@ function bootFacts(analysis: Analysis): BootFacts {
   if (facts === undefined) {
     const { logs } = analysis.tables;
     facts = {
-      poolLine: logs.findLast(({ kind }) => kind === 'pool-mapped') ?? null,
+      poolLine: logs.filter(({ kind }) => kind === 'pool-mapped').at(-1) ?? null,
       isEncrypted: logs.some(({ kind }) => kind === 'memory-encryption'),
     };
     factsOf.set(analysis, facts);
