@@ -53,6 +53,8 @@ export const EvidenceBit = {
   forced: 8192,
   /** The end was inferred (lost unmap), not recorded. */
   inferredUnmap: 16384,
+  /** A probe printed alloc_align_mask: `allocAlignBits` is recorded, not taken as 0. */
+  alignPrinted: 32768,
 } as const;
 
 /**

@@ -56,15 +56,14 @@ export class MapPairing {
       EvidenceBit.bounced,
       EvidenceBit.probeEnter | EvidenceBit.probeReturn | EvidenceBit.console,
     );
-    const columns = this.state.shared.requests.columns;
     if (at >= 0) {
       const attempt = context.attempts[at];
       this.adopt(attempt, event, EvidenceBit.probeEnter);
-      columns.allocAlignBits[attempt.row] = maskBits(event.allocAlignMask);
+      this.noteAlignment(attempt.row, event);
       return;
     }
     const row = this.state.startRequest(event, EvidenceBit.probeEnter);
-    this.state.shared.requests.columns.allocAlignBits[row] = maskBits(event.allocAlignMask);
+    this.noteAlignment(row, event);
     this.begin(context, row, device, event, EvidenceBit.probeEnter);
   }
 
@@ -97,9 +96,7 @@ export class MapPairing {
       }
     }
     this.setResult(row, event);
-    if (event.allocAlignMask >= 0) {
-      this.state.shared.requests.columns.allocAlignBits[row] = maskBits(event.allocAlignMask);
-    }
+    this.noteAlignment(row, event);
     if (event.failed) {
       this.state.setOutcome(row, Outcome.failed);
       return;
@@ -477,6 +474,15 @@ export class MapPairing {
     attempt.seen |= bit;
     columns.evidence[row] |= bit;
     this.state.shared.requests.version++;
+  }
+
+  private noteAlignment(row: number, event: TraceEvent): void {
+    if (event.allocAlignMask < 0) {
+      return;
+    }
+    const columns = this.state.shared.requests.columns;
+    columns.allocAlignBits[row] = maskBits(event.allocAlignMask);
+    columns.evidence[row] |= EvidenceBit.alignPrinted;
   }
 
   private setResult(row: number, event: TraceEvent): void {

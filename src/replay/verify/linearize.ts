@@ -247,7 +247,7 @@ export class Linearizer {
     const single = this.configurations[0];
     if (this.configurations.length === 1 && this.open.length === 1 && this.additionsBegun === single.head) {
       if (this.stepAlone(single, op)) {
-        this.verdicts[op] = Verdict.exact;
+        this.verdicts[op] = this.explained(op);
         return;
       }
       this.learn(op, position);
@@ -256,10 +256,15 @@ export class Linearizer {
     const survivors = this.explore(op, position);
     if (survivors.length > 0) {
       this.configurations = survivors;
-      this.verdicts[op] = Verdict.exact;
+      this.verdicts[op] = this.explained(op);
       return;
     }
     this.learn(op, position);
+  }
+
+  /** Explained as recorded, or with a mask that had to be found out. */
+  private explained(op: number): number {
+    return this.operations.hasLearnedMask(this.operations.table.columns.row[op]) ? Verdict.learned : Verdict.exact;
   }
 
   /** The sequential fast path: one open map, one configuration. */
@@ -907,6 +912,9 @@ export class Linearizer {
   private learnPlaced(only: Configuration, op: number, position: number): Disagreement | null {
     const { pool, slot, row } = this.operations.table.columns;
     const state = this.states[pool[op]];
+    if (this.otherMask(only, op, position)) {
+      return null;
+    }
     const clash = this.evict(only, op);
     if (clash !== null) {
       return clash;
@@ -998,6 +1006,9 @@ export class Linearizer {
    */
   private occupy(pool: number, slot: number, count: number): boolean {
     const state = this.states[pool];
+    if (this.widen(pool, slot, count)) {
+      return true;
+    }
     const releasesMissing = this.tables.counts.unpairedUnmaps > 0;
     for (const usedLater of releasesMissing ? [0, 1] : [0]) {
       let done = false;
@@ -1014,6 +1025,75 @@ export class Linearizer {
       }
     }
     return false;
+  }
+
+  /** A search passed free slots beside a mapping whose alloc_align_mask is not recorded: its mask took them too. */
+  private widen(pool: number, from: number, count: number): boolean {
+    const { unsure, table } = this.operations;
+    const { slot, slots } = table.columns;
+    const state = this.states[pool];
+    for (let at = from; at < from + count && unsure.size > 0; at++) {
+      for (const beside of [at - 1, at + 1]) {
+        const op = state.owner[beside] ?? NO_OWNER;
+        const run = op < 0 || this.releaseApplied[op] === 1 ? undefined : unsure.get(op)?.widest;
+        if (run === undefined || state.held[at] > 0 || at < run.first || at >= run.end) {
+          continue;
+        }
+        state.take(at, 1);
+        state.own(at, 1, op);
+        slot[op] = Math.min(slot[op], at);
+        slots[op]++;
+        this.learnedByOccupancy++;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Places a mapping of unrecorded alloc_align_mask with the first mask that gives its address, if one does. */
+  private otherMask(only: Configuration, op: number, position: number): boolean {
+    const { pool, slot, slots } = this.operations.table.columns;
+    const state = this.states[pool[op]];
+    const chosen = { mask: this.operations.pad(this.operations.table.columns.row[op]).allocAlignMask };
+    const own = { ...chosen, first: slot[op], slots: slots[op], cost: 0 };
+    const progress = only.progress[position];
+    for (const candidate of this.operations.unsure.get(op)?.candidates ?? []) {
+      this.operations.choose(op, candidate);
+      only.progress[position] = progress;
+      let result = this.walk(only, position);
+      if (result === Walk.needsHead) {
+        only.progress[position] += (only.head + 1) * HEAD_UNIT;
+        result = this.walk(only, position);
+      }
+      const area = state.pool.areaOf(slot[op]);
+      if (
+        result === Walk.atRecorded &&
+        this.find(only, pool[op], area, this.operations.pad(this.operations.table.columns.row[op])) === slot[op]
+      ) {
+        this.place(only, position);
+        return true;
+      }
+    }
+    this.operations.choose(op, own);
+    only.progress[position] = progress;
+    return false;
+  }
+
+  /** A mapping was recorded in a slot that its holder, of unrecorded alloc_align_mask, need not have taken. */
+  private narrow(pool: number, at: number, op: number): boolean {
+    const run = this.operations.unsure.get(op)?.narrowest;
+    const { slot, slots } = this.operations.table.columns;
+    const atEdge = at === slot[op] || at === slot[op] + slots[op] - 1;
+    if (run === undefined || !atEdge || (run.first <= at && at < run.end)) {
+      return false;
+    }
+    const state = this.states[pool];
+    state.release(at, 1);
+    state.owner[at] = NO_OWNER;
+    slot[op] += at === slot[op] ? 1 : 0;
+    slots[op]--;
+    this.learnedByOccupancy++;
+    return true;
   }
 
   /** Frees the recorded run of holders that cannot be there any more; a disagreement when somebody surely is. */
@@ -1033,6 +1113,9 @@ export class Linearizer {
         state.release(at, 1);
         state.owner[at] = NO_OWNER;
       } else if (owner >= 0 && this.releaseApplied[owner] === 0) {
+        if (this.narrow(pool[op], at, owner)) {
+          continue;
+        }
         if (this.releaseOpen[owner] === 1) {
           this.applyRelease(only, owner);
           continue;

@@ -15,6 +15,14 @@ import {
   unmapLevelOf,
 } from '../../model/tables';
 import { type Address, SEGMENT_SLOTS, SLOT_BYTES, SLOT_SHIFT } from '../../model/units';
+import {
+  type Candidate,
+  isAlignUnprinted,
+  type Placed,
+  type Settled,
+  settleAlignments,
+  type Unprinted,
+} from './allocAlign';
 import { CpuOrder } from './cpuOrder';
 import { createPaddedRequest, type MapArguments, type PaddedRequest, padRequest } from './paddedRequest';
 
@@ -97,6 +105,12 @@ export interface Operations {
   readonly bothProbes: boolean;
   /** From this line on a map that the end of the trace cuts off may hold slots; Infinity when there is none. */
   readonly cutOffFrom: number;
+  /** Mappings whose alloc_align_mask no line prints: which slots they hold for sure, and which perhaps. */
+  readonly unsure: ReadonlyMap<number, Settled>;
+  /** The alloc_align_mask of a row is not printed and was found out from the places around it. */
+  hasLearnedMask(row: number): boolean;
+  /** Takes another of the masks that are possible for an unsure mapping. */
+  choose(op: number, candidate: Candidate): void;
   argumentsOf(row: number): MapArguments;
   pad(row: number): PaddedRequest;
 }
@@ -136,13 +150,15 @@ export function buildOperations(
   let bothProbes = true;
   let cutOffFrom = Number.POSITIVE_INFINITY;
 
+  /** Row → alloc_align_mask where no line prints it and the places around it tell. */
+  const settled = new Map<number, number>();
   const argumentsOf = (row: number): MapArguments => {
     const device = masks.get(columns.device[row]);
     const alignBits = columns.allocAlignBits[row];
     return {
       original: Number.isNaN(columns.original[row]) ? 0 : columns.original[row],
       sizeBytes: columns.sizeBytes[row],
-      allocAlignMask: alignBits > 0 ? 2 ** alignBits - 1 : 0,
+      allocAlignMask: settled.get(row) ?? (alignBits > 0 ? 2 ** alignBits - 1 : 0),
       minAlignMask: device?.minAlignMask.value ?? 0,
       segBoundaryMask: maskOfBits(device?.segBoundaryBits.value ?? 64),
     };
@@ -231,6 +247,8 @@ export function buildOperations(
       restrictedOf.set(columns.device[row], pool);
     }
   }
+  const isUnprinted = (row: number): boolean => isAlignUnprinted(columns.evidence[row]);
+  const unsure = settleUnprinted(table, tables, memory.pools, isUnprinted, argumentsOf, rules, geometry, settled);
   return {
     table,
     pools: memory.pools,
@@ -241,9 +259,75 @@ export function buildOperations(
     leftOut,
     bothProbes,
     cutOffFrom,
+    unsure,
+    hasLearnedMask: (row) => (settled.get(row) ?? 0) > 0,
+    choose: (op, { mask, first, slots }) => {
+      table.columns.slot[op] = first;
+      table.columns.slots[op] = slots;
+      settled.set(table.columns.row[op], mask);
+    },
     argumentsOf,
     pad,
   };
+}
+
+/** Gives mappings of unknown alloc_align_mask the mask, and thereby the run, that the places around them tell. */
+function settleUnprinted(
+  table: OpTable,
+  tables: TraceTables,
+  pools: readonly PoolSpec[],
+  isUnprinted: (row: number) => boolean,
+  argumentsOf: (row: number) => MapArguments,
+  rules: GenerationRules,
+  geometry: Geometry,
+  settled: Map<number, number>,
+): Map<number, Settled> {
+  const ops = table.columns;
+  const { mapLine, unmapLine, recordedBounce } = tables.requests.columns;
+  const order: number[] = [];
+  let some = false;
+  for (let op = 0; op < table.length; op++) {
+    if (ops.kind[op] === OpKind.placed) {
+      order.push(op);
+      some ||= isUnprinted(ops.row[op]);
+    } else if (ops.kind[op] === OpKind.failed && isUnprinted(ops.row[op])) {
+      // What fails without a mask fails with one too, so the most demanding mask is the one that can be wrong least.
+      settled.set(ops.row[op], geometry.pageSize.value - 1);
+    }
+  }
+  const unsure = new Map<number, Settled>();
+  if (!some) {
+    return unsure;
+  }
+  order.sort((a, b) => mapLine[ops.row[a]] - mapLine[ops.row[b]]);
+  const unprinted: Unprinted[] = [];
+  const placed = order.map((op, at): Placed => {
+    const row = ops.row[op];
+    const pool = pools[ops.pool[op]];
+    const given = argumentsOf(row);
+    if (isUnprinted(row)) {
+      unprinted.push({ at, given, addressSlot: slotOf(pool, recordedBounce[row], 0) });
+    }
+    return {
+      pool: ops.pool[op],
+      area: Math.floor(ops.slot[op] / (pool.slots / pool.areas)),
+      first: ops.slot[op],
+      slots: ops.slots[op],
+      given,
+      mapLine: mapLine[row],
+      unmapLine: unmapLine[row] || Number.POSITIVE_INFINITY,
+    };
+  });
+  for (const [at, found] of settleAlignments(unprinted, placed, pools, rules, geometry.pageSize.value)) {
+    const op = order[at];
+    ops.slot[op] = placed[at].first;
+    ops.slots[op] = placed[at].slots;
+    settled.set(ops.row[op], found.mask);
+    if (found.candidates.length > 1) {
+      unsure.set(op, found);
+    }
+  }
+  return unsure;
 }
 
 /** First slot of a mapping whose bounce address lies `pad` slots after it. */
