@@ -53,7 +53,8 @@ class Values {
   }
 
   list(field: FormatField | undefined): bigint[] {
-    if (field === undefined) {
+    // A damaged type may no longer say that it is an array.
+    if (field === undefined || field.elementBytes <= 0) {
       return [];
     }
     const { start, length } = this.place(field);
