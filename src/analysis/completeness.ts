@@ -99,7 +99,7 @@ function losses(analysis: Analysis, ledger: LedgerSums): CompletenessPart {
   if (events === 0) {
     return part('losses', 25, 0, 'Without events nothing can be said about lost ones.', recordAll);
   }
-  const lostShare = ledger.lost / (seen + ledger.lost);
+  const lostShare = ledger.lost === 0 ? 0 : ledger.lost / (seen + ledger.lost);
   const text =
     ledger.lost === 0
       ? 'The input names no lost event.'
