@@ -271,6 +271,15 @@ export function buildOperations(
   };
 }
 
+/** Leaves one order of all operations: a map takes effect as it returns, a release as it begins. */
+export function shrinkToPoints(table: OpTable): void {
+  const { begin, end, releaseBegin, releaseEnd } = table.columns;
+  for (let op = 0; op < table.length; op++) {
+    begin[op] = Math.max(begin[op], end[op] - 0.5);
+    releaseEnd[op] = Math.min(releaseEnd[op], releaseBegin[op] + 0.25);
+  }
+}
+
 /** Gives mappings of unknown alloc_align_mask the mask, and thereby the run, that the places around them tell. */
 function settleUnprinted(
   table: OpTable,

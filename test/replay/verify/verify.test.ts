@@ -151,7 +151,7 @@ describe('captures of four CPUs at once', () => {
   });
 
   it('explains at least 99.9 % from map returns and unmap entries alone', () => {
-    for (const name of ['concurrent', 'concurrent-dynamic']) {
+    for (const name of ['concurrent', 'concurrent-dynamic', 'async']) {
       const given = recorded(name, { edit: oneProbeEach });
       check(given, {
         explained: 0.999,
