@@ -7,7 +7,7 @@ import { languageId } from './detect';
 import type { ReplayPanels } from './replayPanel';
 
 /** Not in the palette: *Output: Show Output Channels…* does the same there. */
-export const showLogCommand = 'swiotlbLens.showLog';
+export const showLogCommand = 'swiotlbLens.internal.showLog';
 
 const recorded: RunKey = { policy: 'recorded', set: {} };
 

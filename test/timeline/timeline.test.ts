@@ -58,7 +58,7 @@ describe('evidence of one attempt becomes one request', () => {
   fio-7  [002] d.h..  1.000021: unmap_ret: (dma_unmap_page_attrs+0xfb/0x1c0 <- __swiotlb_tbl_unmap_single) tlb=0x70001000
   fio-7  [002] d.h..  1.000022: dma_unmap_page: d0 dir=TO_DEVICE dma_addr=70001000 size=4096 attrs=`,
       [
-        'd0 4096 @70001000 served exact 1-3..5-6 bounced+dmaMap+probeEnter+probeReturn+dmaUnmap+probeUnmapEnter+probeUnmapReturn+forced',
+        'd0 4096 @70001000 served exact 1-3..5-6 bounced+dmaMap+probeEnter+probeReturn+dmaUnmap+probeUnmapEnter+probeUnmapReturn+forced+alignPrinted',
       ],
     );
     const columns = tables.requests.columns;
