@@ -36,7 +36,7 @@ export function replayReport(analysis: Analysis, request: ReplayRequest): Replay
   const policy = policyOf(request.policy);
   const settings = checkedSettings(policy, request.set ?? {});
   const { tables } = analysis;
-  const geometry = geometryFor(analysis, request.overrides);
+  const geometry = geometryFor(analysis, request.overrides, settings);
   const options = { ...optionsFrom(settings, request), costModel: costModelFrom(tables, settings) };
   const machine = environmentSettings(tables, geometry, settings);
   const result = replay(

@@ -126,7 +126,12 @@ export function optionsFrom(settings: ParamSettings, request: ReplayRequest): Re
  * The replayed kernel: what the user gives, else what was recorded.
  * Devices stay those of the recording: their masks show in the recorded addresses, not in the pool to be tried.
  */
-export function geometryFor(analysis: Analysis, overrides: GeometryOverrides | undefined): Geometry {
+export function geometryFor(
+  analysis: Analysis,
+  given: GeometryOverrides | undefined,
+  settings: ParamSettings,
+): Geometry {
+  const overrides = withDeviceMasks(analysis, given, settings);
   if (overrides === undefined || Object.keys(overrides).length === 0) {
     return analysis.geometry;
   }
@@ -139,6 +144,50 @@ export function geometryFor(analysis: Analysis, overrides: GeometryOverrides | u
   const geometry = known.get(key) ?? overriddenGeometry(analysis, overrides);
   known.set(key, geometry);
   return geometry;
+}
+
+/** The parameters minAlign and dmaMask say the same as overrides of the geometry. */
+function withDeviceMasks(
+  analysis: Analysis,
+  given: GeometryOverrides | undefined,
+  settings: ParamSettings,
+): GeometryOverrides | undefined {
+  const minAlign = masksByDevice(analysis, settings, 'minAlign');
+  const dmaMasks = masksByDevice(analysis, settings, 'dmaMask');
+  if (minAlign === null && dmaMasks === null) {
+    return given;
+  }
+  // A mask is contiguous low bits; 64 of them are above what a number holds exactly.
+  const bitsOf = (mask: number): number => Math.min(64, Math.round(Math.log2(mask + 1)));
+  const bits = Object.entries(dmaMasks ?? {}).map(([name, mask]) => [name, bitsOf(mask)]);
+  return {
+    ...given,
+    minAlign: { ...given?.minAlign, ...minAlign },
+    dmaMaskBits: { ...given?.dmaMaskBits, ...Object.fromEntries(bits) },
+  };
+}
+
+/** `DEVICE=0x…` entries of a setting; null when it is not given. */
+function masksByDevice(analysis: Analysis, settings: ParamSettings, setting: string): Record<string, number> | null {
+  const text = String(settings[setting] ?? '').trim();
+  if (text === '') {
+    return null;
+  }
+  const masks: Record<string, number> = {};
+  for (const entry of text.split(',')) {
+    const [, name, mask] = /^\s*(\S+)=(0x[0-9a-f]+|\d+)\s*$/i.exec(entry) ?? [];
+    if (name === undefined || mask === undefined) {
+      throw new ReplaySettingError(`'${setting}' is DEVICE=0x…, several with commas, not '${entry.trim()}'`);
+    }
+    if (!analysis.tables.devices.some((device) => device.name === name)) {
+      const names = analysis.tables.devices.map((device) => device.name).filter((known) => known !== '');
+      throw new ReplaySettingError(
+        `'${setting}' names no device of this trace: '${name}'; there are ${names.join(', ')}`,
+      );
+    }
+    masks[name] = Number(mask);
+  }
+  return masks;
 }
 
 /** Inference looks at every request: policies compared on one kernel share its result. */

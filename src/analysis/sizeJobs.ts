@@ -46,7 +46,7 @@ export interface SizingSettings {
 /** Throws ReplaySettingError for a setting that no policy takes as given. */
 export function sizingData(analysis: Analysis, policies: readonly Policy[], settings: SizingSettings): SizingData {
   const { tables } = analysis;
-  const geometry = geometryFor(analysis, settings.overrides);
+  const geometry = geometryFor(analysis, settings.overrides, settings.set ?? {});
   const bounceAll = settings.bounceAll ?? false;
   const setups = new Map<string, PolicySetup>();
   for (const policy of policies) {

@@ -69,5 +69,19 @@ export const commonParams: readonly PolicyParam[] = [
     source: 'kernel/dma/pool.c: 128 KiB per GiB of memory, here 4 GiB',
     min: 0,
   },
+  {
+    name: 'minAlign',
+    title: 'min_align_mask of devices where the trace tells another: DEVICE=0x…, several with commas',
+    unit: '',
+    default: '',
+    source: 'empty: as found from the recorded addresses',
+  },
+  {
+    name: 'dmaMask',
+    title: 'DMA mask of devices where the trace tells another: DEVICE=0x…, several with commas',
+    unit: '',
+    default: '',
+    source: 'empty: as swiotlb_bounced prints it',
+  },
   ...costParams,
 ];

@@ -60,6 +60,20 @@ describe('replayReport', () => {
     expect(report.params['dropRetries']).toMatchObject({ value: false, level: 'user' });
   });
 
+  it('takes masks of devices where the trace tells others', () => {
+    const rows = [{ original: 0x20000800, sizeBytes: 512 }];
+    const name = tablesOf(rows).devices[0].name;
+    const slotWith = (set: ReplayRequest['set']) => check(rows, { policy: 'fixed', set }).result.requests.slot[0];
+    expect(slotWith({})).toBe(0);
+    // Bit 11 of the buffer's address must come back in the bounce address: an odd slot.
+    expect(slotWith({ minAlign: `${name}=0xfff` })).toBe(1);
+    expect(check(rows, { policy: 'fixed', set: { dmaMask: `${name}=0xffff` } }).report.failuresByCause).toEqual({
+      'address-limit': 1,
+    });
+    expect(() => slotWith({ minAlign: 'nobody=0xfff' })).toThrow(/no device of this trace/);
+    expect(() => slotWith({ minAlign: name })).toThrow(/DEVICE=0x/);
+  });
+
   it('fewer slots than the recorded areas need: areas are lowered, as the kernel does', () => {
     const { report } = check([{}], { policy: 'fixed', set: { poolSlots: 256 } }, { slots: 1024, areas: 8 });
     expect(report.pools[0]).toMatchObject({ slots: 256, areas: 2 });
