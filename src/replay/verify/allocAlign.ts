@@ -166,7 +166,8 @@ function transition(site: Site, before: Candidate, gone: boolean, mine: Candidat
   const isFree = (slot: number): boolean => {
     const at = owner[slot];
     const mineHeld = !gone && before.first <= slot && slot < before.first + before.slots;
-    return !mineHeld && (at < 0 || placed[at].unmapLine <= line);
+    // Records that make no sense may point outside of the pool.
+    return !mineHeld && slot >= 0 && slot < owner.length && (at < 0 || placed[at].unmapLine <= line);
   };
   let slot = before.first + before.slots - base;
   for (let step = 0; step < Math.min(areaSlots, SEARCH_STEPS); step++, slot++) {
