@@ -822,6 +822,8 @@ trap 'exit 130' INT TERM HUP
 find_tracefs
 find_debugfs
 NAME=swiotlb-capture-$(date +%Y%m%d-%H%M%S)
+# Another recording may have begun in the same second.
+[ ! -e "$OUTPUT/$NAME" ] || NAME=$NAME-$$
 mkdir "$OUTPUT/$NAME" || die "no folder can be made in $OUTPUT"
 WORK=$OUTPUT/$NAME
 printf 'recorded by the SWIOTLB Lens capture script for %s\n' "$KERNELS" > "$WORK/notes.txt"
