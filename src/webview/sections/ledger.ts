@@ -38,7 +38,7 @@ export function ledgerSection(trace: TraceView, runs: readonly RunView[], reveal
       { class: 'muted' },
       `Of ${plural(trace.lines, 'line')}, ${formatCount(ledger.understood)} were understood, ${formatCount(ledger.counted)} counted by event name only, ${formatCount(ledger.notUnderstood)} not understood.`,
     ),
-    disclosure('Where each fact about the pool comes from', evidenceTable(trace, reveal)),
+    disclosure('Where each fact about pool, kernel and devices comes from', evidenceTable(trace, reveal)),
     0 < Object.keys(ledger.countedByName).length
       ? disclosure('Events that were only counted', countedTable(ledger.countedByName))
       : null,
@@ -156,10 +156,25 @@ function evidenceTable(trace: TraceView, reveal: Reveal): HTMLElement {
             h('td', null, evidenceLine(evidence, reveal)),
           ),
         ),
+        trace.geometry.devices
+          .slice(0, MASKED_DEVICES)
+          .map(({ name, dmaMaskBits, minAlignMask, evidence }) =>
+            h(
+              'tr',
+              null,
+              h('th', { scope: 'row' }, name),
+              h('td', null, dmaMaskBits === null ? 'mask unknown' : `${dmaMaskBits}-bit mask`),
+              h('td', null, `min_align_mask ${minAlignMask ?? 'undetermined'}: ${evidence}`),
+              h('td', null),
+            ),
+          ),
       ),
     ),
   );
 }
+
+/** Devices listed with their masks; the command line lists the rest. */
+const MASKED_DEVICES = 16;
 
 function evidenceLine(evidence: EvidenceView, reveal: Reveal): HTMLElement | null {
   const { file, line } = evidence;

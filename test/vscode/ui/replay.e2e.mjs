@@ -100,6 +100,15 @@ test('the summary has the numbers of the command line', { timeout: 180_000 }, as
   }
 });
 
+test('the ledger shows the masks of the devices and why', { timeout: 180_000 }, async () => {
+  const frame = await panelReady(page);
+  const rows = await frame.locator('table.evidence tbody tr').allTextContents();
+  assert.ok(
+    rows.some((row) => /^0000:00:05\.0.*64-bit mask.*min_align_mask (0x[0-9a-f]+|undetermined): ./.test(row)),
+    rows.join('\n'),
+  );
+});
+
 test('a failure in the list leads to its line', { timeout: 180_000 }, async () => {
   const frame = await panelReady(page);
   const button = frame.locator('#why button[data-failure-line]').first();
