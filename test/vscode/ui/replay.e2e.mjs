@@ -162,7 +162,7 @@ test('the recorded policy and the replay differ on the chart', { timeout: 180_00
   const frame = await panelReady(page);
   const canvas = frame.locator('#chart-slots');
   const before = await inkOf(canvas);
-  await frame.locator('button[data-policy="transient"]').click();
+  await frame.locator('button[data-policy="transient"]').dispatchEvent('click');
   await panelReady(page);
   await frame.locator('#summary td[data-run="transient"]').first().waitFor();
   await expectEventually(async () => (await inkOf(canvas)).ink !== before.ink, 'another line on the chart');

@@ -134,7 +134,7 @@ test('a parameter is changed in place and the numbers follow', { timeout }, asyn
   await areas.fill('0');
   await areas.press('Enter');
   await frame.locator('#run-errors .error').filter({ hasText: "'areas' must be in 1" }).waitFor();
-  await frame.locator('#reset-params').click();
+  await frame.locator('#reset-params').dispatchEvent('click');
   await expectEventually(async () => (await frame.locator('#run-errors .error').count()) === 0, 'no error any more');
 });
 
@@ -146,7 +146,7 @@ test('the status bar names the policy in front', { timeout }, async () => {
     .filter({ hasText: /SWIOTLB .*%.* · Fixed 64 MiB/ })
     .waitFor();
   const frame = await panelReady(page);
-  await frame.locator('button[data-policy="dynamic"]').click();
+  await frame.locator('button[data-policy="dynamic"]').dispatchEvent('click');
   await panelReady(page);
   await showTrace();
   await page
@@ -200,7 +200,7 @@ test('the dry run says what a confidential VM needs', { timeout }, async () => {
   assert.equal(await metricOf(frame, run, 'failed'), replay.failed);
   await frame.locator('#size').evaluate((section) => section.scrollIntoView());
   await session.shot('dry-run');
-  await frame.locator('#leave-dry-run').click();
+  await frame.locator('#leave-dry-run').dispatchEvent('click');
   await expectEventually(
     async () => (await frame.locator('#summary th[data-run*="bounceAll"]').count()) === 0,
     'no dry run',
@@ -209,7 +209,7 @@ test('the dry run says what a confidential VM needs', { timeout }, async () => {
 
 test('two traces are compared under the policy in front', { timeout }, async () => {
   const frame = await panelReady(page);
-  await frame.locator('button[data-policy="recorded"]').click();
+  await frame.locator('button[data-policy="recorded"]').dispatchEvent('click');
   await showTrace();
   await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   await openFile(page, 'console-log-only.txt');
