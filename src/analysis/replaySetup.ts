@@ -1,3 +1,4 @@
+import { bitsOfMask } from '../base/address';
 import { type Known, known } from '../model/evidence';
 import type { Geometry, GeometryOverrides } from '../model/geometry';
 import type { TraceTables } from '../model/tables';
@@ -157,9 +158,7 @@ function withDeviceMasks(
   if (minAlign === null && dmaMasks === null) {
     return given;
   }
-  // A mask is contiguous low bits; 64 of them are above what a number holds exactly.
-  const bitsOf = (mask: number): number => Math.min(64, Math.round(Math.log2(mask + 1)));
-  const bits = Object.entries(dmaMasks ?? {}).map(([name, mask]) => [name, bitsOf(mask)]);
+  const bits = Object.entries(dmaMasks ?? {}).map(([name, mask]) => [name, bitsOfMask(mask)]);
   return {
     ...given,
     minAlign: { ...given?.minAlign, ...minAlign },

@@ -17,3 +17,8 @@ export function formatHex(value: number): string {
 export function maskOfBits(bits: number): number {
   return bits < 64 ? 2 ** bits - 1 : Number.POSITIVE_INFINITY;
 }
+
+/** The other way round: bits of a mask of contiguous low bits. All ones of 64 bits is 64. */
+export function bitsOfMask(mask: number): number {
+  return mask >= 2 ** 63 ? 64 : Math.round(Math.log2(mask + 1));
+}

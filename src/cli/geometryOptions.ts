@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
+import { bitsOfMask } from '../base/address';
 import type { Generation, GeometryOverrides } from '../model/geometry';
 import { generations } from '../model/geometry';
 
@@ -81,11 +82,9 @@ export function devicesIn(flags: GeometryFlags): readonly string[] {
   return [flags.minAlign, flags.dmaMask, flags.segBoundary, flags.class].flatMap((map) => Object.keys(map ?? {}));
 }
 
-/** Masks are contiguous low bits: their bit count is what the model needs. All ones of 64 bits is 64. */
+/** Masks are contiguous low bits: their bit count is what the model needs. */
 function bitsOf(masks: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(masks).map(([device, mask]) => [device, mask >= 2 ** 63 ? 64 : Math.round(Math.log2(mask + 1))]),
-  );
+  return Object.fromEntries(Object.entries(masks).map(([device, mask]) => [device, bitsOfMask(mask)]));
 }
 
 function readAddress(text: string): number {

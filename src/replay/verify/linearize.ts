@@ -1052,10 +1052,10 @@ export class Linearizer {
 
   /** Places a mapping of unrecorded alloc_align_mask with the first mask that gives its address, if one does. */
   private otherMask(only: Configuration, op: number, position: number): boolean {
-    const { pool, slot, slots } = this.operations.table.columns;
+    const { pool, slot, slots, row } = this.operations.table.columns;
     const state = this.states[pool[op]];
-    const chosen = { mask: this.operations.pad(this.operations.table.columns.row[op]).allocAlignMask };
-    const own = { ...chosen, first: slot[op], slots: slots[op], cost: 0 };
+    const { allocAlignMask } = this.operations.pad(row[op]);
+    const own = { mask: allocAlignMask, first: slot[op], slots: slots[op], cost: 0 };
     const progress = only.progress[position];
     for (const candidate of this.operations.unsure.get(op)?.candidates ?? []) {
       this.operations.choose(op, candidate);
@@ -1066,10 +1066,7 @@ export class Linearizer {
         result = this.walk(only, position);
       }
       const area = state.pool.areaOf(slot[op]);
-      if (
-        result === Walk.atRecorded &&
-        this.find(only, pool[op], area, this.operations.pad(this.operations.table.columns.row[op])) === slot[op]
-      ) {
+      if (result === Walk.atRecorded && this.find(only, pool[op], area, this.operations.pad(row[op])) === slot[op]) {
         this.place(only, position);
         return true;
       }
