@@ -45,6 +45,7 @@ export function buildPage(trace: TraceView, events: PageEvents): void {
         )
       : provenSection(trace, events.reveal),
     h('section', { id: 'other', 'aria-label': 'Comparison with another trace', hidden: true }),
+    hasRequests ? h('div', { id: 'sections' }) : null,
     hasRequests ? h('section', { id: 'size', 'aria-labelledby': 'size-title' }) : null,
     trace.guidance === null ? null : guidanceSection(trace.guidance, events.copy),
     h(

@@ -19,6 +19,8 @@ import { byId, fill, h } from './dom';
 import { poolSlotsParam } from './fixedSizes';
 import { type TimeFormat, timeFormat } from './format';
 import { buildPage, type TableKind } from './page';
+import { SectionHolder } from './sectionHolder';
+import { panelSections } from './sections';
 import { dataTable } from './sections/dataTable';
 import { badges, figures, traceFacts } from './sections/header';
 import { fidelity, ledgerSection } from './sections/ledger';
@@ -62,7 +64,9 @@ const channel = new Channel<PanelMethods, HostMethods>({
       return null;
     },
     cursor: ({ at }) => {
-      timeline?.setEditorCursor(at === null ? null : at.timeNs);
+      editorNs = at === null ? null : at.timeNs;
+      timeline?.setEditorCursor(editorNs);
+      tellCursor();
       return null;
     },
   },
@@ -80,6 +84,9 @@ let documentUri = '';
 let timeline: Timeline | null = null;
 let overview: Overview | null = null;
 let sizing: Sizing | null = null;
+let sections: readonly SectionHolder[] = [];
+/** Where the editor's cursor is; null when it is elsewhere. */
+let editorNs: number | null = null;
 /** What was last told about the run in front. */
 let toldFront = '';
 let time: TimeFormat = timeFormat({ hasTime: true, origin: null });
@@ -100,6 +107,9 @@ watchTheme(() => {
   timeline?.setTheme(theme);
   overview?.setTheme(theme);
   sizing?.setTheme(theme);
+  for (const section of sections) {
+    section.onTheme(theme);
+  }
 });
 void start();
 
@@ -229,9 +239,14 @@ async function load(): Promise<void> {
     buildPage(trace, { reveal, copy, showAll: () => setRange(wholeRange()), tableToggled: fillTable });
     sizing?.destroy();
     sizing = null;
+    for (const section of sections) {
+      section.destroy();
+    }
+    sections = [];
     if (0 < trace.requests) {
       createCharts();
       createSizing(trace);
+      createSections();
       await Promise.all([recordedKey, ...state.shown].map((key) => loadRun(key)));
     }
     if (mine !== generation) {
@@ -488,7 +503,10 @@ function createCharts(): void {
     theme,
     {
       range: setRange,
-      cursor: showReadout,
+      cursor: (timeNs) => {
+        showReadout(timeNs);
+        tellCursor();
+      },
       reveal,
       capacityHidden: showCapacityNote,
       help: () => {
@@ -519,6 +537,47 @@ function createSizing(trace: TraceView): void {
   });
   if (state.bounceAll) {
     sizing.setBounceAll(true);
+  }
+}
+
+function createSections(): void {
+  sections = panelSections.map(
+    (create) =>
+      new SectionHolder(create(), {
+        ask: (name, params) => channel.call(name, params),
+        reveal,
+        setCursor: (timeNs) => timeline?.setCursor(timeNs),
+        setRange,
+        theme: readTheme,
+        exportable: () => undefined,
+      }),
+  );
+  fill(
+    byId('sections'),
+    sections.map((section) => section.element),
+  );
+}
+
+function updateSections(): void {
+  const { trace, range } = state;
+  if (trace === null) {
+    return;
+  }
+  const runs = shownRuns();
+  const front = runs.find((run) => run.isFront) ?? null;
+  for (const section of sections) {
+    section.update({ trace, runs, front, range, whole: wholeRange(), time, cursorNs: cursorNs() });
+  }
+}
+
+/** The pointer's or keyboard's place on the time axis, else the editor's. */
+function cursorNs(): number | null {
+  return timeline?.cursor() ?? editorNs;
+}
+
+function tellCursor(): void {
+  for (const section of sections) {
+    section.onCursor(cursorNs());
   }
 }
 
@@ -556,6 +615,7 @@ async function refreshCharts(): Promise<void> {
     drawCharts();
     fillTable('slots');
     fillTable('memory');
+    updateSections();
   }
 }
 

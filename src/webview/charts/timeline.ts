@@ -110,6 +110,11 @@ export class Timeline {
     return this.cursorNs;
   }
 
+  /** Moves the time cursor from outside of the charts. */
+  setCursor(timeNs: number | null): void {
+    this.moveCursor(timeNs);
+  }
+
   /** The canvases go away. */
   destroy(): void {
     for (const { chart } of this.figures) {

@@ -1,0 +1,4 @@
+import type { PanelSection } from './section';
+
+/** The self-contained sections of a trace with requests, in the order of the page; see `section.ts`. */
+export const panelSections: readonly (() => PanelSection)[] = [];
