@@ -1,9 +1,9 @@
 import { formatHex } from '../base/address';
 import type { LogKind, LogRecord } from '../model/log';
 import { failureLogKinds } from '../model/log';
+import type { BootReport } from '../model/reports';
 import { SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
-import type { BootReport } from './reports';
 
 /** Records that are neither a failure nor a fact about the machine's start. */
 const otherKinds: ReadonlySet<LogKind> = new Set<LogKind>(['suppressed', 'lockup', 'grow-failed', 'config']);

@@ -1,8 +1,8 @@
 import { formatCount, formatPercent, plural } from '../base/format';
 import type { Evidence } from '../model/evidence';
+import type { CompletenessPart, CompletenessReport } from '../model/reports';
 import { EvidenceBit, Outcome, Pairing } from '../model/tables';
 import type { Analysis } from './analysis';
-import type { CompletenessPart, CompletenessReport } from './reports';
 
 /** What of the ledger the score needs. */
 export interface LedgerSums {

@@ -2,6 +2,7 @@ import { formatCount, formatPercent, formatTimeRange, plural } from '../base/for
 import type { Cause } from '../model/cause';
 import type { LogKind, LogRecord } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
+import type { DiagnoseReport, EpisodeReport, FailureReport } from '../model/reports';
 import type { LogFailure } from '../model/tables';
 import { Outcome } from '../model/tables';
 import { adviceFor } from './advice';
@@ -12,7 +13,6 @@ import { judgeRequest } from './judgeRequest';
 import { suspectedLeaks } from './leaks';
 import { ledgerOf } from './ledger';
 import { holdersAt } from './occupancy';
-import type { DiagnoseReport, EpisodeReport, FailureReport } from './reports';
 import type { FailureNumbers } from './verdict';
 import { describeFailure, isBounceOverflow, judgeLine, numbersOfLine } from './verdict';
 import { warningsOf } from './warnings';

@@ -1,10 +1,10 @@
 import { formatCount, joinWords, plural } from '../base/format';
 import { failureLogKinds } from '../model/log';
 import type { ProblemCode } from '../model/problem';
+import type { Guidance } from '../model/reports';
 import { EvidenceBit } from '../model/tables';
 import type { Analysis } from './analysis';
 import { captureCommandsFor } from './captureCommands';
-import type { Guidance } from './reports';
 
 /**
  * What to do next when the input cannot answer: null when it holds requests with ends, the normal case.

@@ -1,11 +1,11 @@
 import type { ReplayResult } from '../model/replayResult';
+import type { HoverCard } from '../model/reports';
 import type { Analysis } from './analysis';
 import { logCard } from './hoverLog';
 import { mappingCard, scatterlistCard } from './hoverMapping';
 import { tokenAt, tokenCard, tokenLines } from './hoverToken';
 import type { LineEntry } from './lineIndex';
 import { LineRole, requestsOnLine } from './lineIndex';
-import type { HoverCard } from './reports';
 
 export interface HoverQuery {
   /** Row of the source table. */

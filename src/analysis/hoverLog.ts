@@ -3,13 +3,13 @@ import { formatBytes, formatCount, formatSlotsAndBytes } from '../base/format';
 import type { LogRecord } from '../model/log';
 import { failureLogKinds } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
+import type { HoverCard, HoverLine } from '../model/reports';
 import { SLOT_BYTES } from '../model/units';
 import { adviceFor } from './advice';
 import type { Analysis } from './analysis';
 import { isEncrypted } from './boot';
 import { mappingCard } from './hoverMapping';
 import { LineRole } from './lineIndex';
-import type { HoverCard, HoverLine } from './reports';
 import { describeFailure, isBounceOverflow, judgeLine, numbersOfLine } from './verdict';
 
 interface LogQuery {

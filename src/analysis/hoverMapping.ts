@@ -15,6 +15,7 @@ import type { EvidenceLevel } from '../model/evidence';
 import type { LogRecord } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
 import { ReplayOutcome } from '../model/replayResult';
+import type { HoverCard, HoverLine } from '../model/reports';
 import { EvidenceBit, Outcome, Pairing } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
@@ -23,7 +24,6 @@ import { suspectedLeaks } from './leaks';
 import type { LineEntry } from './lineIndex';
 import { LineRole } from './lineIndex';
 import { holdersAt, minAlignMaskOf, requestPaddedBytes, type SlotRange, slotRangeOf } from './occupancy';
-import type { HoverCard, HoverLine } from './reports';
 import { causeTitle, describeFailure } from './verdict';
 
 /** The part of a hover query that a mapping card needs. */

@@ -1,11 +1,11 @@
 import { formatHex, maskOfBits } from '../base/address';
 import { formatBytes, formatCount, formatSlotsAndBytes } from '../base/format';
+import type { HoverCard, HoverLine } from '../model/reports';
 import { bytesToSlots, SEGMENT_BYTES, SEGMENT_SLOTS, SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import { isEncrypted } from './boot';
 import { misreadParameter, readBootParameter } from './bootParameter';
 import { allPools } from './occupancy';
-import type { HoverCard, HoverLine } from './reports';
 
 /** The word under the cursor, when it means something by itself. */
 export interface Token {

@@ -1,12 +1,12 @@
 import { formatHex } from '../base/address';
 import type { Evidence } from '../model/evidence';
 import type { PoolGeometry } from '../model/geometry';
+import type { GeometryReport, InfoReport } from '../model/reports';
 import type { Source } from '../model/tables';
 import { formats } from '../trace/formats';
 import type { Analysis } from './analysis';
 import { guidanceFor } from './guidance';
 import { ledgerOf } from './ledger';
-import type { GeometryReport, InfoReport } from './reports';
 
 /** What an input is: its format, how much of it was understood, and the kernel it was recorded on. */
 export function info(analysis: Analysis): InfoReport {

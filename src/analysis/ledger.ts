@@ -2,12 +2,12 @@ import { formatCount } from '../base/format';
 import { isAtomic } from '../model/events';
 import type { LogRecord } from '../model/log';
 import type { ProblemCode } from '../model/problem';
+import type { LedgerReport, SourceLedgerReport } from '../model/reports';
 import { EvidenceBit, Outcome, Pairing, type SourceLedger } from '../model/tables';
 import type { Analysis } from './analysis';
 import { completenessOf } from './completeness';
 import { lifetimeNote } from './guidance';
 import { type RecordingLosses, recordingLosses } from './losses';
-import type { LedgerReport, SourceLedgerReport } from './reports';
 
 type Note = LedgerReport['notes'][number];
 

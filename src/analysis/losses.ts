@@ -1,6 +1,6 @@
 import type { BundleFact, ProbeDefinition, ProbeProfile, RingCounter } from '../model/bundle';
+import type { ProbeLoss, RingLoss } from '../model/reports';
 import type { Analysis } from './analysis';
-import type { ProbeLoss, RingLoss } from './reports';
 
 /** What the statistics beside a trace and the CPUs' first events say about what is missing. */
 export interface RecordingLosses {

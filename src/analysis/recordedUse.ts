@@ -1,11 +1,11 @@
 import { upperBound } from '../base/bisect';
 import type { Cause } from '../model/cause';
 import type { ReplaySeries } from '../model/replayResult';
+import type { DiagnoseReport } from '../model/reports';
 import { EvidenceBit, Outcome, Pairing, PoolKind } from '../model/tables';
 import { type Nanoseconds, type Slots, slotsToBytes } from '../model/units';
 import type { Analysis } from './analysis';
 import { slotRangeOf } from './occupancy';
-import type { DiagnoseReport } from './reports';
 
 /** What the trace itself shows of the pool over time: no model takes part. */
 export interface RecordedUse {

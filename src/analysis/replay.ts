@@ -3,12 +3,13 @@ import { lowerBound, upperBound } from '../base/bisect';
 import { causes } from '../model/cause';
 import type { EvidenceLevel } from '../model/evidence';
 import { ReplayOutcome, type ReplayResult, type ReplaySeries } from '../model/replayResult';
+import type { CompareReport, LedgerReport, PoliciesReport, ReplayReport, SeriesWindow } from '../model/reports';
 import type { Nanoseconds } from '../model/units';
 import { commonParams } from '../replay/commonParams';
 import { costModelFrom } from '../replay/costModel';
 import { createModelEnvironment, type EnvironmentSettings } from '../replay/environment';
 import { policies } from '../replay/policies';
-import type { Policy, PolicyParam } from '../replay/policy';
+import type { Policy } from '../replay/policy';
 import { replay } from '../replay/replay';
 import type { ParamSettings } from '../replay/settings';
 import type { Analysis } from './analysis';
@@ -24,7 +25,6 @@ import {
   type ReplayRequest,
   settingsFor,
 } from './replaySetup';
-import type { CompareReport, LedgerReport, ReplayReport } from './reports';
 
 export interface ReplayAnswer {
   readonly report: ReplayReport;
@@ -137,16 +137,6 @@ function compareAnswers(answers: readonly ReplayAnswer[], nameOf: (answer: Repla
   };
 }
 
-export interface PoliciesReport {
-  readonly policies: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly explanation: string;
-    readonly source: string;
-    readonly params: readonly Pick<PolicyParam, 'name' | 'title' | 'unit' | 'default' | 'source'>[];
-  }[];
-}
-
 /** Every policy with its parameters; those that every replay has come last. */
 export function policiesReport(): PoliciesReport {
   return {
@@ -155,12 +145,14 @@ export function policiesReport(): PoliciesReport {
       title: policy.title,
       explanation: policy.explanation,
       source: policy.source,
-      params: [...policy.params, ...commonParams].map(({ name, title, unit, default: value, source }) => ({
+      params: [...policy.params, ...commonParams].map(({ name, title, unit, default: value, source, min, max }) => ({
         name,
         title,
         unit,
         default: value,
         source,
+        min: min ?? null,
+        max: max ?? null,
       })),
     })),
   };
@@ -294,17 +286,6 @@ export function seriesCsv(results: ReplayResult | readonly ReplayResult[]): stri
 
 function csvCell(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** A part of a series for a chart: all columns share the times. */
-export interface SeriesWindow {
-  readonly timeNs: readonly number[];
-  readonly usedSlots: readonly number[];
-  readonly hiwaterSlots: readonly number[];
-  readonly capacitySlots: readonly number[];
-  readonly transientSlots: readonly number[];
-  readonly memoryBytes: readonly number[];
-  readonly failures: readonly number[];
 }
 
 /**

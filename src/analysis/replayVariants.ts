@@ -1,7 +1,7 @@
+import type { ReplayReport } from '../model/reports';
 import type { Analysis } from './analysis';
 import { replayReport } from './replay';
 import { policyOf, type ReplayRequest } from './replaySetup';
-import type { ReplayReport } from './reports';
 
 /** What a device of unknown class would mean for a policy that treats block devices differently. */
 export interface ClassVariant {

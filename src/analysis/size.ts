@@ -1,6 +1,7 @@
 import { sizeBootPool } from '../allocator/bootSizing';
 import { formatBytes } from '../base/format';
 import type { GeometryOverrides } from '../model/geometry';
+import type { SizeReport } from '../model/reports';
 import { SEGMENT_SLOTS, type Slots, slotsToBytes } from '../model/units';
 import type { Policy } from '../replay/policy';
 import type { ParamSettings } from '../replay/settings';
@@ -36,38 +37,6 @@ export interface SizeRequest {
   readonly bounceAll?: boolean;
   /** Slots to try, ascending; absent: 1 MiB to 2 GiB. */
   readonly sizes?: readonly Slots[];
-}
-
-/** The JSON object of the `size` command. */
-export interface SizeReport {
-  readonly file: string;
-  readonly replayable: boolean;
-  readonly curve: readonly {
-    readonly policy: string;
-    readonly slots: number;
-    readonly areas: number;
-    readonly bytes: number;
-    readonly failed: number;
-    readonly failureRatio: number;
-    readonly peakBytes: number;
-    /** Not replayed: proven to fail the same requests as a smaller size, or as the fixed pool of this size. */
-    readonly proven: boolean;
-  }[];
-  readonly smallest: readonly {
-    readonly policy: string;
-    /** Smallest size without avoidable failures, before headroom; null when every size of the curve fails. */
-    readonly slots: number | null;
-    readonly bootParameter: string | null;
-    /** What the kernel makes of the parameter, headroom included. */
-    readonly bytesAfterRounding: number | null;
-    readonly areas: number | null;
-    readonly headroom: number;
-    /** The size after which more memory saves little. */
-    readonly kneeSlots: number | null;
-  }[];
-  /** Memory of today's pool that a smaller one would leave free without one more failure; null when unknown. */
-  readonly unusedBytes: number | null;
-  readonly advice: readonly string[];
 }
 
 const defaultPolicies = ['fixed', 'transient', 'dynamic'];

@@ -1,6 +1,6 @@
+import type { VerifyReport } from '../model/reports';
 import { verify } from '../replay/verify/verify';
 import type { Analysis } from './analysis';
-import type { VerifyReport } from './reports';
 
 /**
  * Replays the recorded policy and geometry and compares every bounce address and every failure with the record.

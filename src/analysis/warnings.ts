@@ -1,13 +1,13 @@
 import { formatHex } from '../base/address';
 import { formatBytes, formatCount, formatSlotsAndBytes, plural } from '../base/format';
 import type { LogRecord } from '../model/log';
+import type { WarningReport } from '../model/reports';
 import { SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import { isEncrypted, poolLine } from './boot';
 import { misreadParameter, readBootParameter } from './bootParameter';
 import { suspectedLeaks } from './leaks';
 import { suppressedBeforeFailures } from './ledger';
-import type { WarningReport } from './reports';
 
 /** Things that are not failures yet, or explain them: parameters misread, pools shrunk, masks, losses, leaks. */
 export function warningsOf(analysis: Analysis): readonly WarningReport[] {

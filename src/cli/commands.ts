@@ -18,10 +18,10 @@ import {
   seriesCsv,
 } from '../analysis/replay';
 import { classVariants } from '../analysis/replayVariants';
-import type { DiagnoseReport, LedgerReport } from '../analysis/reports';
 import { VectorsRun } from '../analysis/vectors';
 import { verifyReport } from '../analysis/verify';
 import type { GeometryOverrides } from '../model/geometry';
+import type { DiagnoseReport, LedgerReport } from '../model/reports';
 import { parseFailOn } from './failOn';
 import { listVectorFiles, loadAnalysis, readTextFile } from './load';
 import { sarifOf } from './sarif';

@@ -1,6 +1,6 @@
-import type { DiagnoseReport } from '../analysis/reports';
 import type { Cause } from '../model/cause';
 import { causes } from '../model/cause';
+import type { DiagnoseReport } from '../model/reports';
 
 /** One SARIF 2.1.0 run over all inputs: an episode is one result, so that a flood is one finding. */
 export function sarifOf(reports: readonly DiagnoseReport[], version: string): object {

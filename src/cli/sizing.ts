@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Analysis } from '../analysis/analysis';
-import { type SizeReport, type SizeRequest, sizeReport, sizeReportOn } from '../analysis/size';
+import { type SizeRequest, sizeReport, sizeReportOn } from '../analysis/size';
+import type { SizeReport } from '../model/reports';
 import { createWorkerPool } from '../node/workerPool';
 import { packageRoot } from './package';
 

@@ -1,8 +1,8 @@
 import { ledgerLine } from '../analysis/ledger';
-import type { DiagnoseReport, EpisodeReport, FailureReport, Guidance } from '../analysis/reports';
 import { describeCauseCounts } from '../analysis/verdict';
 import { formatCount, formatSlotsAndBytes, formatTime, plural } from '../base/format';
 import type { Cause } from '../model/cause';
+import type { DiagnoseReport, EpisodeReport, FailureReport, Guidance } from '../model/reports';
 import type { Terminal } from './terminal';
 import { printable, wrap } from './terminal';
 

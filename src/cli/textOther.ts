@@ -1,8 +1,6 @@
 import type { BootSizeReport } from '../analysis/bootSize';
 import type { DevicesReport } from '../analysis/devices';
 import { ledgerLine } from '../analysis/ledger';
-import type { PoliciesReport } from '../analysis/replay';
-import type { CompletenessReport, Guidance, InfoReport, VerifyReport } from '../analysis/reports';
 import type { VectorsReport } from '../analysis/vectors';
 import {
   formatBytes,
@@ -13,6 +11,7 @@ import {
   formatTimeRange,
   plural,
 } from '../base/format';
+import type { CompletenessReport, Guidance, InfoReport, PoliciesReport, VerifyReport } from '../model/reports';
 import type { Terminal } from './terminal';
 import { printable, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';

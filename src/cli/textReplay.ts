@@ -1,10 +1,10 @@
 import { ledgerLine } from '../analysis/ledger';
-import type { CompareReport, Guidance, LedgerReport, ReplayReport } from '../analysis/reports';
 import { describeCauseCounts } from '../analysis/verdict';
 import { formatHex } from '../base/address';
 import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { ReplaySeries } from '../model/replayResult';
+import type { CompareReport, Guidance, LedgerReport, ReplayReport } from '../model/reports';
 import type { Terminal } from './terminal';
 import { printable, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';

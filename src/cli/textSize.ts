@@ -1,6 +1,5 @@
-import type { Guidance } from '../analysis/reports';
-import type { SizeReport } from '../analysis/size';
 import { formatBytes, formatCount, formatPercent } from '../base/format';
+import type { Guidance, SizeReport } from '../model/reports';
 import { printable, type Terminal, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
 

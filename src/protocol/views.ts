@@ -1,9 +1,23 @@
 import type { Cause } from '../model/cause';
 import type { EvidenceLevel } from '../model/evidence';
+import type {
+  BootReport,
+  EpisodeReport,
+  FailureReport,
+  Guidance,
+  LedgerReport,
+  PoliciesReport,
+  PolicyParamReport,
+  ReplayReport,
+  SeriesWindow,
+  SizeReport,
+  VerifyReport,
+  WarningReport,
+} from '../model/reports';
 
 /**
- * What the panel shows, as plain data. The server fills these from the reports of `analysis` (names are kept where the
- * meaning is the same); nothing here knows a table or a document. Unknown values are null, never 0 and never NaN,
+ * What the panel shows, as plain data: the parts of the reports of `analysis` that it draws, and what only the panel
+ * needs. Nothing here knows a table or a document. Unknown values are null, never 0 and never NaN,
  * because everything here crosses process borders as JSON.
  * Times are nanoseconds since the first event of the analysis; with an order-only clock they count events.
  */
@@ -73,71 +87,44 @@ export interface GeometryView {
   }[];
 }
 
-export interface LedgerView {
-  readonly understood: number;
-  readonly counted: number;
-  readonly notUnderstood: number;
-  readonly exact: number;
-  readonly derived: number;
-  readonly assumed: number;
-  readonly lost: number;
-  readonly countedByName: Readonly<Record<string, number>>;
-  readonly notUnderstoodExamples: readonly { readonly file: string; readonly line: number; readonly text: string }[];
-  readonly notes: readonly { readonly level: EvidenceLevel | 'lost'; readonly count: number; readonly text: string }[];
-}
+export type LedgerView = Pick<
+  LedgerReport,
+  | 'understood'
+  | 'counted'
+  | 'notUnderstood'
+  | 'exact'
+  | 'derived'
+  | 'assumed'
+  | 'lost'
+  | 'countedByName'
+  | 'notUnderstoodExamples'
+  | 'notes'
+>;
 
-export interface GuidanceView {
-  readonly title: string;
-  readonly found: string;
-  readonly next: string;
-  readonly commands: readonly string[];
-}
+export type GuidanceView = Omit<Guidance, 'kind'>;
 
-export interface FailureView extends LineRef {
-  readonly timeNs: number | null;
-  readonly device: string | null;
-  readonly driver: string | null;
-  readonly sizeBytes: number | null;
-  readonly totalSlots: number | null;
-  readonly usedSlots: number | null;
-  readonly cause: Cause;
-  readonly message: string;
-  readonly advice: readonly string[];
-  readonly marks: readonly string[];
-  readonly episode: number;
-}
+export type FailureView = Pick<
+  FailureReport,
+  | 'file'
+  | 'line'
+  | 'timeNs'
+  | 'device'
+  | 'driver'
+  | 'sizeBytes'
+  | 'totalSlots'
+  | 'usedSlots'
+  | 'cause'
+  | 'message'
+  | 'advice'
+  | 'marks'
+  | 'episode'
+>;
 
-export interface EpisodeView {
-  readonly file: string;
-  readonly firstLine: number;
-  readonly lastLine: number;
-  readonly count: number;
-  readonly suppressed: number;
-  readonly cause: Cause;
-  readonly device: string | null;
-  readonly message: string;
-  /** From the episode's first failure. */
-  readonly advice: readonly string[];
-  readonly marks: readonly string[];
-}
+/** Advice and marks are those of the episode's first failure. */
+export type EpisodeView = EpisodeReport & Pick<FailureReport, 'advice' | 'marks'>;
 
-export interface PolicyParamView {
-  readonly name: string;
-  readonly title: string;
-  readonly unit: string;
-  readonly default: number | string | boolean;
-  readonly source: string;
-  readonly min: number | null;
-  readonly max: number | null;
-}
-
-export interface PolicyView {
-  readonly id: string;
-  readonly title: string;
-  readonly explanation: string;
-  readonly params: readonly PolicyParamView[];
-  readonly source: string;
-}
+export type PolicyParamView = PolicyParamReport;
+export type PolicyView = PoliciesReport['policies'][number];
 
 /** debugfs observations: recorded, not modelled. */
 export interface SamplesView {
@@ -170,18 +157,8 @@ export interface TraceView {
   /** First ones, in file order. */
   readonly failures: readonly FailureView[];
   readonly episodes: readonly EpisodeView[];
-  readonly boot: readonly {
-    readonly file: string;
-    readonly line: number;
-    readonly kind: string;
-    readonly text: string;
-  }[];
-  readonly warnings: readonly {
-    readonly file: string;
-    readonly line: number;
-    readonly code: string;
-    readonly message: string;
-  }[];
+  readonly boot: readonly Pick<BootReport, 'file' | 'line' | 'kind' | 'text'>[];
+  readonly warnings: readonly Pick<WarningReport, 'file' | 'line' | 'code' | 'message'>[];
   readonly policies: readonly PolicyView[];
   readonly samples: SamplesView | null;
   /** Sentences about damaged or incomplete input. */
@@ -195,69 +172,14 @@ export interface FailureMark extends LineRef {
   readonly sizeBytes: number | null;
 }
 
-/** One replay. Field names are those of the command line's `replay` object. */
-export interface RunView {
+/** One replay: the command line's `replay` object, and what the charts need besides. */
+export interface RunView extends Omit<ReplayReport, 'file' | 'ledger'> {
   readonly key: RunKey;
   /**
    * `recorded`: outcomes, slots and capacity are those of the trace itself; only the costs come from a replay of the
    * recorded policy. `modelled`: everything comes from a replay.
    */
   readonly basis: 'recorded' | 'modelled';
-  readonly policy: string;
-  readonly title: string;
-  readonly params: Readonly<
-    Record<
-      string,
-      {
-        readonly value: number | string | boolean;
-        readonly unit: string;
-        readonly level: EvidenceLevel;
-        readonly source: string;
-      }
-    >
-  >;
-  readonly replayable: boolean;
-  readonly missing: readonly string[];
-  readonly requests: number;
-  readonly served: number;
-  readonly failed: number;
-  readonly failuresByCause: Readonly<Partial<Record<Cause, number>>>;
-  readonly usedHighWaterSlots: number;
-  readonly capacityPeakSlots: number;
-  readonly transient: { readonly count: number; readonly peakSlots: number; readonly failed: number };
-  readonly pools: readonly {
-    readonly id: number;
-    readonly kind: string;
-    readonly start: string;
-    readonly slots: number;
-    readonly areas: number;
-    readonly addedAtNs: number | null;
-    readonly removedAtNs: number | null;
-  }[];
-  readonly memory: {
-    readonly peakBytes: number;
-    readonly byteSeconds: number | null;
-    readonly roundingWasteBytes: number;
-  };
-  readonly copiedBytes: number;
-  readonly stalls: { readonly count: number; readonly totalNs: number; readonly maxNs: number };
-  readonly workerRuns: number;
-  readonly cost: {
-    readonly areaLocks: number;
-    readonly probes: number;
-    readonly poolsVisited: number;
-    readonly lookups: number;
-    readonly listSteps: number;
-    readonly pageAllocations: number;
-    readonly conversions: number;
-    readonly estimatedNs: number | null;
-  };
-  readonly assumed: {
-    readonly lifetimes: number;
-    readonly retriesDropped: number;
-    readonly contexts: number;
-    readonly counterfactual: number;
-  };
   /** Slots in use of the recorded run that no mapping of the trace accounts for: replays do not have them. */
   readonly unseenSlots: number;
   /** What this replay assumed beyond the trace's own ledger. */
@@ -270,65 +192,19 @@ export interface RunView {
 }
 
 /** A window of a run's step functions, decimated so that peaks survive (min and max of each bucket are kept). */
-export interface SeriesView {
-  readonly timeNs: readonly number[];
-  readonly usedSlots: readonly number[];
-  readonly hiwaterSlots: readonly number[];
-  readonly capacitySlots: readonly number[];
-  readonly transientSlots: readonly number[];
-  readonly memoryBytes: readonly number[];
-}
+export type SeriesView = Omit<SeriesWindow, 'failures'>;
 
-export interface VerifyView {
-  readonly generation: string;
-  readonly requests: number;
-  readonly checked: number;
-  readonly exact: number;
-  readonly learned: number;
-  readonly givenBase: number;
-  readonly undecided: number;
-  readonly mismatched: readonly {
-    readonly line: number;
-    readonly recorded: string;
-    readonly modelled: string;
-    readonly why: string;
-  }[];
-  readonly mismatchedCount: number;
-  readonly skipped: Readonly<Record<string, number>>;
-  /** File whose lines `mismatched` names. */
-  readonly file: string;
-}
+/** Its `file` is the one whose lines `mismatched` names. */
+export type VerifyView = Omit<VerifyReport, 'widenedNs'>;
 
 /** Share of the checked requests that came out exactly, rounded down: 100 % means all of them. */
 export function exactShare({ exact, checked }: Pick<VerifyView, 'exact' | 'checked'>): string {
   return `${Math.floor((exact / checked) * 10_000) / 100} %`;
 }
 
-/** Which pool size a trace needs; field names are those of the command line's `size` object. */
-export interface SizeView {
+/** Which pool size a trace needs: the command line's `size` object, and what the panel needs besides. */
+export interface SizeView extends Omit<SizeReport, 'file'> {
   readonly bounceAll: boolean;
-  readonly replayable: boolean;
-  readonly curve: readonly {
-    readonly policy: string;
-    readonly slots: number;
-    readonly areas: number;
-    readonly bytes: number;
-    readonly failed: number;
-    readonly failureRatio: number;
-    readonly peakBytes: number;
-    readonly proven: boolean;
-  }[];
-  readonly smallest: readonly {
-    readonly policy: string;
-    readonly slots: number | null;
-    readonly bootParameter: string | null;
-    readonly bytesAfterRounding: number | null;
-    readonly areas: number | null;
-    readonly headroom: number;
-    readonly kneeSlots: number | null;
-  }[];
-  readonly unusedBytes: number | null;
-  readonly advice: readonly string[];
   /** Where a kernel parameter goes. */
   readonly howToApply: string;
   /** CPUs that areas and rounding were worked out for. */

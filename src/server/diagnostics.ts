@@ -1,6 +1,6 @@
 import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from 'vscode-languageserver/node';
-import type { FailureReport, LineRange } from '../analysis/reports';
 import type { LogRecord } from '../model/log';
+import type { FailureReport, LineRange } from '../model/reports';
 import { type Documents, lineOf } from './documents';
 import { readLine } from './lineOffsets';
 import { toDiagnostic, toRange, toWarning } from './toLsp';

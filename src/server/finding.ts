@@ -1,6 +1,6 @@
 import { hoverAt } from '../analysis/hover';
-import type { FailureReport } from '../analysis/reports';
 import { formatCount, plural } from '../base/format';
+import type { FailureReport } from '../model/reports';
 import type { FindingView } from '../protocol/views';
 import { escapeMarkdown, toHover } from './toLsp';
 import type { Trace } from './trace';

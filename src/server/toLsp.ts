@@ -6,8 +6,8 @@ import {
   MarkupKind,
   type Range,
 } from 'vscode-languageserver/node';
-import type { FailureReport, HoverCard, LineRange } from '../analysis/reports';
 import type { EvidenceLevel } from '../model/evidence';
+import type { FailureReport, HoverCard, LineRange } from '../model/reports';
 
 /** Lines are one-based in reports and zero-based in the protocol; columns are zero-based UTF-16 in both. */
 export function toRange(range: LineRange): Range {

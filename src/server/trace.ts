@@ -4,9 +4,8 @@ import { info } from '../analysis/info';
 import { recordedPolicy } from '../analysis/recorded';
 import { type RecordedUse, recordedUse } from '../analysis/recordedUse';
 import { type ReplayAnswer, replayReport } from '../analysis/replay';
-import type { DiagnoseReport, InfoReport, VerifyReport } from '../analysis/reports';
-import type { SizeReport } from '../analysis/size';
 import { verifyReport } from '../analysis/verify';
+import type { DiagnoseReport, InfoReport, SizeReport, VerifyReport } from '../model/reports';
 import { bounceAllSetting, type RunKey, runId } from '../protocol/views';
 import type { LineOffsets } from './lineOffsets';
 

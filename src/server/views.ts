@@ -2,11 +2,11 @@ import { lineIndexOf } from '../analysis/lineIndex';
 import { recordedPolicy } from '../analysis/recorded';
 import type { RecordedUse } from '../analysis/recordedUse';
 import { policiesReport, type ReplayAnswer, seriesWindow } from '../analysis/replay';
-import type { DiagnoseReport, InfoReport, LedgerReport } from '../analysis/reports';
 import { upperBound } from '../base/bisect';
 import type { Cause } from '../model/cause';
 import { problemCatalogue } from '../model/problem';
 import type { ReplayResult, ReplaySeries } from '../model/replayResult';
+import type { DiagnoseReport, InfoReport, LedgerReport } from '../model/reports';
 import type {
   CursorView,
   EvidenceView,
@@ -21,7 +21,7 @@ import type {
 } from '../protocol/views';
 import type { Trace } from './trace';
 
-/** Counterparts of the reports for the panel: made by hand here, so that neither side dictates the other's shape. */
+/** The parts of the reports that the panel draws. */
 
 /** What the panel lists at most; the counts stay whole. */
 const maxFailures = 200;
@@ -55,10 +55,7 @@ export function traceView(trace: Trace, uri: string): TraceView {
     episodes: episodeViews(report),
     boot: report.boot.map(({ file, line, kind, text }) => ({ file, line, kind, text })),
     warnings: report.warnings.map(({ file, line, code, message }) => ({ file, line, code, message })),
-    policies: policiesReport().policies.map((policy) => ({
-      ...policy,
-      params: policy.params.map((param) => ({ ...param, min: null, max: null })),
-    })),
+    policies: policiesReport().policies,
     samples: samplesView(trace),
     problems: [
       ...trace.members.flatMap((member) => (member.failure === null ? [] : [`${member.path}: ${member.failure}`])),
@@ -192,31 +189,15 @@ function baselineNote({ baselineSlots, baselineFrom }: RecordedUse): RunView['no
 function replayView(trace: Trace, key: RunKey, { report, result }: ReplayAnswer): RunView {
   const { series } = result;
   const last = series.length === 0 ? 0 : series.timeNs[series.length - 1]!;
+  const { file: _, ledger, ...numbers } = report;
   return {
+    ...numbers,
     key,
     basis: 'modelled',
-    policy: report.policy,
-    title: report.title,
-    params: report.params,
-    replayable: report.replayable,
-    missing: report.missing,
-    requests: report.requests,
-    served: report.served,
-    failed: report.failed,
-    failuresByCause: report.failuresByCause,
-    usedHighWaterSlots: report.usedHighWaterSlots,
-    capacityPeakSlots: report.capacityPeakSlots,
-    transient: report.transient,
     pools: report.pools.slice(0, 1000),
-    memory: report.memory,
-    copiedBytes: report.copiedBytes,
-    stalls: report.stalls,
-    workerRuns: report.workerRuns,
-    cost: report.cost,
-    assumed: report.assumed,
     unseenSlots: 0,
     // The report repeats the trace's own notes first.
-    notes: report.ledger.notes.slice(trace.info().ledger.notes.length),
+    notes: ledger.notes.slice(trace.info().ledger.notes.length),
     failures: failureMarks(trace, result),
     fromNs: series.length === 0 ? 0 : series.timeNs[0]!,
     toNs: last,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createAnalysis } from '../../src/analysis/createAnalysis';
 import { hoverAt } from '../../src/analysis/hover';
-import type { HoverCard } from '../../src/analysis/reports';
 import type { ReplayResult } from '../../src/model/replayResult';
 import { ReplayOutcome } from '../../src/model/replayResult';
+import type { HoverCard } from '../../src/model/reports';
 
 const boot = [
   '[    0.000000] Linux version 6.12.1 (x@y) #1',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HoverCard } from '../../src/analysis/reports';
+import type { HoverCard } from '../../src/model/reports';
 import { messageColumn } from '../../src/server/diagnostics';
 import { escapeMarkdown, toDiagnostic, toHover, toRange } from '../../src/server/toLsp';
 

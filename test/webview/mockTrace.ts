@@ -157,6 +157,7 @@ export function mockRun(changes: Partial<RunView> = {}): RunView {
       listSteps: 0,
       pageAllocations: 0,
       conversions: 0,
+      contendedLocks: null,
       estimatedNs: null,
     },
     assumed: { lifetimes: 0, retriesDropped: 0, contexts: 3, counterfactual: 0 },

@@ -1,6 +1,6 @@
-import type { Cause } from '../model/cause';
-import type { EvidenceLevel } from '../model/evidence';
-import type { Problem } from '../model/problem';
+import type { Cause } from './cause';
+import type { EvidenceLevel } from './evidence';
+import type { Problem } from './problem';
 
 /**
  * Plain data that answers a question, in editor terms (lines, columns, labels, numbers).
@@ -192,6 +192,7 @@ export interface FailureReport {
   readonly request: number | null;
 }
 
+/** Failures that belong together: one flood of messages. */
 export interface EpisodeReport {
   readonly file: string;
   readonly firstLine: number;
@@ -320,6 +321,71 @@ export interface ReplayReport {
 export interface CompareReport {
   readonly results: readonly ReplayReport[];
   readonly best: { readonly fewestFailures: string | null; readonly leastMemory: string | null };
+}
+
+/** The JSON object of the `size` command. */
+export interface SizeReport {
+  readonly file: string;
+  readonly replayable: boolean;
+  readonly curve: readonly {
+    readonly policy: string;
+    readonly slots: number;
+    readonly areas: number;
+    readonly bytes: number;
+    readonly failed: number;
+    readonly failureRatio: number;
+    readonly peakBytes: number;
+    /** Not replayed: proven to fail the same requests as a smaller size, or as the fixed pool of this size. */
+    readonly proven: boolean;
+  }[];
+  readonly smallest: readonly {
+    readonly policy: string;
+    /** Smallest size without avoidable failures, before headroom; null when every size of the curve fails. */
+    readonly slots: number | null;
+    readonly bootParameter: string | null;
+    /** What the kernel makes of the parameter, headroom included. */
+    readonly bytesAfterRounding: number | null;
+    readonly areas: number | null;
+    readonly headroom: number;
+    /** The size after which more memory saves little. */
+    readonly kneeSlots: number | null;
+  }[];
+  /** Memory of today's pool that a smaller one would leave free without one more failure; null when unknown. */
+  readonly unusedBytes: number | null;
+  readonly advice: readonly string[];
+}
+
+/** One setting of a policy, or one that every replay has. */
+export interface PolicyParamReport {
+  readonly name: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly default: number | string | boolean;
+  readonly source: string;
+  /** Null: no limit. */
+  readonly min: number | null;
+  readonly max: number | null;
+}
+
+export interface PoliciesReport {
+  readonly policies: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly explanation: string;
+    readonly source: string;
+    readonly params: readonly PolicyParamReport[];
+  }[];
+}
+
+/** A part of a series for a chart: all columns share the times. */
+export interface SeriesWindow {
+  readonly timeNs: readonly number[];
+  readonly usedSlots: readonly number[];
+  readonly hiwaterSlots: readonly number[];
+  readonly capacitySlots: readonly number[];
+  readonly transientSlots: readonly number[];
+  readonly memoryBytes: readonly number[];
+  readonly failures: readonly number[];
 }
 
 /** A hover, as blocks; the adapters turn it into Markdown or HTML. */
