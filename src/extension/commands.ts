@@ -8,12 +8,14 @@ import { compareWith } from './compareWith';
 import { createCaptureScript } from './createCaptureScript';
 import { choosePolicy } from './policyPick';
 import type { ReplayPanels } from './replayPanel';
-import { targetTrace } from './target';
+import { cursorLineOf, targetTrace } from './target';
+import type { TraceEditors } from './traceEditors';
 
 export interface CommandHost {
   readonly extensionUri: vscode.Uri;
   readonly log: vscode.LogOutputChannel;
   readonly panels: ReplayPanels;
+  readonly editors: TraceEditors;
   readonly server: () => Promise<Server>;
 }
 
@@ -79,7 +81,7 @@ export async function pickPolicy(host: Pick<CommandHost, 'panels' | 'server'>, u
 async function compareWithOther(host: CommandHost): Promise<void> {
   const uri = await traceOrAdvice(host);
   if (uri !== undefined) {
-    await compareWith(host.panels, uri);
+    await compareWith(host.panels, host.editors, uri);
   }
 }
 
@@ -89,9 +91,8 @@ async function copyFinding(host: CommandHost): Promise<void> {
   if (uri === undefined) {
     return;
   }
-  const editor = vscode.window.visibleTextEditors.find(({ document }) => document.uri.toString() === uri.toString());
   const { ask } = await host.server();
-  const line = (editor?.selection.active.line ?? 0) + 1;
+  const line = cursorLineOf(uri, host.editors);
   const { markdown } = await ask(findingRequest, { uri: uri.toString(), line });
   await vscode.env.clipboard.writeText(markdown);
   vscode.window.setStatusBarMessage(vscode.l10n.t('Finding copied as Markdown'), 3000);
@@ -109,7 +110,7 @@ export async function openSample(extensionUri: vscode.Uri): Promise<void> {
 }
 
 async function traceOrAdvice(host: CommandHost): Promise<vscode.Uri | undefined> {
-  const uri = targetTrace(host.panels);
+  const uri = targetTrace(host.panels, host.editors);
   if (uri !== undefined) {
     return uri;
   }

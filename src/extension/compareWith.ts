@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { languageId } from './detect';
 import type { ReplayPanels } from './replayPanel';
+import type { TraceEditors } from './traceEditors';
 
 interface TraceItem extends vscode.QuickPickItem {
   /** Undefined: ask for a file. */
@@ -8,15 +9,19 @@ interface TraceItem extends vscode.QuickPickItem {
 }
 
 /** Picks the other trace among what is open, or a file, and shows both side by side in the first one's panel. */
-export async function compareWith(panels: ReplayPanels, uri: vscode.Uri): Promise<void> {
-  const other = await pickTrace(panels, uri);
+export async function compareWith(panels: ReplayPanels, editors: TraceEditors, uri: vscode.Uri): Promise<void> {
+  const other = await pickTrace(panels, editors, uri);
   if (other !== undefined) {
     panels.show(uri, [], 'other', other);
   }
 }
 
-async function pickTrace(panels: ReplayPanels, uri: vscode.Uri): Promise<vscode.Uri | undefined> {
-  const items = openTraces(panels)
+async function pickTrace(
+  panels: ReplayPanels,
+  editors: TraceEditors,
+  uri: vscode.Uri,
+): Promise<vscode.Uri | undefined> {
+  const items = openTraces(panels, editors)
     .filter((candidate) => candidate.toString() !== uri.toString())
     .map((candidate) => itemOf(candidate));
   const file: TraceItem = {
@@ -39,11 +44,11 @@ async function pickFile(uri: vscode.Uri): Promise<vscode.Uri | undefined> {
   return picked?.[0];
 }
 
-/** Documents in the trace language, in tabs or as panels. */
-function openTraces(panels: ReplayPanels): vscode.Uri[] {
+/** Documents in the trace language, in tabs or as panels, text or custom. */
+function openTraces(panels: ReplayPanels, editors: TraceEditors): vscode.Uri[] {
   const found = new Map<string, vscode.Uri>();
   const documents = vscode.workspace.textDocuments.filter((document) => document.languageId === languageId);
-  for (const uri of [...documents.map((document) => document.uri), ...panels.uris()]) {
+  for (const uri of [...documents.map((document) => document.uri), ...editors.uris(), ...panels.uris()]) {
     found.set(uri.toString(), uri);
   }
   return [...found.values()];

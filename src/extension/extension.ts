@@ -5,11 +5,13 @@ import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
 import { panelViewType, ReplayPanels } from './replayPanel';
 import { CursorStatus, showLogCommand } from './statusBar';
+import { TraceEditors } from './traceEditors';
 
 let running: Promise<Server> | undefined;
 
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('SWIOTLB Lens', { log: true });
+  const editors = new TraceEditors();
   let status: CursorStatus | undefined;
   /** Starts the server once, when the first trace or command needs it. */
   const server = (): Promise<Server> => {
@@ -35,22 +37,23 @@ export function activate(context: vscode.ExtensionContext): void {
     return running;
   };
   const statusBar = (): CursorStatus => {
-    status ??= new CursorStatus(context, panels, server);
+    status ??= new CursorStatus(context, panels, editors, server);
     return status;
   };
   const panels: ReplayPanels = new ReplayPanels({
     extensionUri: context.extensionUri,
     log,
+    editors,
     server,
     addPolicy: (uri) => pickPolicy({ panels, server }, uri),
     openSample: () => openSample(context.extensionUri),
-    compareWith: (uri) => compareWith(panels, uri),
+    compareWith: (uri) => compareWith(panels, editors, uri),
     verified: (uri, view) => status?.verified(uri, view),
     frontChanged: () => status?.refresh(),
   });
   context.subscriptions.push(
     log,
-    ...registerCommands({ extensionUri: context.extensionUri, log, panels, server }),
+    ...registerCommands({ extensionUri: context.extensionUri, log, panels, editors, server }),
     vscode.commands.registerCommand(showLogCommand, () => log.show()),
     vscode.window.registerWebviewPanelSerializer(panelViewType, panels),
   );

@@ -15,6 +15,8 @@ import { FailureError } from '../protocol/result';
 import type { CursorView, RunKey, SizeView, SourceView, VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { panelHtml } from './panelHtml';
+import { showLine } from './showLine';
+import type { TraceEditors } from './traceEditors';
 
 export const panelViewType = 'swiotlbLens.replay';
 
@@ -22,6 +24,7 @@ export const panelViewType = 'swiotlbLens.replay';
 export interface PanelHost {
   readonly extensionUri: vscode.Uri;
   readonly log: vscode.LogOutputChannel;
+  readonly editors: TraceEditors;
   readonly server: () => Promise<Server>;
   readonly addPolicy: (uri: vscode.Uri) => Promise<void>;
   readonly openSample: () => Promise<void>;
@@ -54,7 +57,8 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
       open.show(runs, focus, other?.toString() ?? null);
       return;
     }
-    const column = vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
+    const isEditing = vscode.window.activeTextEditor !== undefined || this.host.editors.active() !== undefined;
+    const column = isEditing ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active;
     const webview = vscode.window.createWebviewPanel(panelViewType, titleOf(uri), column, this.options());
     this.adopt(webview, uri, { uri: uri.toString(), runs, focus, other: other?.toString() ?? null });
   }
@@ -281,17 +285,7 @@ class ReplayPanel {
     if (source === undefined) {
       throw new FailureError({ kind: 'unavailable', message: `${file} is not part of this trace.` });
     }
-    const uri = vscode.Uri.parse(source.uri, true);
-    const open = vscode.window.visibleTextEditors.find((editor) => editor.document.uri.toString() === uri.toString());
-    const column = open?.viewColumn ?? otherColumn(this.panel.viewColumn);
-    const document = await openText(uri);
-    const position = new vscode.Position(Math.min(line, document.lineCount) - 1, 0);
-    const editor = await vscode.window.showTextDocument(document, {
-      viewColumn: column,
-      selection: new vscode.Range(position, position),
-      preview: true,
-    });
-    editor.revealRange(new vscode.Range(position, position), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+    await showLine(this.host.editors, vscode.Uri.parse(source.uri, true), line, otherColumn(this.panel.viewColumn));
   }
 
   private html(): string {
@@ -307,16 +301,6 @@ class ReplayPanel {
       language: vscode.env.language,
       title: titleOf(this.uri),
     });
-  }
-}
-
-/** Packed and binary files, and files above VS Code's limit, have no text to show. */
-async function openText(uri: vscode.Uri): Promise<vscode.TextDocument> {
-  try {
-    return await vscode.workspace.openTextDocument(uri);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new FailureError({ kind: 'unavailable', message: `VS Code cannot show this file as text: ${reason}` });
   }
 }
 

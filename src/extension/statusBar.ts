@@ -3,8 +3,9 @@ import { formatCount, formatPercent } from '../base/format';
 import { cursorRequest } from '../protocol/lsp';
 import { type CursorView, exactShare, type RunKey, type VerifyView } from '../protocol/views';
 import type { Server } from './client';
-import { languageId } from './detect';
 import type { ReplayPanels } from './replayPanel';
+import { activePlace } from './target';
+import type { TraceEditors } from './traceEditors';
 
 /** Not in the palette: *Output: Show Output Channels…* does the same there. */
 export const showLogCommand = 'swiotlbLens.internal.showLog';
@@ -15,6 +16,7 @@ const recorded: RunKey = { policy: 'recorded', set: {} };
 export class CursorStatus {
   private readonly item: vscode.StatusBarItem;
   private readonly panels: ReplayPanels;
+  private readonly editors: TraceEditors;
   private readonly server: () => Promise<Server>;
   private timer: NodeJS.Timeout | undefined;
   private asked = 0;
@@ -23,8 +25,14 @@ export class CursorStatus {
   /** By document: why it could not be analysed. */
   private readonly failures = new Map<string, string>();
 
-  constructor(context: vscode.ExtensionContext, panels: ReplayPanels, server: () => Promise<Server>) {
+  constructor(
+    context: vscode.ExtensionContext,
+    panels: ReplayPanels,
+    editors: TraceEditors,
+    server: () => Promise<Server>,
+  ) {
     this.panels = panels;
+    this.editors = editors;
     this.server = server;
     this.item = vscode.window.createStatusBarItem('swiotlbLens.status', vscode.StatusBarAlignment.Right, 90);
     this.item.name = 'SWIOTLB Lens';
@@ -32,6 +40,7 @@ export class CursorStatus {
       this.item,
       vscode.window.onDidChangeActiveTextEditor(() => this.later(0)),
       vscode.window.onDidChangeTextEditorSelection(() => this.later(150)),
+      editors.onDidChange(() => this.later(150)),
     );
     this.later(0);
   }
@@ -65,14 +74,13 @@ export class CursorStatus {
   }
 
   private async update(): Promise<void> {
-    const editor = vscode.window.activeTextEditor;
-    if (editor === undefined || editor.document.languageId !== languageId) {
+    const place = activePlace(this.editors);
+    if (place === undefined) {
       this.item.hide();
       return;
     }
     const mine = ++this.asked;
-    const { uri } = editor.document;
-    const line = editor.selection.active.line + 1;
+    const { uri, line } = place;
     const failure = this.failures.get(uri.toString());
     if (failure !== undefined) {
       this.showFailure(failure);
