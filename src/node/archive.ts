@@ -184,13 +184,16 @@ export async function* readMember(
   onFailure: (failure: InputFailure) => void,
 ): AsyncGenerator<Uint8Array, undefined> {
   const entries = readEntries(chunks);
+  let isFound = false;
   for await (const entry of entries) {
     if (cleanName(entry.name) === name) {
+      isFound = true;
       yield* entry.chunks;
       break;
     }
   }
-  const failure = entries.failure();
+  const missing: InputFailure = { code: 'not-found', message: 'the archive holds no such file' };
+  const failure = entries.failure() ?? (isFound ? null : missing);
   if (failure !== null) {
     onFailure(failure);
   }

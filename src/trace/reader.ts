@@ -1,4 +1,5 @@
 import type { StringTable } from '../base/stringTable';
+import { createUtf16Decoder, type Utf16Decoder } from '../base/utf16';
 import type { TraceSink } from '../model/events';
 import type { Problem } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
@@ -21,7 +22,6 @@ import { LogDevices } from './logDevices';
 import { ByteStatistics, describeBytes } from './looksLike';
 import { Memveil } from './memveil';
 import type { ProbeArguments } from './probeArguments';
-import { createUtf16Decoder, type Utf16Decoder } from './utf16';
 
 export interface TraceReaderOptions {
   /** Index of the source in the source table; copied into every event, record and problem. */
