@@ -2,6 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { generations } from '../src/model/geometry';
+import { deviceFieldRules, geometryFieldRules, kernelGenerations } from '../src/protocol/geometrySettings';
+import { policies } from '../src/replay/policies';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const readJson = (name: string) => JSON.parse(fs.readFileSync(path.join(root, name), 'utf8'));
@@ -25,11 +28,13 @@ const promisedCommands: readonly string[] = [
   'Create capture script',
 ];
 
-function extensionSources(): string {
-  const folder = path.join(root, 'src/extension');
+function sourcesOf(layer: string): string {
+  const folder = path.join(root, 'src', layer);
   const names = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   return names.map((name) => fs.readFileSync(path.join(folder, name), 'utf8')).join('\n');
 }
+
+const extensionSources = () => sourcesOf('extension');
 
 /** Every %key% of the manifest, with or without a description around it. */
 function placeholders(value: unknown): readonly string[] {
@@ -65,18 +70,31 @@ describe('manifest', () => {
       expect(String(setting['markdownDescription'] ?? setting['description'] ?? ''), name).not.toBe('');
       const values = setting['enum'] as unknown[] | undefined;
       // The values of <id>.trace.server are vscode-languageclient's, the same in every extension.
-      if (values && name !== 'swiotlbLens.trace.server')
+      if (values && !['swiotlbLens.trace.server', 'swiotlbLens.hover.policy'].includes(name))
         expect((setting['enumDescriptions'] as unknown[]).length, name).toBe(values.length);
     }
   });
 
-  it('every setting is read by the extension', () => {
-    const sources = extensionSources();
+  it('every setting is read by the extension or the server', () => {
+    const sources = extensionSources() + sourcesOf('server');
     for (const name of Object.keys(contributes.configuration.properties)) {
       // vscode-languageclient reads <id>.trace.server by itself.
       if (name === 'swiotlbLens.trace.server') continue;
-      expect(sources.includes(name.replace('swiotlbLens.', '')), name).toBe(true);
+      expect(sources.includes(`'${name.replace('swiotlbLens.', '')}'`), name).toBe(true);
     }
+  });
+
+  it('offers every policy for hovers', () => {
+    const { enum: values } = contributes.configuration.properties['swiotlbLens.hover.policy'];
+    expect(values).toEqual(['none', ...policies.ids()]);
+  });
+
+  it('offers every field of the geometry, with the versions of the kernel that the model knows', () => {
+    const { properties } = contributes.configuration.properties['swiotlbLens.geometry'];
+    const { deviceClass: _, ...deviceFields } = deviceFieldRules;
+    expect(Object.keys(properties).sort()).toEqual(Object.keys({ ...geometryFieldRules, ...deviceFields }).sort());
+    expect(properties.kernel.enum).toEqual([...generations]);
+    expect([...kernelGenerations]).toEqual([...generations]);
   });
 
   it('knows the usual names of traces and kernel logs', () => {

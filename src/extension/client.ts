@@ -1,15 +1,25 @@
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { LanguageClient, type LanguageClientOptions, type Middleware, TransportKind } from 'vscode-languageclient/node';
-import type { AnalysedParams, AnalysisFailedParams, RequestName, SizeProgressParams } from '../protocol/lsp';
+import {
+  CloseAction,
+  type ErrorHandler,
+  LanguageClient,
+  type LanguageClientOptions,
+  type Middleware,
+  State,
+  TransportKind,
+} from 'vscode-languageclient/node';
+import type { AnalysedParams, AnalysisFailedParams, RequestName, RunParams, SizeProgressParams } from '../protocol/lsp';
 import {
   analysedNotification,
   analysisFailedNotification,
+  runRequest,
   sizeProgressNotification,
   textOnDiskNotification,
 } from '../protocol/lsp';
 import { FailureError, type Result } from '../protocol/result';
 import { languageId } from './detect';
+import type { GeometryEdits } from './geometryEdits';
 
 /** The language server, as the rest of the extension sees it. */
 export interface Server {
@@ -18,10 +28,18 @@ export interface Server {
   readonly onAnalysed: vscode.Event<AnalysedParams>;
   readonly onAnalysisFailed: vscode.Event<AnalysisFailedParams>;
   readonly onSizeProgress: vscode.Event<SizeProgressParams>;
+  /** It ended unexpectedly and is up again: what was asked before has to be asked anew. */
+  readonly onRestarted: vscode.Event<void>;
+  /** Something a replay was asked for is there now. */
+  readonly onReplayed: vscode.Event<string>;
   stop(): Promise<void>;
 }
 
-export async function startServer(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Promise<Server> {
+export async function startServer(
+  context: vscode.ExtensionContext,
+  log: vscode.LogOutputChannel,
+  edits: GeometryEdits,
+): Promise<Server> {
   const module = context.asAbsolutePath(path.join('dist', 'server.js'));
   const analysed = new vscode.EventEmitter<AnalysedParams>();
   const analysisFailed = new vscode.EventEmitter<AnalysisFailedParams>();
@@ -29,10 +47,7 @@ export async function startServer(context: vscode.ExtensionContext, log: vscode.
   const options: LanguageClientOptions = {
     documentSelector: [{ language: languageId }],
     outputChannel: log,
-    // Later changes come by didChangeConfiguration; the first analysis must not wait for one.
-    initializationOptions: {
-      captureFolders: vscode.workspace.getConfiguration('swiotlbLens').get('captureFolders', true),
-    },
+    // The server asks for the settings of each document when it reads it, and again when it hears of a change.
     synchronize: { configurationSection: 'swiotlbLens' },
     middleware: {},
   };
@@ -45,13 +60,25 @@ export async function startServer(context: vscode.ExtensionContext, log: vscode.
     },
     options,
   );
-  Object.assign(options.middleware as Middleware, keepTextOnDisk(client));
+  Object.assign(options.middleware as Middleware, keepTextOnDisk(client), geometryOf(edits));
+  Object.assign(options, { errorHandler: restartWithOneMessage(client) });
   client.onNotification(analysedNotification.method, (params: AnalysedParams) => analysed.fire(params));
   client.onNotification(analysisFailedNotification.method, (params: AnalysisFailedParams) =>
     analysisFailed.fire(params),
   );
   client.onNotification(sizeProgressNotification.method, (params: SizeProgressParams) => sizeProgress.fire(params));
+  const restarted = new vscode.EventEmitter<void>();
+  const replayed = new vscode.EventEmitter<string>();
   await client.start();
+  context.subscriptions.push(
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) {
+        restarted.fire();
+      }
+    }),
+    // Where the settings come from does not matter to the server: it asks again.
+    edits.onDidChange(() => void client.sendNotification('workspace/didChangeConfiguration', { settings: null })),
+  );
   return {
     ask: async (request, params, token) => {
       // A token that is undefined would be sent as a second parameter.
@@ -60,12 +87,50 @@ export async function startServer(context: vscode.ExtensionContext, log: vscode.
       if (!result.ok) {
         throw new FailureError(result.error);
       }
+      if (request.method === runRequest.method) {
+        replayed.fire((params as RunParams).uri);
+      }
       return result.value;
     },
     onAnalysed: analysed.event,
     onAnalysisFailed: analysisFailed.event,
     onSizeProgress: sizeProgress.event,
+    onRestarted: restarted.event,
+    onReplayed: replayed.event,
     stop: () => client.stop(),
+  };
+}
+
+/** What the user said about the kernel of one trace comes with the settings of that trace. */
+function geometryOf(edits: GeometryEdits): Middleware {
+  return {
+    workspace: {
+      configuration: async (params, token, next) => {
+        const found = await next(params, token);
+        return Array.isArray(found)
+          ? found.map((section, index) => edits.withEdits(section, params.items[index]?.scopeUri ?? ''))
+          : found;
+      },
+    },
+  };
+}
+
+/** One sentence for the user; panels and diagnostics come back by themselves. */
+function restartWithOneMessage(client: LanguageClient): ErrorHandler {
+  const usual = client.createDefaultErrorHandler();
+  return {
+    error: (error, message, count) => usual.error(error, message, count),
+    closed: async () => {
+      const result = await usual.closed();
+      return result.action === CloseAction.Restart
+        ? { ...result, message: vscode.l10n.t('The analysis of SWIOTLB Lens ended unexpectedly and starts again.') }
+        : {
+            ...result,
+            message: vscode.l10n.t(
+              'The analysis of SWIOTLB Lens keeps ending unexpectedly. Its log says more; reload the window to try again.',
+            ),
+          };
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { type Server, startServer } from './client';
 import { openSample, pickPolicy, registerCommands } from './commands';
 import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
+import { GeometryEdits } from './geometryEdits';
 import { panelViewType, ReplayPanels } from './replayPanel';
 import { CursorStatus, showLogCommand } from './statusBar';
 import { TraceEditors } from './traceEditors';
@@ -12,16 +13,23 @@ let running: Promise<Server> | undefined;
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('SWIOTLB Lens', { log: true });
   const editors = new TraceEditors();
+  const edits = new GeometryEdits(context.workspaceState);
   let status: CursorStatus | undefined;
   /** Starts the server once, when the first trace or command needs it. */
   const server = (): Promise<Server> => {
-    running ??= startServer(context, log).then((started) => {
+    running ??= startServer(context, log, edits).then((started) => {
       context.subscriptions.push(
         started.onAnalysed(({ uri }) => {
           panels.analysed(uri);
           statusBar().analysed(uri);
         }),
         started.onAnalysisFailed(({ uri, message }) => statusBar().analysisFailed(uri, message)),
+        started.onRestarted(() => {
+          for (const uri of panels.uris()) {
+            panels.analysed(uri.toString());
+          }
+          statusBar().refresh();
+        }),
         started.onSizeProgress(({ uri, replays }) => panels.sizeProgress(uri, replays)),
       );
       return started;

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
-import { devicesRequest } from '../protocol/devices';
 import { runRequest, seriesRequest, sizeRequest, traceRequest, verifyRequest } from '../protocol/lsp';
 import {
   type HostMethods,
@@ -219,7 +218,6 @@ class ReplayPanel {
           return trace;
         },
         run: ({ run }) => ask(runRequest, { uri, run }),
-        devices: () => ask(devicesRequest, { uri }),
         series: (params) => ask(seriesRequest, { uri, ...params }),
         verify: async () => {
           const view = await ask(verifyRequest, { uri });

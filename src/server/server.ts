@@ -6,6 +6,7 @@ import {
   TextDocumentSyncKind,
 } from 'vscode-languageserver/node';
 import { hoverAt } from '../analysis/hover';
+import { policiesReport } from '../analysis/replay';
 import {
   type AnalysedParams,
   type AnalysisFailedParams,
@@ -21,6 +22,7 @@ import { Documents, lineOf } from './documents';
 import { readLine } from './lineOffsets';
 import { Progress } from './progress';
 import { registerRequests } from './requests';
+import { SettingsStore } from './settings';
 import { toHover } from './toLsp';
 import type { Trace } from './trace';
 import { TraceStore } from './traceStore';
@@ -30,18 +32,22 @@ const quietMs = 300;
 
 const connection = createConnection(ProposedFeatures.all);
 const documents = new Documents();
-const settings = { captureFolders: true };
+const settings = new SettingsStore({
+  ask: (uri) => connection.workspace.getConfiguration({ scopeUri: uri, section: 'swiotlbLens' }),
+  policyIds: policiesReport().policies.map(({ id }) => id),
+  onProblem: (problem) => connection.console.warn(problem),
+});
 const progress = new Progress(connection);
 const store = new TraceStore({
   documents,
-  captureFolders: () => settings.captureFolders,
+  settings: (uri) => settings.of(uri),
   onProgress: (uri, done) => progress.report(uri, done),
 });
 const timers = new Map<string, NodeJS.Timeout>();
 
 connection.onInitialize((params): InitializeResult => {
   progress.isSupported = params.capabilities.window?.workDoneProgress === true;
-  settings.captureFolders = (params.initializationOptions as Partial<typeof settings> | null)?.captureFolders ?? true;
+  settings.canAsk = params.capabilities.workspace?.configuration === true;
   return {
     capabilities: {
       textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: { includeText: false } },
@@ -51,11 +57,15 @@ connection.onInitialize((params): InitializeResult => {
   };
 });
 
-connection.onDidChangeConfiguration(({ settings: changed }) => {
-  const value = (changed as { swiotlbLens?: { captureFolders?: unknown } } | undefined)?.swiotlbLens?.captureFolders;
-  if (typeof value === 'boolean' && value !== settings.captureFolders) {
-    settings.captureFolders = value;
-    documents.uris().forEach(changedDocument);
+connection.onDidChangeConfiguration(async ({ settings: pushed }) => {
+  settings.changed((pushed as { swiotlbLens?: unknown } | null | undefined)?.swiotlbLens);
+  for (const uri of await store.reconfigure()) {
+    if (documents.get(uri) === undefined) {
+      // A panel may show it all the same.
+      void tellAnalysed(uri);
+    } else {
+      schedule(uri, 0);
+    }
   }
 });
 
@@ -162,12 +172,7 @@ async function publish(uri: string): Promise<void> {
     }
     const diagnostics = await diagnosticsOf(trace, member, documents);
     await connection.sendDiagnostics({ uri, diagnostics });
-    const params: AnalysedParams = {
-      uri,
-      failureCount: trace.diagnose().failures.length,
-      requests: trace.info().requests,
-    };
-    await connection.sendNotification(analysedNotification.method, params);
+    await tellAnalysed(uri);
   } catch (error) {
     report('diagnostics', error);
     await connection.sendDiagnostics({ uri, diagnostics: [] });
@@ -182,6 +187,16 @@ async function publish(uri: string): Promise<void> {
   } finally {
     progress.end(uri);
   }
+}
+
+async function tellAnalysed(uri: string): Promise<void> {
+  const trace = await store.get(uri);
+  const params: AnalysedParams = {
+    uri,
+    failureCount: trace.diagnose().failures.length,
+    requests: trace.info().requests,
+  };
+  await connection.sendNotification(analysedNotification.method, params);
 }
 
 async function textOfLine(trace: Trace, uri: string, line: number): Promise<string> {

@@ -31,7 +31,7 @@ export async function sizeView(trace: Trace, params: SizeParams, context: SizeCo
   const { bounceAll, headroom } = params;
   const cpus = params.cpus ?? trace.analysis.geometry.cpus.value;
   const report = await trace.size(JSON.stringify([bounceAll, cpus, headroom]), () =>
-    cancellableSize(trace, { bounceAll, headroom, cpus }, context),
+    cancellableSize(trace, { bounceAll, headroom, cpus, set: trace.settings.replay }, context),
   );
   const { replayable, curve, smallest, unusedBytes, advice } = report;
   return {

@@ -3,11 +3,13 @@ import { diagnose } from '../analysis/diagnose';
 import { info } from '../analysis/info';
 import { recordedPolicy } from '../analysis/recorded';
 import { type RecordedUse, recordedUse } from '../analysis/recordedUse';
+import { withOverrides } from '../analysis/reinterpret';
 import { type ReplayAnswer, replayReport } from '../analysis/replay';
 import { verifyReport } from '../analysis/verify';
 import type { DiagnoseReport, InfoReport, SizeReport, VerifyReport } from '../model/reports';
 import { bounceAllSetting, type RunKey, runId } from '../protocol/views';
 import type { LineOffsets } from './lineOffsets';
+import { type DocumentSettings, defaultSettings } from './settings';
 
 /** One file of an analysed capture. Its index in `Trace.members` is the row of the source table. */
 export interface Member {
@@ -40,9 +42,18 @@ export class Trace {
   private madeVerify: VerifyReport | undefined;
   private madeUse: RecordedUse | null | undefined;
 
-  constructor(analysis: Analysis, members: readonly Member[]) {
+  readonly settings: DocumentSettings;
+
+  /** `analysis` was made with the geometry that `settings` give. */
+  constructor(analysis: Analysis, members: readonly Member[], settings: DocumentSettings = defaultSettings) {
     this.analysis = analysis;
     this.members = members;
+    this.settings = settings;
+  }
+
+  /** The same events under other settings; what was derived from them is made anew. */
+  withSettings(settings: DocumentSettings): Trace {
+    return new Trace(withOverrides(this.analysis, settings.geometry), this.members, settings);
   }
 
   get hasRequests(): boolean {
@@ -92,11 +103,15 @@ export class Trace {
   }
 
   /**
-   * What a card compares a mapping with: dynamic pools, unless the kernel has them already.
+   * What a card compares a mapping with: the policy of the settings, unless the kernel has it already.
    * Null where making it would keep the reader of a hover waiting.
    */
   comparison(): ReplayAnswer['result'] | null {
-    const key: RunKey = { policy: 'dynamic', set: {} };
+    const { hoverPolicy } = this.settings;
+    if (hoverPolicy === null) {
+      return null;
+    }
+    const key: RunKey = { policy: hoverPolicy, set: {} };
     const isQuick = this.runs.has(runId(key)) || this.analysis.tables.requests.length <= quickRequests;
     if (!this.hasRequests || !isQuick || recordedPolicy(this.analysis) === key.policy) {
       return null;
@@ -116,6 +131,11 @@ export class Trace {
     return made;
   }
 
+  /** The replays that are kept, oldest first. */
+  finishedRuns(): readonly { readonly id: string; readonly answer: ReplayAnswer }[] {
+    return [...this.runs].map(([id, answer]) => ({ id, answer }));
+  }
+
   run(key: RunKey): ReplayAnswer {
     const id = runId(key);
     const known = this.runs.get(id);
@@ -124,7 +144,11 @@ export class Trace {
     }
     const policy = key.policy === 'recorded' ? recordedPolicy(this.analysis) : key.policy;
     const { [bounceAllSetting]: bounceAll, ...set } = key.set;
-    const made = replayReport(this.analysis, { policy, set, bounceAll: bounceAll === true });
+    const made = replayReport(this.analysis, {
+      policy,
+      set: { ...this.settings.replay, ...set },
+      bounceAll: bounceAll === true,
+    });
     const oldest = [...this.runs.keys()].find((other) => other !== 'recorded');
     if (keptRuns <= this.runs.size && oldest !== undefined) {
       this.runs.delete(oldest);

@@ -7,19 +7,21 @@ import { captureMembers } from './captureFolder';
 import type { Documents } from './documents';
 import { type ByteSource, fileStamp, openFile } from './files';
 import { LineOffsets } from './lineOffsets';
+import type { DocumentSettings } from './settings';
 import { type Member, Trace } from './trace';
 
 export interface TraceStoreOptions {
   readonly documents: Documents;
-  /** Setting swiotlbLens.captureFolders. */
-  readonly captureFolders: () => boolean;
+  readonly settings: (uri: string) => Promise<DocumentSettings>;
   /** Told now and then while a capture is read; `done` is 0 to 1. */
   readonly onProgress: (uri: string, done: number) => void;
 }
 
 interface Entry {
+  /** The document that was asked about first: its settings count. */
+  readonly uri: string;
   readonly members: ReadonlySet<string>;
-  readonly trace: Promise<Trace>;
+  trace: Promise<Trace>;
   /** A newer version of a member exists; nobody gets this one any more. */
   isStale: boolean;
 }
@@ -85,6 +87,32 @@ export class TraceStore {
     return isFresh ? new Set() : this.invalidate(uri);
   }
 
+  /**
+   * Settings may be others now: traces they concern are interpreted anew, without reading their files again.
+   * Returns the documents concerned.
+   */
+  async reconfigure(): Promise<ReadonlySet<string>> {
+    const concerned = new Set<string>();
+    await Promise.all([...new Set(this.entries.values())].map((entry) => this.reconfigureEntry(entry, concerned)));
+    return concerned;
+  }
+
+  private async reconfigureEntry(entry: Entry, concerned: Set<string>): Promise<void> {
+    const before = await entry.trace.catch(() => undefined);
+    const settings = await this.options.settings(entry.uri);
+    if (before === undefined || entry.isStale || JSON.stringify(before.settings) === JSON.stringify(settings)) {
+      return;
+    }
+    if (before.settings.captureFolders !== settings.captureFolders) {
+      this.invalidate(entry.uri);
+    } else {
+      entry.trace = Promise.resolve(before.withSettings(settings));
+    }
+    for (const uri of entry.members) {
+      concerned.add(uri);
+    }
+  }
+
   private start(uri: string): Promise<Entry> {
     let starting = this.starting.get(uri);
     if (starting === undefined) {
@@ -102,6 +130,7 @@ export class TraceStore {
       return shared;
     }
     const entry: Entry = {
+      uri,
       members: new Set(members),
       isStale: false,
       trace: Promise.resolve().then(() => this.analyse(uri, members, () => entry.isStale)),
@@ -132,7 +161,7 @@ export class TraceStore {
 
   /** Documents and files to read together, the one asked about first. */
   private async membersOf(uri: string): Promise<readonly string[]> {
-    if (!uri.startsWith('file:') || !this.options.captureFolders()) {
+    if (!uri.startsWith('file:') || !(await this.options.settings(uri)).captureFolders) {
       return [uri];
     }
     const file = fileURLToPath(uri);
@@ -144,6 +173,7 @@ export class TraceStore {
   }
 
   private async analyse(uri: string, uris: readonly string[], isStale: () => boolean): Promise<Trace> {
+    const settings = await this.options.settings(uri);
     const builder = createAnalysis();
     const members: Member[] = [];
     for (const { opened, memberUri, isFirst } of await this.openAll(uris)) {
@@ -181,7 +211,7 @@ export class TraceStore {
         failure,
       });
     }
-    return new Trace(builder.snapshot(), members);
+    return new Trace(builder.snapshot(settings.geometry), members, settings);
   }
 
   /** Every document and file; an archive as the files in it, each with a location of its own. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Documents } from '../../src/server/documents';
+import { defaultSettings } from '../../src/server/settings';
 import { TraceStore } from '../../src/server/traceStore';
 import { fixturePath } from '../support/fixtures';
 
@@ -17,7 +18,7 @@ afterAll(() => {
 
 function createStore(): TraceStore {
   const documents = { get: () => undefined } as unknown as Documents;
-  return new TraceStore({ documents, captureFolders: () => true, onProgress: () => undefined });
+  return new TraceStore({ documents, settings: async () => defaultSettings, onProgress: () => undefined });
 }
 
 const uriOf = (name: string) => pathToFileURL(path.join(folder, name)).href;

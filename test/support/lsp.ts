@@ -55,7 +55,8 @@ export class LspServer {
     });
   }
 
-  static async start(): Promise<LspServer> {
+  /** `settings`: the section `swiotlbLens` of a document, for clients that can be asked for it. */
+  static async start(settings?: (uri: string) => unknown): Promise<LspServer> {
     const folder = mkdtempSync(path.join(tmpdir(), 'lsp-'));
     const bundle = path.join(folder, 'server.js');
     await build({
@@ -70,11 +71,16 @@ export class LspServer {
     });
     const child = fork(bundle, ['--node-ipc'], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const connection = createProtocolConnection(new IPCMessageReader(child), new IPCMessageWriter(child));
+    if (settings !== undefined) {
+      connection.onRequest('workspace/configuration', ({ items }: { items: { scopeUri: string }[] }) =>
+        items.map(({ scopeUri }) => settings(scopeUri)),
+      );
+    }
     connection.listen();
     const { capabilities } = await connection.sendRequest<InitializeResult>('initialize', {
       processId: process.pid,
       rootUri: null,
-      capabilities: {},
+      capabilities: settings === undefined ? {} : { workspace: { configuration: true } },
     });
     await connection.sendNotification('initialized', {});
     return new LspServer(child, connection, folder, capabilities);
@@ -96,6 +102,11 @@ export class LspServer {
       textDocument: { uri, version },
       contentChanges: [{ text }],
     });
+  }
+
+  /** What an editor sends when settings changed; `pushed` when it cannot be asked. */
+  settingsChanged(pushed: unknown = null): Promise<void> {
+    return this.connection.sendNotification('workspace/didChangeConfiguration', { settings: pushed });
   }
 
   close(uri: string): Promise<void> {
