@@ -310,6 +310,7 @@ function seriesOf(
     transientSlots: column(),
     memoryBytes: column(),
     failures: column(),
+    stalledNs: column().fill(Number.NaN),
     length,
   };
   let level = -1;

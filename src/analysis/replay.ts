@@ -315,6 +315,7 @@ export function seriesWindow(
     transientSlots: column(series.transientSlots),
     memoryBytes: column(series.memoryBytes),
     failures: column(series.failures),
+    stalledNs: column(series.stalledNs).map((value) => (Number.isNaN(value) ? null : value)),
   };
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
-import { runRequest, seriesRequest, sizeRequest, traceRequest, verifyRequest } from '../protocol/lsp';
+import { lineAtRequest, runRequest, seriesRequest, sizeRequest, traceRequest, verifyRequest } from '../protocol/lsp';
 import {
   type HostMethods,
   hostMethods,
@@ -227,6 +227,13 @@ class ReplayPanel {
         reveal: async ({ file, line }) => {
           await this.reveal(file, line);
           return null;
+        },
+        revealTime: async ({ timeNs }) => {
+          const place = await ask(lineAtRequest, { uri, timeNs });
+          if (place !== null) {
+            await this.reveal(place.file, place.line);
+          }
+          return place !== null;
         },
         copy: async ({ text }) => {
           await vscode.env.clipboard.writeText(text);

@@ -48,6 +48,8 @@ export interface ReplaySeries {
   readonly memoryBytes: Float64Array;
   /** Failures so far. */
   readonly failures: Float64Array;
+  /** How long mappings were held up so far, all added up; NaN where a trace does not show it. */
+  readonly stalledNs: Float64Array;
   readonly length: number;
 }
 

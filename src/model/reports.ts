@@ -386,6 +386,8 @@ export interface SeriesWindow {
   readonly transientSlots: readonly number[];
   readonly memoryBytes: readonly number[];
   readonly failures: readonly number[];
+  /** How long mappings were held up so far, all added up; null where a trace does not show it. */
+  readonly stalledNs: readonly (number | null)[];
 }
 
 /** A hover, as blocks; the adapters turn it into Markdown or HTML. */

@@ -1,5 +1,15 @@
 import type { Result } from './result';
-import type { CursorView, FindingView, RunKey, RunView, SeriesView, SizeView, TraceView, VerifyView } from './views';
+import type {
+  CursorView,
+  FindingView,
+  LineRef,
+  RunKey,
+  RunView,
+  SeriesView,
+  SizeView,
+  TraceView,
+  VerifyView,
+} from './views';
 
 /**
  * Requests and notifications beyond the language server protocol, one constant each.
@@ -29,6 +39,9 @@ export interface SeriesParams extends RunParams {
 export interface CursorParams extends RunParams {
   readonly line: number;
 }
+export interface LineAtParams extends DocumentParams {
+  readonly timeNs: number;
+}
 export interface FindingParams extends DocumentParams {
   readonly line: number;
 }
@@ -47,6 +60,9 @@ export const seriesRequest: RequestName<SeriesParams, Result<SeriesView>> = { me
 export const verifyRequest: RequestName<DocumentParams, Result<VerifyView>> = { method: 'swiotlbLens/verify' };
 /** Null when the line has no time or nothing was replayed. */
 export const cursorRequest: RequestName<CursorParams, Result<CursorView | null>> = { method: 'swiotlbLens/cursor' };
+
+/** The line nearest to a time of the panel's time axis; null when the trace has none. */
+export const lineAtRequest: RequestName<LineAtParams, Result<LineRef | null>> = { method: 'swiotlbLens/lineAt' };
 
 /** Takes many replays: tells its progress by `sizeProgressNotification` and ends early when it is cancelled. */
 export const sizeRequest: RequestName<SizeParams, Result<SizeView>> = { method: 'swiotlbLens/size' };

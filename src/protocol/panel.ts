@@ -31,6 +31,8 @@ export const hostMethods = {
   reveal: method<{ readonly file: string; readonly line: number }, null>(
     object({ file: text(4096), line: integer(1, 2 ** 31) }),
   ),
+  /** Shows the line nearest to a time of the time axis; false when there is none. */
+  revealTime: method<{ readonly timeNs: number }, boolean>(object({ timeNs })),
   copy: method<{ readonly text: string }, null>(object({ text: text(200_000) })),
   /** Runs another of the extension's commands on the same trace. */
   command: method<{ readonly command: PanelCommand }, null>(

@@ -758,7 +758,7 @@ class Replayer {
   }
 
   private record(): void {
-    this.series.record(this.nowNs, this.instance.state(), this.failed);
+    this.series.record(this.nowNs, this.instance.state(), this.failed, this.stallTotalNs);
   }
 
   private notes(): string[] {

@@ -10,6 +10,7 @@ const columnNames = [
   'transientSlots',
   'memoryBytes',
   'failures',
+  'stalledNs',
 ] as const;
 type SeriesColumns = Record<(typeof columnNames)[number], Float64Array>;
 
@@ -35,7 +36,7 @@ export class SeriesRecorder {
     this.columns = allocate(keepPoints ? 1024 : 0);
   }
 
-  record(nowNs: Nanoseconds, state: PolicyState, failures: number): void {
+  record(nowNs: Nanoseconds, state: PolicyState, failures: number, stalledNs: Nanoseconds): void {
     const untilNs = Math.min(nowNs, this.endNs);
     this.byteNs += this.lastMemoryBytes * (untilNs - this.lastNs);
     this.lastNs = untilNs;
@@ -45,7 +46,7 @@ export class SeriesRecorder {
     this.transientPeakSlots = Math.max(this.transientPeakSlots, state.transientSlots);
     this.memoryPeakBytes = Math.max(this.memoryPeakBytes, state.memoryBytes);
     if (this.keepPoints) {
-      this.append(nowNs, state, failures);
+      this.append(nowNs, state, failures, stalledNs);
     }
   }
 
@@ -62,7 +63,7 @@ export class SeriesRecorder {
     return { ...(series as SeriesColumns), length: this.length };
   }
 
-  private append(nowNs: Nanoseconds, state: PolicyState, failures: number): void {
+  private append(nowNs: Nanoseconds, state: PolicyState, failures: number, stalledNs: Nanoseconds): void {
     if (this.length === this.columns.timeNs.length) {
       const grown = allocate(this.length * 2);
       for (const name of columnNames) {
@@ -79,6 +80,7 @@ export class SeriesRecorder {
     columns.transientSlots[index] = state.transientSlots;
     columns.memoryBytes[index] = state.memoryBytes;
     columns.failures[index] = failures;
+    columns.stalledNs[index] = stalledNs;
   }
 }
 

@@ -8,6 +8,7 @@ import {
   findingRequest,
   type LspParams,
   type LspReply,
+  lineAtRequest,
   type RequestName,
   runRequest,
   seriesRequest,
@@ -31,7 +32,7 @@ import { findingView } from './finding';
 import { type SizeContext, sizeView } from './size';
 import type { Trace } from './trace';
 import type { TraceStore } from './traceStore';
-import { cursorView, runView, seriesView, traceView, verifyView } from './views';
+import { cursorView, lineAtView, runView, seriesView, traceView, verifyView } from './views';
 
 /** Registers a handler for a custom request; what it returns is the answer on the wire. */
 export type Register = (
@@ -85,6 +86,7 @@ export function registerRequests(
   on(cursorRequest, object({ uri, line, run }), (trace, params) =>
     cursorView(trace, params.uri, params.line, params.run),
   );
+  on(lineAtRequest, object({ uri, timeNs }), (trace, params) => lineAtView(trace, params.timeNs));
   on(
     sizeRequest,
     object({ uri, bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) }),

@@ -1,3 +1,4 @@
+import { lineAtTime, stepOfRequest } from '../analysis/lineAtTime';
 import { lineIndexOf } from '../analysis/lineIndex';
 import { recordedPolicy } from '../analysis/recorded';
 import type { RecordedUse } from '../analysis/recordedUse';
@@ -12,6 +13,7 @@ import type {
   EvidenceView,
   FailureMark,
   LedgerView,
+  LineRef,
   RunKey,
   RunView,
   SamplesView,
@@ -247,13 +249,8 @@ function seriesOf(trace: Trace, key: RunKey): ReplaySeries {
 }
 
 export function seriesView(trace: Trace, key: RunKey, fromNs: number, toNs: number, buckets: number): SeriesView {
-  const { timeNs, usedSlots, hiwaterSlots, capacitySlots, transientSlots, memoryBytes } = seriesWindow(
-    seriesOf(trace, key),
-    fromNs,
-    toNs,
-    buckets,
-  );
-  return { timeNs, usedSlots, hiwaterSlots, capacitySlots, transientSlots, memoryBytes };
+  const { failures: _, ...levels } = seriesWindow(seriesOf(trace, key), fromNs, toNs, buckets);
+  return levels;
 }
 
 export function verifyView(trace: Trace): VerifyView {
@@ -261,11 +258,18 @@ export function verifyView(trace: Trace): VerifyView {
   return { ...report, mismatched: report.mismatched.slice(0, 100) };
 }
 
+/** The line of the trace nearest to a time of the shared time axis; null when there is none. */
+export function lineAtView(trace: Trace, timeNs: number): LineRef | null {
+  const found = lineAtTime(trace.analysis, timeNs);
+  const member = found === null ? undefined : trace.members[found.source];
+  return found === null || member === undefined ? null : { file: member.path, line: found.line };
+}
+
 /** A run at a line: at the last request that begins at or before it. */
 export function cursorView(trace: Trace, uri: string, line: number, run: RunKey): CursorView | null {
   const source = trace.sourceOf(uri);
   const recorded = trace.recorded();
-  if (source < 0 || recorded === null || !recorded.hasTime) {
+  if (source < 0 || recorded === null) {
     return null;
   }
   const index = lineIndexOf(trace.analysis, source);
@@ -277,7 +281,9 @@ export function cursorView(trace: Trace, uri: string, line: number, run: RunKey)
   const row = index.rows[at]!;
   const isMap = index.lines[at] === columns.enterLine[row] || index.lines[at] === columns.mapLine[row];
   const offsetNs = trace.analysis.tables.sources[source]?.offsetNs ?? 0;
-  const timeNs = (isMap ? columns.enterNs[row]! : columns.unmapEnterNs[row]!) + offsetNs;
+  const timeNs = recorded.hasTime
+    ? (isMap ? columns.enterNs[row]! : columns.unmapEnterNs[row]!) + offsetNs
+    : stepOfRequest(trace.analysis, row, isMap);
   const series = seriesOf(trace, run);
   const step = upperBound(series.timeNs, timeNs, series.length) - 1;
   if (!Number.isFinite(timeNs) || step < 0) {

@@ -208,6 +208,7 @@ describe('seriesWindow', () => {
       capacitySlots: zeros,
       transientSlots: zeros,
       memoryBytes: zeros,
+      stalledNs: zeros,
       failures: zeros,
       length: used.length,
     };

@@ -192,6 +192,7 @@ export function mockSeries(seed: number, top: number, buckets: number, fromNs: n
     capacitySlots: [] as number[],
     transientSlots: [] as number[],
     memoryBytes: [] as number[],
+    stalledNs: [] as (number | null)[],
   };
   let high = 0;
   for (let i = 0; i < buckets; i++) {
@@ -204,6 +205,7 @@ export function mockSeries(seed: number, top: number, buckets: number, fromNs: n
     series.hiwaterSlots.push(high);
     series.capacitySlots.push(top <= 512 || at < 0.82 ? 512 : top * 1.2);
     series.transientSlots.push(512 < top && 0 < burst && random() < 0.4 ? Math.round(random() * 64) : 0);
+    series.stalledNs.push(0);
     series.memoryBytes.push((top <= 512 || at < 0.82 ? 512 : top * 1.2) * 2048);
   }
   return series;
