@@ -14,7 +14,7 @@ import {
 import { createReplayPlan, type ReplayPlan } from '../replay/plan';
 import { policies } from '../replay/policies';
 import type { Policy, PolicyParam } from '../replay/policy';
-import { defaultReplayOptions, type ReplayOptions } from '../replay/replay';
+import { defaultReplayOptions, type MoveWatch, type ReplayOptions } from '../replay/replay';
 import type { ParamSettings } from '../replay/settings';
 import type { Analysis } from './analysis';
 import { inferGeometry } from './geometry';
@@ -30,6 +30,8 @@ export interface ReplayRequest {
   readonly bounceAll?: boolean;
   /** Sizing runs do without the series. */
   readonly keepSeries?: boolean;
+  /** Hears of every change of the slots. */
+  readonly watch?: MoveWatch;
 }
 
 /** A policy or parameter that does not exist, or a value it cannot take. The message names what is possible. */
@@ -120,6 +122,7 @@ export function optionsFrom(settings: ParamSettings, request: ReplayRequest): Re
     lifetimeScale: number('lifetimeScale', defaultReplayOptions.lifetimeScale),
     context: settings['context'] === 'alwaysAtomic' ? 'alwaysAtomic' : 'fromFlags',
     keepSeries: request.keepSeries ?? true,
+    ...(request.watch === undefined ? {} : { watch: request.watch }),
   };
 }
 

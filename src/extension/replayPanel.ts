@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
+import { devicesRequest } from '../protocol/devices';
 import { lineAtRequest, runRequest, seriesRequest, sizeRequest, traceRequest, verifyRequest } from '../protocol/lsp';
 import {
   type HostMethods,
@@ -218,6 +219,7 @@ class ReplayPanel {
           return trace;
         },
         run: ({ run }) => ask(runRequest, { uri, run }),
+        devices: () => ask(devicesRequest, { uri }),
         series: (params) => ask(seriesRequest, { uri, ...params }),
         verify: async () => {
           const view = await ask(verifyRequest, { uri });

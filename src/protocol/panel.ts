@@ -1,4 +1,5 @@
 import { method } from './channel';
+import type { DevicesView } from './devices';
 import { bool, finite, integer, listOf, nothing, nullable, object, oneOf, settings, text } from './validate';
 import type { CursorView, RunView, SeriesView, SizeView, TraceView, VerifyView } from './views';
 
@@ -27,6 +28,7 @@ export const hostMethods = {
     SeriesView
   >(object({ run: runKey, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) })),
   verify: method<null, VerifyView>(nothing),
+  devices: method<null, DevicesView>(nothing),
   /** Shows a line in its editor. */
   reveal: method<{ readonly file: string; readonly line: number }, null>(
     object({ file: text(4096), line: integer(1, 2 ** 31) }),

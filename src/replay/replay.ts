@@ -43,6 +43,16 @@ export interface ReplayOptions {
   readonly summaryOnly?: boolean;
   /** Times of single steps; absent: no estimate and no contention. */
   readonly costModel?: CostModel;
+  /** Hears of every change of the slots; whole replays only, not with `summaryOnly`. */
+  readonly watch?: MoveWatch;
+}
+
+/** Changes of the slots in the order in which they happen, at the times of the series. */
+export interface MoveWatch {
+  /** Row of the request table; -1: slots that samples show in use all along. A split request comes once per part. */
+  taken(row: number, placement: Placement, timeNs: Nanoseconds): void;
+  released(row: number, placement: Placement, timeNs: Nanoseconds): void;
+  failed(row: number, failure: MapFailure, timeNs: Nanoseconds): void;
 }
 
 export const defaultReplayOptions: ReplayOptions = {
@@ -475,6 +485,7 @@ class Replayer {
     this.requests.cause[row] = causeCode[failure.cause];
     this.requests.largestHole[row] = failure.largestHole;
     this.requests.freeSlots[row] = failure.freeSlots;
+    this.options.watch?.failed(row, failure, this.nowNs);
     this.countFailed(row, failure.cause);
   }
 
@@ -594,11 +605,13 @@ class Replayer {
     const placement = this.placements[row] as Placement;
     this.placements[row] = undefined;
     this.instance.unmap(placement, device[row], this.nowNs);
+    this.options.watch?.released(row, placement, this.nowNs);
     const parts = this.parts.size > 0 ? this.parts.get(row) : undefined;
     if (parts !== undefined) {
       this.parts.delete(row);
       for (const part of parts) {
         this.instance.unmap(part, device[row], this.nowNs);
+        this.options.watch?.released(row, part, this.nowNs);
       }
     }
     this.deliverResumed();
@@ -656,9 +669,11 @@ class Replayer {
       this.request.cpu = (taken / slotsPerPage) % 4;
       this.request.sizeBytes = slotsPerPage * SLOT_BYTES;
       this.request.original = this.request.sizeBytes * (1 + taken);
-      if (this.instance.map(this.request).ok !== true) {
+      const result = this.instance.map(this.request);
+      if (result.ok !== true) {
         return;
       }
+      this.options.watch?.taken(-1, result.placement, this.nowNs);
       this.baselineSlots += slotsPerPage;
     }
   }
@@ -672,12 +687,14 @@ class Replayer {
       return;
     }
     this.placements[row] = placement;
+    this.options.watch?.taken(row, placement, this.nowNs);
     this.requests.pool[row] = placement.pool;
     this.requests.slot[row] = placement.slot;
     this.requests.bounceAddress[row] = placement.address;
     let slots = placement.slots;
     if (this.parts.size > 0) {
       for (const part of this.parts.get(row) ?? []) {
+        this.options.watch?.taken(row, part, this.nowNs);
         slots += part.slots;
       }
     }

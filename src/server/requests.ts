@@ -1,6 +1,7 @@
 import { captureKernels } from '../analysis/captureKernels';
 import { captureScript, triedText } from '../analysis/captureScript';
 import { ReplaySettingError } from '../analysis/replaySetup';
+import { devicesRequest } from '../protocol/devices';
 import {
   type CaptureScriptView,
   captureScriptsRequest,
@@ -28,6 +29,7 @@ import {
   ValidationError,
   type Validator,
 } from '../protocol/validate';
+import { devicesView } from './devices';
 import { findingView } from './finding';
 import { type SizeContext, sizeView } from './size';
 import type { Trace } from './trace';
@@ -83,6 +85,7 @@ export function registerRequests(
     seriesView(trace, params.run, params.fromNs, params.toNs, params.buckets),
   );
   on(verifyRequest, object({ uri }), (trace) => verifyView(trace));
+  on(devicesRequest, object({ uri }), (trace) => devicesView(trace));
   on(cursorRequest, object({ uri, line, run }), (trace, params) =>
     cursorView(trace, params.uri, params.line, params.run),
   );

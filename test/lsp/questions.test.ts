@@ -5,8 +5,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CancellationTokenSource } from 'vscode-languageserver/node';
 import { createAnalysis } from '../../src/analysis/createAnalysis';
+import { devicesReport } from '../../src/analysis/devices';
 import { replayReport } from '../../src/analysis/replay';
 import { sizeReport } from '../../src/analysis/size';
+import { devicesRequest } from '../../src/protocol/devices';
 import {
   type AnalysisFailedParams,
   analysisFailedNotification,
@@ -110,6 +112,23 @@ describe('dry run', () => {
     const { report } = replayReport(sampleAnalysis(), { policy: 'dynamic', bounceAll: true });
     expect(view).toMatchObject({ requests: report.requests, failed: report.failed });
     expect(view.key).toEqual(run);
+  });
+});
+
+describe('devices', () => {
+  it('are those of the report, with sizes and lifetimes that add up to it', async () => {
+    const view = answerOf(await server.ask(devicesRequest, { uri: traceUri }));
+    const report = devicesReport(sampleAnalysis());
+    expect(view.devices).toMatchObject(report.devices);
+    for (const device of view.devices) {
+      const total = (of: (size: (typeof device.sizes)[number]) => number) =>
+        device.sizes.reduce((sum, size) => sum + of(size), 0);
+      expect(total((size) => size.bytes)).toBe(device.bytes);
+      expect(total((size) => size.wasteBytes)).toBe(device.wasteBytes);
+      expect(total((size) => size.failed)).toBe(device.failed);
+      expect(device.quantilesNs?.median ?? null).toBe(device.medianLifetimeNs);
+    }
+    expect(view.hasTime).toBe(true);
   });
 });
 
