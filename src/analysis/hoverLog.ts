@@ -10,6 +10,7 @@ import type { Analysis } from './analysis';
 import { isEncrypted } from './boot';
 import { mappingCard } from './hoverMapping';
 import { LineRole } from './lineIndex';
+import { recordAt, requestOfRecord } from './recordIndex';
 import { describeFailure, isBounceOverflow, judgeLine, numbersOfLine } from './verdict';
 
 interface LogQuery {
@@ -20,35 +21,15 @@ interface LogQuery {
   readonly recorded?: ReplayResult | null;
 }
 
-const cache = new WeakMap<readonly LogRecord[], ReadonlyMap<number, LogRecord>>();
-
-/** Records of all sources by source and line; the first of a line wins. */
-function recordAt(analysis: Analysis, source: number, line: number): LogRecord | null {
-  const { logs } = analysis.tables;
-  let byPlace = cache.get(logs);
-  if (byPlace === undefined) {
-    const map = new Map<number, LogRecord>();
-    for (const record of [...logs, ...analysis.tables.logFailures.map((failure) => failure.record)]) {
-      const key = record.line * 256 + record.source;
-      if (!map.has(key)) {
-        map.set(key, record);
-      }
-    }
-    byPlace = map;
-    cache.set(logs, byPlace);
-  }
-  return byPlace.get(line * 256 + source) ?? null;
-}
-
 /** The card of a kernel message; null when the line is none. */
 export function logCard(analysis: Analysis, query: LogQuery): HoverCard | null {
   const record = recordAt(analysis, query.source, query.line);
   if (record === null) {
     return null;
   }
-  const joined = analysis.tables.logFailures.find((failure) => failure.record === record);
-  if (joined !== undefined && joined.request >= 0) {
-    const card = mappingCard(analysis, { row: joined.request, roles: LineRole.map }, query);
+  const row = requestOfRecord(analysis, record);
+  if (row >= 0) {
+    const card = mappingCard(analysis, { row, roles: LineRole.map }, query);
     return { ...card, range: rangeOf(record) };
   }
   if (failureLogKinds.has(record.kind) || record.kind === 'lockup') {

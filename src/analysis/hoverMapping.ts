@@ -24,6 +24,7 @@ import { suspectedLeaks } from './leaks';
 import type { LineEntry } from './lineIndex';
 import { LineRole } from './lineIndex';
 import { holdersAt, minAlignMaskOf, requestPaddedBytes, type SlotRange, slotRangeOf } from './occupancy';
+import { messagesOf } from './recordIndex';
 import { causeTitle, describeFailure } from './verdict';
 
 /** The part of a hover query that a mapping card needs. */
@@ -399,7 +400,7 @@ function modelledLines(analysis: Analysis, row: number, replay: ReplayResult | n
 
 /** The log message that was joined to a request; null when none. */
 function joinedRecord(analysis: Analysis, row: number): LogRecord | null {
-  const joined = analysis.tables.logFailures.filter((failure) => failure.request === row);
+  const joined = messagesOf(analysis, row);
   return (joined.find((failure) => failure.record.totalSlots >= 0) ?? joined[0])?.record ?? null;
 }
 

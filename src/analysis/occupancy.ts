@@ -162,6 +162,12 @@ export function slotRangeOf(analysis: Analysis, row: number): SlotRange | null {
   };
 }
 
+/** The pool an address lies in, permanent ones first; null when in none. */
+export function poolOfAddress(geometry: Geometry, address: Address): PoolGeometry | null {
+  const directory = directoryOf(geometry);
+  return directory.pools[poolAt(directory, address)] ?? null;
+}
+
 const factsCache = new WeakMap<Analysis, ReadonlyMap<number, FailureFacts>>();
 
 /** The state of the pools at every failed request, by row of the request table. Computed once per analysis. */
