@@ -57,7 +57,7 @@ export interface Context {
 }
 
 /** What a finished command means for the exit code. */
-class Ending {
+export class Ending {
   private unreadable = false;
   private gateFailed = false;
   private lossy = false;
@@ -102,7 +102,7 @@ class Ending {
   }
 }
 
-function printJson(context: Context, report: object): void {
+export function printJson(context: Context, report: object): void {
   context.terminal.out(`${JSON.stringify(report)}\n`);
 }
 
@@ -120,7 +120,7 @@ function checkDeviceNames(analysis: Analysis, names: readonly string[]): void {
 }
 
 /** Runs `use` for every input that can be read; the others are told on standard error. */
-async function forEachInput(
+export async function forEachInput(
   files: readonly string[],
   context: Context,
   ending: Ending,

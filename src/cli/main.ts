@@ -29,6 +29,7 @@ import {
   readShare,
 } from './geometryOptions';
 import { readVersion } from './package';
+import { type ReportFlags, runReport } from './report';
 import { createTerminal } from './terminal';
 
 const examples = `
@@ -40,6 +41,7 @@ Examples:
   swiotlb-lens compare trace.txt --policies fixed,transient,dynamic
   swiotlb-lens devices trace.txt               who holds the slots?
   swiotlb-lens size trace.txt                  how large must the pool be?
+  swiotlb-lens report trace.txt -o report.html all of it as a page to keep or to send
   swiotlb-lens verify trace.txt                does the model reproduce every recorded address?
   swiotlb-lens boot "swiotlb=128k" --cpus 8 --mem 16G
   swiotlb-lens capture --kernel "$(uname -r)" > swiotlb-capture.sh
@@ -169,6 +171,24 @@ function createProgram(): Command {
     .argument('<file...>', fileArgument)
     .action(async (files: string[], flags: CommonFlags & GeometryFlags) => {
       exitCode = await runVerify(files, contextOf(flags));
+    });
+
+  addReplayOptions(
+    addCommon(program.command('report').description('everything about an input as one page to keep or to send')),
+    { series: false },
+  )
+    .argument('<file>', fileArgument)
+    .option('-o, --output <file>', 'where to write it; absent: standard output')
+    .addOption(
+      new Option('--format <format>', 'html, or md to paste; absent: by the name of the output').choices([
+        'html',
+        'md',
+      ]),
+    )
+    .option('--policies <ids>', 'policies to compare, separated by commas', splitList)
+    .option('--no-size', 'leave out the search for the pool size, the longest part')
+    .action(async (file: string, flags: CommonFlags & GeometryFlags & ReplayOptions & ReportFlags) => {
+      exitCode = await runReport(file, contextOf(flags), { ...flags, bounceAll: flags.bounceAll === true });
     });
 
   addOutput(program.command('vectors').description('run allocator vector files through the model'))

@@ -54,6 +54,15 @@ export interface SizeParams extends DocumentParams {
   readonly headroom: number;
 }
 
+export interface ReportParams extends DocumentParams {
+  /** To compare, in the order of display. */
+  readonly runs: readonly RunKey[];
+  /** A web page that loads nothing, or Markdown. */
+  readonly format: 'html' | 'md';
+  /** With the answer of `sizeRequest`, which takes many replays; null without. */
+  readonly size: Omit<SizeParams, 'uri'> | null;
+}
+
 export const traceRequest: RequestName<DocumentParams, Result<TraceView>> = { method: 'swiotlbLens/trace' };
 export const runRequest: RequestName<RunParams, Result<RunView>> = { method: 'swiotlbLens/run' };
 export const seriesRequest: RequestName<SeriesParams, Result<SeriesView>> = { method: 'swiotlbLens/series' };
@@ -66,6 +75,10 @@ export const lineAtRequest: RequestName<LineAtParams, Result<LineRef | null>> = 
 
 /** Takes many replays: tells its progress by `sizeProgressNotification` and ends early when it is cancelled. */
 export const sizeRequest: RequestName<SizeParams, Result<SizeView>> = { method: 'swiotlbLens/size' };
+/** The whole report as one text, to save or to paste: summary, charts (HTML only), tables, ledger. */
+export const reportRequest: RequestName<ReportParams, Result<{ readonly text: string }>> = {
+  method: 'swiotlbLens/report',
+};
 /** What there is to say about a line, else about the whole trace, to paste into a report. */
 export const findingRequest: RequestName<FindingParams, Result<FindingView>> = { method: 'swiotlbLens/finding' };
 

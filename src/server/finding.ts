@@ -1,8 +1,9 @@
 import { hoverAt } from '../analysis/hover';
+import { escapeMarkdown } from '../base/escape';
 import { formatCount, plural } from '../base/format';
 import type { FailureReport } from '../model/reports';
 import type { FindingView } from '../protocol/views';
-import { escapeMarkdown, toHover } from './toLsp';
+import { toHover } from './toLsp';
 import type { Trace } from './trace';
 
 /** Episodes that a summary lists; a report is read by people. */

@@ -11,6 +11,7 @@ import {
   type LspReply,
   lineAtRequest,
   type RequestName,
+  reportRequest,
   runRequest,
   seriesRequest,
   sizeRequest,
@@ -22,8 +23,10 @@ import {
   bool,
   finite,
   integer,
+  listOf,
   nullable,
   object,
+  oneOf,
   settings,
   text,
   ValidationError,
@@ -31,6 +34,7 @@ import {
 } from '../protocol/validate';
 import { devicesView } from './devices';
 import { findingView } from './finding';
+import { reportText } from './report';
 import { type SizeContext, sizeView } from './size';
 import type { Trace } from './trace';
 import type { TraceStore } from './traceStore';
@@ -44,6 +48,7 @@ export type Register = (
 
 const uri = text(8192);
 const run = object({ policy: text(64), set: settings });
+const sizeFields = { bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) };
 const timeNs = finite(-1e18, 1e18);
 const line = integer(1, 2 ** 31);
 
@@ -90,11 +95,16 @@ export function registerRequests(
     cursorView(trace, params.uri, params.line, params.run),
   );
   on(lineAtRequest, object({ uri, timeNs }), (trace, params) => lineAtView(trace, params.timeNs));
+  on(sizeRequest, object({ uri, ...sizeFields }), (trace, params, cancelled) =>
+    sizeView(trace, params, { cancelled, onReplay: (replays) => onSizeProgress(params.uri, replays) }),
+  );
   on(
-    sizeRequest,
-    object({ uri, bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) }),
-    (trace, params, cancelled) =>
-      sizeView(trace, params, { cancelled, onReplay: (replays) => onSizeProgress(params.uri, replays) }),
+    reportRequest,
+    object({ uri, runs: listOf(run, 16), format: oneOf('html', 'md'), size: nullable(object(sizeFields)) }),
+    async (trace, params, cancelled) => {
+      const context = { cancelled, onReplay: (replays: number) => onSizeProgress(params.uri, replays) };
+      return { text: await reportText(trace, params, context) };
+    },
   );
   on(findingRequest, object({ uri, line }), (trace, params) => findingView(trace, params.uri, params.line));
 }

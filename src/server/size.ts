@@ -42,8 +42,17 @@ export async function sizeView(trace: Trace, params: SizeParams, context: SizeCo
     unusedBytes,
     advice: advice.filter((line) => line !== howToApply),
     howToApply,
-    cpus,
+    cpus: params.cpus ?? trace.analysis.geometry.cpus.value,
   };
+}
+
+/** Kept by the trace, so that a report after the chart costs nothing. */
+export function sizeOf(trace: Trace, params: Omit<SizeParams, 'uri'>, context: SizeContext): Promise<SizeReport> {
+  const { bounceAll, headroom } = params;
+  const cpus = params.cpus ?? trace.analysis.geometry.cpus.value;
+  return trace.size(JSON.stringify([bounceAll, cpus, headroom]), () =>
+    cancellableSize(trace, { bounceAll, headroom, cpus }, context),
+  );
 }
 
 async function cancellableSize(trace: Trace, request: SizeRequest, context: SizeContext): Promise<SizeReport> {

@@ -6,6 +6,7 @@ import {
   MarkupKind,
   type Range,
 } from 'vscode-languageserver/node';
+import { escapeMarkdown } from '../base/escape';
 import type { EvidenceLevel } from '../model/evidence';
 import type { FailureReport, HoverCard, LineRange } from '../model/reports';
 
@@ -99,14 +100,4 @@ function withLinks(line: HoverCard['lines'][number], linkFor: (file: string, lin
     }
   }
   return [text + escapeMarkdown(rest), ...following].filter((part) => part !== '').join(' · ');
-}
-
-/** Trace strings are data: nothing of them becomes markup. */
-export function escapeMarkdown(text: string): string {
-  return text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('&', '&amp;')
-    .replace(/[`*_[\]<>#|~]/g, '\\$&')
-    .replace(/^(\s*)([-+]|\d+[.)])(?=\s)/, '$1\\$2')
-    .replaceAll('\n', '  \n');
 }

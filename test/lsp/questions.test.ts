@@ -14,6 +14,7 @@ import {
   analysisFailedNotification,
   cursorRequest,
   findingRequest,
+  reportRequest,
   runRequest,
   type SizeProgressParams,
   sizeProgressNotification,
@@ -21,6 +22,7 @@ import {
   traceRequest,
 } from '../../src/protocol/lsp';
 import type { Result } from '../../src/protocol/result';
+import type { RunKey } from '../../src/protocol/views';
 import { LspServer } from '../support/lsp';
 
 const sample = fileURLToPath(new URL('../../media/samples/full-1MiB/', import.meta.url));
@@ -112,6 +114,24 @@ describe('dry run', () => {
     const { report } = replayReport(sampleAnalysis(), { policy: 'dynamic', bounceAll: true });
     expect(view).toMatchObject({ requests: report.requests, failed: report.failed });
     expect(view.key).toEqual(run);
+  });
+});
+
+describe('report', () => {
+  it('holds the runs that were asked for, as a page or as Markdown', async () => {
+    const runs: RunKey[] = [
+      { policy: 'recorded', set: {} },
+      { policy: 'fixed', set: { poolSlots: 4096 } },
+    ];
+    const size = { bounceAll: false, cpus: null, headroom: 0.2 };
+    const html = answerOf(await server.ask(reportRequest, { uri: traceUri, runs, format: 'html', size })).text;
+    const { report } = replayReport(sampleAnalysis(), { policy: 'fixed', set: { poolSlots: 4096 } });
+    expect(html).toMatch(/^<!DOCTYPE html>/);
+    expect(html).toContain(`<td>fixed(poolSlots=4096)</td><td>modelled</td><td class="n">${report.failed}</td>`);
+    expect(html).toContain(sizeReport(sampleAnalysis(), { headroom: 0.2 }).smallest[0]!.bootParameter);
+    const markdown = answerOf(await server.ask(reportRequest, { uri: traceUri, runs, format: 'md', size: null })).text;
+    expect(markdown).toMatch(/\n\| recorded \| recorded \| \d+ \|/);
+    expect(markdown).not.toContain('## Pool size');
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { escapeMarkdown } from '../../src/base/escape';
 import type { HoverCard } from '../../src/model/reports';
 import { messageColumn } from '../../src/server/diagnostics';
-import { escapeMarkdown, toDiagnostic, toHover, toRange } from '../../src/server/toLsp';
+import { toDiagnostic, toHover, toRange } from '../../src/server/toLsp';
 
 describe('ranges', () => {
   it('turns one-based lines into zero-based ones', () => {

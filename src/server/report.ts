@@ -1,0 +1,21 @@
+import { modelledRun, recordedRun } from '../analysis/report/content';
+import { htmlReport } from '../analysis/report/html';
+import { markdownReport } from '../analysis/report/markdown';
+import type { ReportParams } from '../protocol/lsp';
+import { runId } from '../protocol/views';
+import { type SizeContext, sizeOf } from './size';
+import type { Trace } from './trace';
+
+/** Everything about a trace as one text, with the runs that somebody compares. */
+export async function reportText(trace: Trace, params: ReportParams, context: SizeContext): Promise<string> {
+  const parts = {
+    diagnosis: trace.diagnose(),
+    runs: (trace.hasRequests ? params.runs : []).map((key) => {
+      const answer = trace.run(key);
+      return key.policy === 'recorded' ? recordedRun(trace.recordedUse(), answer) : modelledRun(runId(key), answer);
+    }),
+    size: trace.hasRequests && params.size !== null ? await sizeOf(trace, params.size, context) : null,
+    verify: trace.hasRequests ? trace.verify() : null,
+  };
+  return params.format === 'md' ? markdownReport(trace.analysis, parts) : htmlReport(trace.analysis, parts);
+}

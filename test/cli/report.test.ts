@@ -1,0 +1,103 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildCli, type Cli } from '../support/cli';
+
+const sample = fileURLToPath(new URL('../../media/samples/full-1MiB', import.meta.url));
+
+let cli: Cli;
+let page: string;
+
+beforeAll(async () => {
+  cli = await buildCli();
+  const target = path.join(cli.folder, 'report.html');
+  const { code, out, err } = cli.run(['report', sample, '-o', target]);
+  expect([code, out, err]).toEqual([0, '', '']);
+  page = readFileSync(target, 'utf8');
+});
+afterAll(() => {
+  cli.remove();
+});
+
+/** Numbers as the report prints them. */
+const printed = (value: unknown): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+
+describe('report', () => {
+  it('is one page that loads nothing and runs nothing', () => {
+    expect(page).toMatch(/^<!DOCTYPE html>/);
+    expect(page).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);
+    expect(page).not.toMatch(/<(script|link|img|iframe|object|embed|base|form)\b|\bon\w+=|javascript:|@import|url\(/i);
+    expect(page).not.toMatch(/\b(src|href)=/);
+    expect(page).not.toMatch(/https?:\/\//);
+  });
+
+  it('says what the other commands say', () => {
+    const { failures } = cli.json(['diagnose', sample]) as unknown as { failures: object[] };
+    expect(page).toContain(`${printed(failures.length)} mappings failed:`);
+    const compared = cli.json(['compare', sample, '--policies', 'fixed,transient,dynamic']) as unknown as {
+      results: { policy: string; failed: number; served: number }[];
+    };
+    for (const { policy, failed, served } of compared.results) {
+      const row = `<td>${policy}</td><td>modelled</td><td class="n">${printed(failed)}</td><td class="n">${printed(served)}</td>`;
+      expect(page).toContain(row);
+    }
+    const size = cli.json(['size', sample]) as unknown as { smallest: { bootParameter: string }[] };
+    expect(page).toContain(`<td>${size.smallest[0]!.bootParameter}</td>`);
+    const verify = cli.json(['verify', sample]) as unknown as { checked: number };
+    expect(page).toContain(`of ${printed(verify.checked)} recorded results`);
+  });
+
+  it('draws the use of the pool and the failures by size', () => {
+    expect(page.match(/<svg viewBox="0 0 960 /g)).toHaveLength(2);
+    expect(page.match(/class="area /g)).toHaveLength(4);
+    expect(page.match(/class="mark"/g)!.length).toBeGreaterThan(0);
+    expect(page).not.toMatch(/NaN|Infinity|undefined|\bnull\b/);
+  });
+
+  it('is the same each time', () => {
+    expect(cli.run(['report', sample]).out).toBe(page);
+  });
+
+  it('shows markup of a trace as text', () => {
+    const event = 'swiotlb_bounced: dev_name: <script>alert(1)</script> dma_mask=ffffffff dev_addr=1000 size=512 FORCE';
+    const trace = path.join(cli.folder, '<img src=x onerror=y>.txt');
+    writeFileSync(trace, `# tracer: nop\n          <idle>-0       [000] d..1.     1.000000: ${event}\n`);
+    const html = cli.run(['report', trace]).out;
+    expect(html).toContain('&lt;img src=x onerror=y&gt;.txt');
+    expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+    expect(html).not.toContain('<img');
+    expect(html).not.toContain('<script');
+    const markdown = cli.run(['report', trace, '--format', 'md']).out;
+    expect(markdown).not.toMatch(/(?<!\\)<(img|script)/);
+  });
+
+  it('is Markdown where the name says so', () => {
+    const target = path.join(cli.folder, 'report.md');
+    const { code, out } = cli.run(['report', sample, '--no-size', '--policies', 'dynamic', '-o', target, '--json']);
+    const text = readFileSync(target, 'utf8');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ format: 'md', output: target, policies: ['recorded', 'dynamic'] });
+    expect(text).toMatch(/^# SWIOTLB report: full-1MiB\n\n\*\*\d+ mappings failed: /);
+    expect(text).not.toContain('## Pool size');
+    expect(text).toMatch(/\n\| dynamic \| modelled \| 0 \| /);
+  });
+
+  it('tells what a log proves, and how to record more', () => {
+    const { code, out } = cli.run(['report', '-'], {
+      input:
+        '[    5.075738] nvme 0000:00:05.0: swiotlb buffer is full (sz: 57344 bytes), total 512 (slots), used 494 (slots)\n',
+    });
+    expect(code).toBe(0);
+    expect(out).toContain('<h2>Why it failed</h2>');
+    expect(out).toContain('<h2>What to do next</h2>');
+    expect(out).not.toContain('<h2>Policies</h2>');
+  });
+
+  it('keeps the exit codes of the other commands', () => {
+    expect(cli.run(['report', path.join(cli.folder, 'absent.txt')]).code).toBe(3);
+    expect(cli.run(['report', sample, '--no-size', '--fail-on', 'failures.length > 0']).code).toBe(1);
+    expect(cli.run(['report', sample, '--json']).code).toBe(2);
+    expect(cli.run(['report', sample, '-o', path.join(cli.folder, 'no', 'such', 'folder.html')]).code).toBe(3);
+  });
+});
