@@ -1,7 +1,7 @@
 import { captureKernels } from '../analysis/captureKernels';
 import { captureScript, triedText } from '../analysis/captureScript';
 import { ReplaySettingError } from '../analysis/replaySetup';
-import { devicesRequest } from '../protocol/devices';
+import { devicesRequest, sharesRequest } from '../protocol/devices';
 import {
   type CaptureScriptView,
   captureScriptsRequest,
@@ -19,6 +19,7 @@ import {
   verifyRequest,
 } from '../protocol/lsp';
 import { FailureError, failure, type Result, success } from '../protocol/result';
+import { slotDetailRequest, slotLineRequest, slotStepRequest, slotsRequest } from '../protocol/slots';
 import {
   bool,
   finite,
@@ -36,6 +37,7 @@ import { devicesView } from './devices';
 import { findingView } from './finding';
 import { reportText } from './report';
 import { type SizeContext, sizeView } from './size';
+import { sharesView, slotDetailView, slotLineView, slotStepView, slotsView } from './slots';
 import type { Trace } from './trace';
 import type { TraceStore } from './traceStore';
 import { cursorView, lineAtView, runView, seriesView, traceView, verifyView } from './views';
@@ -51,6 +53,7 @@ const run = object({ policy: text(64), set: settings });
 const sizeFields = { bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) };
 const timeNs = finite(-1e18, 1e18);
 const line = integer(1, 2 ** 31);
+const step = integer(0, 2 ** 31);
 
 type Answer<R> = R extends Result<infer T> ? T : never;
 
@@ -91,6 +94,15 @@ export function registerRequests(
   );
   on(verifyRequest, object({ uri }), (trace) => verifyView(trace));
   on(devicesRequest, object({ uri }), (trace) => devicesView(trace));
+  on(sharesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), sharesView);
+  on(slotsRequest, object({ uri, run, timeNs, step: nullable(step) }), slotsView);
+  on(
+    slotStepRequest,
+    object({ uri, run, step, kind: oneOf('event', 'failure'), direction: oneOf('next', 'previous') }),
+    slotStepView,
+  );
+  on(slotLineRequest, object({ uri, run, line }), slotLineView);
+  on(slotDetailRequest, object({ uri, run, move: step }), slotDetailView);
   on(cursorRequest, object({ uri, line, run }), (trace, params) =>
     cursorView(trace, params.uri, params.line, params.run),
   );

@@ -1,0 +1,491 @@
+import type { MapFailure, Placement } from '../allocator/types';
+import type { Cause } from '../model/cause';
+import type { EvidenceLevel } from '../model/evidence';
+import type { ReplayPool } from '../model/replayResult';
+import type { DiagnoseReport } from '../model/reports';
+import { EvidenceBit, Outcome, Pairing, PoolKind } from '../model/tables';
+import { type Address, bytesToSlots, type Nanoseconds, type Slots } from '../model/units';
+import type { MoveWatch } from '../replay/replay';
+import type { Analysis } from './analysis';
+import { allPools, failureFactsOf, slotRangeOf } from './occupancy';
+import { recordedPolicy } from './recorded';
+import { replayReport } from './replay';
+import type { ReplayRequest } from './replaySetup';
+
+export const MoveKind = { taken: 0, released: 1, failed: 2 } as const;
+
+/** What happened to the slots, in order; one row per change. */
+export interface SlotMoves {
+  /** MoveKind. */
+  readonly kind: Uint8Array;
+  /** Non-decreasing; steps of the replay for clocks that give order only. */
+  readonly timeNs: Float64Array;
+  /** Row of the request table; -1: taken because samples show it in use, nobody knows by whom. */
+  readonly row: Int32Array;
+  /** Position in `SlotTimeline.pools`; -1 for failures. */
+  readonly pool: Int32Array;
+  /** First slot inside the pool, padding included. */
+  readonly firstSlot: Int32Array;
+  readonly slots: Int32Array;
+  /** The bounce address; NaN for failures. */
+  readonly address: Float64Array;
+  /** Taken: move of the release, `noMove` when there is none. Released: move of the taking. Failed: position in `failures`. */
+  readonly partner: Int32Array;
+  readonly length: number;
+}
+
+/** Partner of slots that are never given back. */
+export const noMove = 2 ** 31 - 1;
+
+export interface SlotPool {
+  readonly kind: ReplayPool['kind'];
+  /** NaN unknown. */
+  readonly start: Address;
+  readonly startLevel: EvidenceLevel;
+  readonly slots: Slots;
+  readonly areas: number;
+  /** -Infinity: from the start. Infinity: unknown, there while something is mapped in it. */
+  readonly addedNs: Nanoseconds;
+  /** Infinity: to the end. */
+  readonly removedNs: Nanoseconds;
+}
+
+/** A request that got no slots. */
+export interface SlotFailure {
+  /** Position in `moves`. */
+  readonly move: number;
+  readonly row: number;
+  readonly cause: Cause;
+  readonly neededSlots: Slots;
+  /** Longest free run that the search could have used; -1 unknown. */
+  readonly largestHole: Slots;
+  /** Free slots of listed pools; -1 unknown. */
+  readonly freeSlots: Slots;
+}
+
+/** Everything that happened to the slots of one run, with places to start from. */
+export interface SlotTimeline {
+  /** `recorded`: from the bounce addresses of the trace. `modelled`: from a replay. */
+  readonly basis: 'recorded' | 'modelled';
+  readonly hasTime: boolean;
+  readonly pools: readonly SlotPool[];
+  readonly moves: SlotMoves;
+  readonly failures: readonly SlotFailure[];
+  /** Moves that were made before the trace begins. */
+  readonly firstStep: number;
+  /** Recorded mappings that left early because another one was recorded in their place. */
+  readonly displaced: number;
+  /** Rows of the device table, the one that ever held most slots first. */
+  readonly devices: readonly number[];
+  /** Every so often the takings that are in force, so that no moment is far from one; ascending by `step`. */
+  readonly checkpoints: readonly { readonly step: number; readonly live: Int32Array }[];
+}
+
+/** What the recorded bounce addresses show; only for traces where `recordedUse` is not null. */
+export function recordedSlots(analysis: Analysis, report: DiagnoseReport): SlotTimeline {
+  const { tables } = analysis;
+  const pools = allPools(analysis.geometry);
+  const changes = new Changes(2 * tables.requests.length + report.failures.length);
+  addMappings(analysis, changes);
+  const causeOf = new Map<number, Cause>();
+  for (const { request, timeNs, line, cause } of report.failures) {
+    if (request !== null && timeNs !== null) {
+      causeOf.set(request, cause);
+      changes.add(MoveKind.failed, timeNs, line, request);
+    }
+  }
+  const facts = causeOf.size === 0 ? null : failureFactsOf(analysis);
+  const builder = new MovesBuilder(analysis);
+  // A map may be printed before the release that made room for it: the older mapping has gone then.
+  const owners = pools.map((pool) => new Int32Array(Math.min(pool.slots.value, mostSlots)).fill(-1));
+  for (const change of changes.sorted()) {
+    const row = changes.rows[change];
+    const timeNs = changes.times[change];
+    switch (changes.kinds[change]) {
+      case MoveKind.failed: {
+        const known = facts?.get(row);
+        builder.failed(row, timeNs, {
+          cause: causeOf.get(row) ?? 'unknown',
+          neededSlots: known?.neededSlots ?? neededSlots(analysis, row),
+          largestHole: known?.largestHole ?? -1,
+          freeSlots: known === undefined || known.totalSlots < 0 ? -1 : known.totalSlots - known.usedSlots,
+        });
+        break;
+      }
+      case MoveKind.released:
+        builder.releasedRow(row, timeNs);
+        break;
+      default: {
+        const range = slotRangeOf(analysis, row)!;
+        const owner = owners[range.poolIndex];
+        const first = Math.max(0, range.firstSlot);
+        const end = Math.min(owner.length, range.firstSlot + range.slots);
+        for (let slot = first; slot < end; slot++) {
+          if (owner[slot] >= 0) {
+            builder.displacedRow(owner[slot], timeNs);
+          }
+          owner[slot] = row;
+        }
+        const address = tables.requests.columns.recordedBounce[row];
+        builder.taken(row, range.poolIndex, first, Math.max(1, end - first), address, timeNs);
+      }
+    }
+  }
+  return builder.finish(
+    'recorded',
+    true,
+    pools.map((pool): SlotPool => {
+      const { start, slots, areas, kind } = pool;
+      const isListed = kind === 'boot' || kind === 'restricted';
+      return {
+        kind,
+        start: start.value,
+        startLevel: start.evidence.level,
+        slots: slots.value,
+        areas: Math.max(1, areas.value),
+        addedNs: isListed ? Number.NEGATIVE_INFINITY : kind === 'grown' ? addedAt(analysis, start.value) : never,
+        removedNs: never,
+      };
+    }),
+  );
+}
+
+/** What a replay does with the slots; the replay is made again, with somebody watching. */
+export function modelledSlots(analysis: Analysis, request: ReplayRequest): SlotTimeline {
+  const builder = new MovesBuilder(analysis);
+  const positions = new Map<number, number>();
+  const watch: MoveWatch = {
+    taken: (row, placement, timeNs) => builder.placed(row, placement, positionOf(positions, placement), timeNs),
+    released: (_row, placement, timeNs) => builder.released(placement, timeNs),
+    failed: (row, failure: MapFailure, timeNs) =>
+      builder.failed(row, timeNs, {
+        cause: failure.cause,
+        neededSlots: Math.max(1, bytesToSlots(failure.printedBytes)),
+        largestHole: failure.largestHole,
+        freeSlots: failure.freeSlots,
+      }),
+  };
+  const { result } = replayReport(analysis, { ...request, keepSeries: false, watch });
+  const pools: SlotPool[] = [];
+  // Empty pools have no position yet; every pool of the run is shown while it is there.
+  const list = result.pools.slice(0, mostPools);
+  for (const pool of list) {
+    pools[positions.get(pool.id) ?? takePosition(positions, pool.id)] = {
+      kind: pool.kind,
+      start: pool.start,
+      startLevel: pool.kind === 'boot' && sameStart(analysis, pool.start) ? bootLevel(analysis) : 'modelled',
+      slots: pool.slots,
+      areas: Math.max(1, pool.areas),
+      addedNs: pool.addedAtNs ?? Number.NEGATIVE_INFINITY,
+      removedNs: pool.removedAtNs ?? never,
+    };
+  }
+  for (let position = 0; position < positions.size; position++) {
+    pools[position] ??= unknownPool;
+  }
+  return builder.finish('modelled', result.hasTime, pools);
+}
+
+/** The replay that stands in for the recording where `recordedUse` is null. */
+export function recordedModelSlots(analysis: Analysis): SlotTimeline {
+  return modelledSlots(analysis, { policy: recordedPolicy(analysis) });
+}
+
+/** More transient pools than this over a whole run are not kept apart. */
+const mostPools = 2 ** 20;
+/** Larger pools than 8 GiB are cut: no kernel makes them. */
+const mostSlots = 2 ** 22;
+const never = Number.POSITIVE_INFINITY;
+const unknownPool: SlotPool = {
+  kind: 'transient',
+  start: Number.NaN,
+  startLevel: 'modelled',
+  slots: 1,
+  areas: 1,
+  addedNs: never,
+  removedNs: never,
+};
+
+function positionOf(positions: Map<number, number>, { pool }: Placement): number {
+  return positions.get(pool) ?? takePosition(positions, pool);
+}
+
+function takePosition(positions: Map<number, number>, pool: number): number {
+  const position = positions.size;
+  positions.set(pool, position);
+  return position;
+}
+
+function sameStart(analysis: Analysis, start: Address): boolean {
+  return analysis.geometry.pools.some((pool) => pool.kind === 'boot' && pool.start.value === start);
+}
+
+function bootLevel(analysis: Analysis): EvidenceLevel {
+  return analysis.geometry.pools.find((pool) => pool.kind === 'boot')?.start.evidence.level ?? 'modelled';
+}
+
+/** When a probe shows a grown pool being added; else it is there from its first mapping on. */
+function addedAt(analysis: Analysis, start: Address): Nanoseconds {
+  const { columns, length } = analysis.tables.pools;
+  for (let row = 0; row < length; row++) {
+    if (columns.kind[row] === PoolKind.grown && columns.start[row] === start && !Number.isNaN(columns.addedNs[row])) {
+      return columns.addedNs[row] + (analysis.tables.sources[columns.source[row]]?.offsetNs ?? 0);
+    }
+  }
+  return never;
+}
+
+function neededSlots(analysis: Analysis, row: number): Slots {
+  return Math.max(1, bytesToSlots(analysis.tables.requests.columns.sizeBytes[row]));
+}
+
+/** Births and ends of mappings with a recorded place, at the times that `recordedUse` counts them. */
+function addMappings(analysis: Analysis, changes: Changes): void {
+  const { columns, length } = analysis.tables.requests;
+  for (let row = 0; row < length; row++) {
+    const isPlaced =
+      columns.outcome[row] === Outcome.served &&
+      columns.pairing[row] !== Pairing.assumed &&
+      (columns.evidence[row] & EvidenceBit.direct) === 0;
+    if (!isPlaced || slotRangeOf(analysis, row) === null) {
+      continue;
+    }
+    const { offsetNs } = analysis.tables.sources[columns.source[row]];
+    const isBefore = columns.pairing[row] === Pairing.unseenMap;
+    const bornNs = isBefore
+      ? Number.NEGATIVE_INFINITY
+      : columns.enterNs[row] + orZero(columns.mapDurationNs[row]) + offsetNs;
+    if (Number.isNaN(bornNs)) {
+      continue;
+    }
+    const bornLine = isBefore ? 0 : columns.mapLine[row] || columns.enterLine[row];
+    changes.add(MoveKind.taken, bornNs, bornLine, row);
+    const endNs = columns.unmapEnterNs[row] + orZero(columns.unmapDurationNs[row]) + offsetNs;
+    if (!Number.isNaN(endNs)) {
+      const endLine = columns.unmapExitLine[row] || columns.unmapLine[row] || noMove;
+      changes.add(MoveKind.released, Math.max(bornNs, endNs), Math.max(bornLine, endLine), row);
+    }
+  }
+}
+
+function orZero(durationNs: number): number {
+  return Number.isNaN(durationNs) ? 0 : durationNs;
+}
+
+/** Changes in the order they are found, to be put into the order of time and, inside a time, of lines. */
+class Changes {
+  readonly kinds: Uint8Array;
+  readonly times: Float64Array;
+  readonly rows: Int32Array;
+  private readonly lines: Float64Array;
+  private length = 0;
+
+  constructor(capacity: number) {
+    this.kinds = new Uint8Array(capacity);
+    this.times = new Float64Array(capacity);
+    this.rows = new Int32Array(capacity);
+    this.lines = new Float64Array(capacity);
+  }
+
+  add(kind: number, timeNs: Nanoseconds, line: number, row: number): void {
+    const at = this.length++;
+    this.kinds[at] = kind;
+    this.times[at] = timeNs;
+    this.lines[at] = line;
+    this.rows[at] = row;
+  }
+
+  sorted(): Uint32Array {
+    const { times, lines } = this;
+    const order = Uint32Array.from({ length: this.length }, (_, index) => index);
+    // A mapping is added before its own end: where both tie, the order of adding decides.
+    return order.sort((a, b) => (times[a] === times[b] ? lines[a] - lines[b] || a - b : times[a] < times[b] ? -1 : 1));
+  }
+}
+
+/** Collects moves; a checkpoint costs as much as it lists, so the longer the list the rarer it is. */
+class MovesBuilder {
+  private readonly analysis: Analysis;
+  private columns: SlotMoves;
+  private length = 0;
+  private readonly failures: SlotFailure[] = [];
+  /** Takings in force, in no order, and per move where in that list it stands. */
+  private readonly live: number[] = [];
+  private position: Int32Array;
+  private readonly takenByRow = new Map<number, number>();
+  private readonly takenByPlacement = new Map<Placement, number>();
+  private readonly checkpoints: { step: number; live: Int32Array }[] = [{ step: 0, live: new Int32Array(0) }];
+  private sinceCheckpoint = 0;
+  private displaced = 0;
+  private readonly heldSlots = new Map<number, number>();
+  private readonly peakSlots = new Map<number, number>();
+
+  constructor(analysis: Analysis) {
+    this.analysis = analysis;
+    this.columns = emptyMoves(1024);
+    this.position = new Int32Array(1024);
+  }
+
+  placed(row: number, placement: Placement, pool: number, timeNs: Nanoseconds): void {
+    const { firstSlot, slots, address } = placement;
+    this.takenByPlacement.set(placement, this.take(row, pool, firstSlot, slots, address, timeNs));
+  }
+
+  released(placement: Placement, timeNs: Nanoseconds): void {
+    const taken = this.takenByPlacement.get(placement);
+    if (taken !== undefined) {
+      this.takenByPlacement.delete(placement);
+      this.give(taken, timeNs);
+    }
+  }
+
+  taken(row: number, pool: number, firstSlot: number, slots: Slots, address: Address, timeNs: Nanoseconds): void {
+    this.takenByRow.set(row, this.take(row, pool, firstSlot, slots, address, timeNs));
+  }
+
+  /** Does nothing for a row that holds nothing (any more). */
+  releasedRow(row: number, timeNs: Nanoseconds): void {
+    const taken = this.takenByRow.get(row);
+    if (taken !== undefined) {
+      this.takenByRow.delete(row);
+      this.give(taken, timeNs);
+    }
+  }
+
+  displacedRow(row: number, timeNs: Nanoseconds): void {
+    this.displaced += this.takenByRow.has(row) ? 1 : 0;
+    this.releasedRow(row, timeNs);
+  }
+
+  failed(row: number, timeNs: Nanoseconds, failure: Omit<SlotFailure, 'move' | 'row'>): void {
+    const move = this.add(MoveKind.failed, row, timeNs);
+    this.columns.pool[move] = -1;
+    this.columns.address[move] = Number.NaN;
+    this.columns.partner[move] = this.failures.length;
+    this.failures.push({ move, row, ...failure });
+  }
+
+  finish(basis: SlotTimeline['basis'], hasTime: boolean, pools: readonly SlotPool[]): SlotTimeline {
+    const { length } = this;
+    const moves = trimmed(this.columns, length);
+    const devices = [...this.peakSlots].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([device]) => device);
+    const firstStep = this.firstStep(moves);
+    backfill(moves, firstStep);
+    const { failures, displaced, checkpoints } = this;
+    return { basis, hasTime, pools, moves, failures, firstStep, displaced, devices, checkpoints };
+  }
+
+  private firstStep(moves: SlotMoves): number {
+    const { pairing } = this.analysis.tables.requests.columns;
+    let step = 0;
+    while (
+      step < moves.length &&
+      moves.kind[step] === MoveKind.taken &&
+      (moves.row[step] < 0 || pairing[moves.row[step]] === Pairing.unseenMap)
+    ) {
+      step++;
+    }
+    return step;
+  }
+
+  private take(row: number, pool: number, firstSlot: number, slots: Slots, address: Address, timeNs: number): number {
+    const move = this.add(MoveKind.taken, row, timeNs);
+    this.columns.pool[move] = pool;
+    this.columns.firstSlot[move] = firstSlot;
+    this.columns.slots[move] = slots;
+    this.columns.address[move] = address;
+    this.columns.partner[move] = noMove;
+    this.position[move] = this.live.length;
+    this.live.push(move);
+    this.hold(row, slots);
+    return move;
+  }
+
+  private give(taken: number, timeNs: Nanoseconds): void {
+    const { columns } = this;
+    const move = this.add(MoveKind.released, columns.row[taken], timeNs);
+    for (const column of ['pool', 'firstSlot', 'slots', 'address'] as const) {
+      this.columns[column][move] = this.columns[column][taken];
+    }
+    this.columns.partner[move] = taken;
+    this.columns.partner[taken] = move;
+    const last = this.live.pop()!;
+    if (last !== taken) {
+      this.live[this.position[taken]] = last;
+      this.position[last] = this.position[taken];
+    }
+    this.hold(this.columns.row[taken], -this.columns.slots[taken]);
+  }
+
+  private hold(row: number, slots: Slots): void {
+    if (row >= 0) {
+      const device = this.analysis.tables.requests.columns.device[row];
+      const held = (this.heldSlots.get(device) ?? 0) + slots;
+      this.heldSlots.set(device, held);
+      if (held > (this.peakSlots.get(device) ?? 0)) {
+        this.peakSlots.set(device, held);
+      }
+    }
+  }
+
+  private add(kind: number, row: number, timeNs: Nanoseconds): number {
+    if (this.sinceCheckpoint >= checkpointMoves && this.sinceCheckpoint >= this.live.length) {
+      this.checkpoints.push({ step: this.length, live: Int32Array.from(this.live) });
+      this.sinceCheckpoint = 0;
+    }
+    this.sinceCheckpoint++;
+    if (this.length === this.position.length) {
+      this.columns = resized(this.columns, 2 * this.length);
+      const position = new Int32Array(2 * this.length);
+      position.set(this.position);
+      this.position = position;
+    }
+    const move = this.length++;
+    this.columns.kind[move] = kind;
+    this.columns.row[move] = row;
+    this.columns.timeNs[move] = timeNs;
+    return move;
+  }
+}
+
+const checkpointMoves = 4096;
+
+function emptyMoves(length: number): SlotMoves {
+  return {
+    kind: new Uint8Array(length),
+    timeNs: new Float64Array(length),
+    row: new Int32Array(length),
+    pool: new Int32Array(length),
+    firstSlot: new Int32Array(length),
+    slots: new Int32Array(length),
+    address: new Float64Array(length),
+    partner: new Int32Array(length),
+    length,
+  };
+}
+
+function resized(moves: SlotMoves, length: number): SlotMoves {
+  const grown = emptyMoves(length);
+  for (const column of columnNames) {
+    grown[column].set(moves[column]);
+  }
+  return grown;
+}
+
+function trimmed(moves: SlotMoves, length: number): SlotMoves {
+  const cut: Record<string, unknown> = { length };
+  for (const column of columnNames) {
+    cut[column] = moves[column].slice(0, length);
+  }
+  return cut as unknown as SlotMoves;
+}
+
+const columnNames = ['kind', 'timeNs', 'row', 'pool', 'firstSlot', 'slots', 'address', 'partner'] as const;
+
+/** What existed before the trace is taken at the time of the first move in it, and never after time 0. */
+function backfill({ timeNs, length }: SlotMoves, firstStep: number): void {
+  const startNs = Math.min(0, firstStep < length ? timeNs[firstStep] : 0);
+  for (let move = 0; move < length && timeNs[move] === Number.NEGATIVE_INFINITY; move++) {
+    timeNs[move] = startNs;
+  }
+}
