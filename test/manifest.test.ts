@@ -12,6 +12,9 @@ const manifest = readJson('package.json');
 const contributes = manifest.contributes;
 const commandIds: readonly string[] = contributes.commands.map((command: { command: string }) => command.command);
 
+/** Buttons of the views: they need to know their row, so the palette does not show them. */
+const isInternal = (id: string) => id.startsWith('swiotlbLens.internal.');
+
 /** The palette shows what design promises; a command that is contributed works, and one that works is contributed. */
 const promisedCommands: readonly string[] = [
   'Replay with dynamic pools',
@@ -42,16 +45,27 @@ function placeholders(value: unknown): readonly string[] {
   return value && typeof value === 'object' ? Object.values(value).flatMap(placeholders) : [];
 }
 
+/** The commands a welcome text links to. */
+const linked = (text: string) => [...text.matchAll(/\(command:(swiotlbLens\.\w+)\)/g)].map(([, id]) => id!);
+
 describe('manifest', () => {
   it('contributes the promised commands, all in one category', () => {
     const texts = readJson('package.nls.json');
-    const titles = contributes.commands.map((command: { title: string }) => texts[command.title.replaceAll('%', '')]);
+    const shown = contributes.commands.filter((command: { command: string }) => !isInternal(command.command));
+    const titles = shown.map((command: { title: string }) => texts[command.title.replaceAll('%', '')]);
     expect(titles.sort()).toEqual([...promisedCommands].sort());
     for (const command of contributes.commands) expect(command.category).toBe('SWIOTLB Lens');
   });
 
+  it('keeps the buttons of the views out of the palette', () => {
+    const hidden = contributes.menus.commandPalette.filter(({ when }: { when: string }) => when === 'false');
+    expect(hidden.map(({ command }: { command: string }) => command).sort()).toEqual(
+      commandIds.filter(isInternal).sort(),
+    );
+  });
+
   it('contributes exactly the commands that the extension registers', () => {
-    const registered = [...extensionSources().matchAll(/['"](swiotlbLens\.\w+)['"]/g)].map(([, id]) => id!);
+    const registered = [...extensionSources().matchAll(/['"](swiotlbLens\.[\w.]+)['"]/g)].map(([, id]) => id!);
     expect(commandIds.filter((id) => !registered.includes(id))).toEqual([]);
   });
 
@@ -60,6 +74,12 @@ describe('manifest', () => {
       command: string;
     }[];
     expect(uses.map((use) => use.command).filter((id) => !commandIds.includes(id))).toEqual([]);
+  });
+
+  it('welcome texts link to contributed commands', () => {
+    const used = Object.values<string>(readJson('package.nls.json')).flatMap(linked);
+    expect(used.length).toBeGreaterThan(2);
+    expect(used.filter((id) => !commandIds.includes(id))).toEqual([]);
   });
 
   it('every setting has a type, a default and a description', () => {

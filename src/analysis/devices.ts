@@ -30,10 +30,15 @@ export interface DevicesReport {
     readonly leakSuspected: boolean;
     readonly dmaMaskBits: number | null;
     readonly minAlignMask: string | null;
+    /** Its first line in the input; null when it is only known from elsewhere. */
+    readonly first: { readonly file: string; readonly line: number } | null;
   }[];
 }
 
 interface Tally {
+  firstSource: number;
+  /** 0: none yet. */
+  firstLine: number;
   requests: number;
   failed: number;
   direct: number;
@@ -70,6 +75,10 @@ export function devicesReport(analysis: Analysis): DevicesReport {
       leakSuspected: leaks.has(row),
       dmaMaskBits: (device?.dmaMaskBits ?? -1) >= 0 ? (device?.dmaMaskBits ?? null) : null,
       minAlignMask: alignMaskText(known),
+      first:
+        tally.firstLine === 0
+          ? null
+          : { file: tables.sources[tally.firstSource]?.path ?? analysis.file, line: tally.firstLine },
     };
   });
   devices.sort(
@@ -83,6 +92,10 @@ function tallyRequests(analysis: Analysis): Map<number, Tally> {
   const tallies = new Map<number, Tally>();
   for (let row = 0; row < length; row++) {
     const tally = tallyOf(tallies, columns.device[row]);
+    if (tally.firstLine === 0) {
+      tally.firstSource = columns.source[row];
+      tally.firstLine = firstLineOf(columns, row);
+    }
     const served = columns.outcome[row] === Outcome.served;
     const pairing = columns.pairing[row];
     tally.openAtEnd += served && pairing === Pairing.open ? 1 : 0;
@@ -136,6 +149,12 @@ function measurePeaks(analysis: Analysis, tallies: Map<number, Tally>): void {
   }
 }
 
+/** Requests of the log alone have no line of an event. */
+function firstLineOf(columns: Analysis['tables']['requests']['columns'], row: number): number {
+  const { enterLine, mapLine, unmapLine, consoleLine } = columns;
+  return [enterLine[row], mapLine[row], unmapLine[row], consoleLine[row]].find((line) => 0 < line) ?? 0;
+}
+
 function hold(tally: Tally, slots: number): void {
   tally.heldSlots += slots;
   tally.peakSlots = Math.max(tally.peakSlots, tally.heldSlots);
@@ -149,6 +168,8 @@ function tallyOf(tallies: Map<number, Tally>, device: number): Tally {
   let tally = tallies.get(device);
   if (tally === undefined) {
     tally = {
+      firstSource: -1,
+      firstLine: 0,
       requests: 0,
       failed: 0,
       direct: 0,

@@ -44,7 +44,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
 }
 
 /** A command that cannot do its work says why in a sentence; the stack stays in the log. */
-async function guarded(host: CommandHost, action: () => Promise<void>): Promise<void> {
+export async function guarded(host: Pick<CommandHost, 'log'>, action: () => Promise<void>): Promise<void> {
   try {
     await action();
   } catch (error) {

@@ -1,12 +1,13 @@
 import * as vscode from 'vscode';
 import { type Server, startServer } from './client';
-import { openSample, pickPolicy, registerCommands } from './commands';
+import { guarded, openSample, pickPolicy, registerCommands } from './commands';
 import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
 import { GeometryEdits } from './geometryEdits';
 import { panelViewType, ReplayPanels } from './replayPanel';
 import { CursorStatus, showLogCommand } from './statusBar';
 import { TraceEditors } from './traceEditors';
+import { SideViews } from './views/sideViews';
 
 let running: Promise<Server> | undefined;
 
@@ -19,12 +20,15 @@ export function activate(context: vscode.ExtensionContext): void {
   const server = (): Promise<Server> => {
     running ??= startServer(context, log, edits).then((started) => {
       context.subscriptions.push(
-        started.onAnalysed(({ uri }) => {
-          panels.analysed(uri);
-          statusBar().analysed(uri);
+        started.onAnalysed((params) => {
+          panels.analysed(params.uri);
+          statusBar().analysed(params.uri);
+          views.analysed(params);
         }),
         started.onAnalysisFailed(({ uri, message }) => statusBar().analysisFailed(uri, message)),
+        started.onReplayed((uri) => views.replayed(uri)),
         started.onRestarted(() => {
+          views.refresh();
           for (const uri of panels.uris()) {
             panels.analysed(uri.toString());
           }
@@ -65,6 +69,14 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.commands.registerCommand(showLogCommand, () => log.show()),
     vscode.window.registerWebviewPanelSerializer(panelViewType, panels),
   );
+  const views = new SideViews(context, {
+    log,
+    panels,
+    editors,
+    edits,
+    server,
+    guarded: (action) => guarded({ log }, action),
+  });
   const startFor = (document: vscode.TextDocument) => {
     if (document.languageId === languageId) {
       server().then(

@@ -27,6 +27,8 @@ export interface DeviceUseView extends Pick<DeviceLifetimes, 'lifetimes' | 'quan
   readonly leakSuspected: boolean;
   readonly dmaMaskBits: number | null;
   readonly minAlignMask: string | null;
+  /** Its first line in the trace. */
+  readonly first: { readonly file: string; readonly line: number } | null;
 }
 
 /** Whom the slots in use belong to over time; the columns of a stacked chart. */

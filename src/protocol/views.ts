@@ -98,6 +98,7 @@ export type LedgerView = Pick<
   | 'lost'
   | 'countedByName'
   | 'notUnderstoodExamples'
+  | 'completeness'
   | 'notes'
 >;
 

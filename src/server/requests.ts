@@ -19,6 +19,7 @@ import {
   verifyRequest,
 } from '../protocol/lsp';
 import { FailureError, failure, type Result, success } from '../protocol/result';
+import { episodeFailuresRequest, finishedRunsRequest, geometryRowsRequest } from '../protocol/sideViews';
 import { slotDetailRequest, slotLineRequest, slotStepRequest, slotsRequest } from '../protocol/slots';
 import {
   bool,
@@ -36,6 +37,7 @@ import {
 import { devicesView } from './devices';
 import { findingView } from './finding';
 import { reportText } from './report';
+import { episodeFailuresView, finishedRunsView, geometryRowsView } from './sideViews';
 import { type SizeContext, sizeView } from './size';
 import { sharesView, slotDetailView, slotLineView, slotStepView, slotsView } from './slots';
 import type { Trace } from './trace';
@@ -118,6 +120,13 @@ export function registerRequests(
       return { text: await reportText(trace, params, context) };
     },
   );
+  on(geometryRowsRequest, object({ uri }), (trace) => geometryRowsView(trace));
+  on(
+    episodeFailuresRequest,
+    object({ uri, episode: integer(0, 2 ** 31), skip: integer(0, 2 ** 31), count: integer(1, 10_000) }),
+    (trace, params) => episodeFailuresView(trace, params),
+  );
+  on(finishedRunsRequest, object({ uri }), (trace) => finishedRunsView(trace));
   on(findingRequest, object({ uri, line }), (trace, params) => findingView(trace, params.uri, params.line));
 }
 

@@ -35,7 +35,7 @@ const quickRequests = 100_000;
 export class Trace {
   readonly analysis: Analysis;
   readonly members: readonly Member[];
-  private readonly runs = new Map<string, ReplayAnswer>();
+  private readonly runs = new Map<string, { readonly key: RunKey; readonly answer: ReplayAnswer }>();
   private readonly sizes = new Map<string, SizeReport>();
   private madeDiagnose: DiagnoseReport | undefined;
   private madeInfo: InfoReport | undefined;
@@ -132,15 +132,15 @@ export class Trace {
   }
 
   /** The replays that are kept, oldest first. */
-  finishedRuns(): readonly { readonly id: string; readonly answer: ReplayAnswer }[] {
-    return [...this.runs].map(([id, answer]) => ({ id, answer }));
+  finishedRuns(): readonly RunKey[] {
+    return [...this.runs.values()].map(({ key }) => key);
   }
 
   run(key: RunKey): ReplayAnswer {
     const id = runId(key);
     const known = this.runs.get(id);
     if (known !== undefined) {
-      return known;
+      return known.answer;
     }
     const policy = key.policy === 'recorded' ? recordedPolicy(this.analysis) : key.policy;
     const { [bounceAllSetting]: bounceAll, ...set } = key.set;
@@ -153,7 +153,7 @@ export class Trace {
     if (keptRuns <= this.runs.size && oldest !== undefined) {
       this.runs.delete(oldest);
     }
-    this.runs.set(id, made);
+    this.runs.set(id, { key, answer: made });
     return made;
   }
 }

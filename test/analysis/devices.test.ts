@@ -20,8 +20,26 @@ describe('devices', () => {
         { device: 2, sizeBytes: 4096, outcome: Outcome.failed, enterLine: 7 },
       ],
       [
-        { name: 'dev2', requests: 2, failed: 1, peakSlots: 4, bytes: 8192, wasteBytes: 0, openAtEnd: 0 },
-        { name: 'dev1', requests: 2, failed: 0, peakSlots: 2, bytes: 2148, wasteBytes: 1948, medianLifetimeNs: 2000 },
+        {
+          name: 'dev2',
+          requests: 2,
+          failed: 1,
+          peakSlots: 4,
+          bytes: 8192,
+          wasteBytes: 0,
+          openAtEnd: 0,
+          first: { line: 5 },
+        },
+        {
+          name: 'dev1',
+          first: { line: 1 },
+          requests: 2,
+          failed: 0,
+          peakSlots: 2,
+          bytes: 2148,
+          wasteBytes: 1948,
+          medianLifetimeNs: 2000,
+        },
       ],
     );
   });

@@ -7,11 +7,14 @@ const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
 
 /** First argument of every `l10n.t('…')` of the extension. */
 function usedStrings(): string[] {
-  return readdirSync(fileURLToPath(new URL('src/extension', root))).flatMap((file) =>
-    [...read(`src/extension/${file}`).matchAll(/l10n\.t\(\s*'((?:[^'\\]|\\.)*)'/g)].map((match) =>
-      match[1].replaceAll('\\n', '\n').replaceAll("\\'", "'"),
-    ),
-  );
+  const files = readdirSync(fileURLToPath(new URL('src/extension', root)), { recursive: true, encoding: 'utf8' });
+  return files
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) =>
+      [...read(`src/extension/${file}`).matchAll(/l10n\.t\(\s*'((?:[^'\\]|\\.)*)'/g)].map((match) =>
+        match[1].replaceAll('\\n', '\n').replaceAll("\\'", "'"),
+      ),
+    );
 }
 
 describe('texts', () => {

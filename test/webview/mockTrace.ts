@@ -14,6 +14,7 @@ export const emptyLedger: LedgerView = {
   countedByName: {},
   notUnderstoodExamples: [],
   notes: [],
+  completeness: { score: 0, parts: [] },
 };
 
 /** A made-up trace of a 1 MiB pool; tests change what they are about. */
