@@ -90,6 +90,7 @@ umask 077
 DURATION=${String(seconds)}
 PROC=\${PROC:-/proc}
 SYS=\${SYS:-/sys}
+KMSG=\${KMSG:-/dev/kmsg}
 OUTPUT=\${OUTPUT:-.}
 SAMPLE_SECONDS=\${SAMPLE_SECONDS:-0.1}
 BUFFER_KB=\${BUFFER_KB:-32768}
@@ -542,10 +543,17 @@ read_clocks() {
 # SWIOTLB Lens puts the counters on the trace's clock with these lines.
 mark() {
   read_clocks
+  MARK="swiotlb-lens $1 boot=$BOOT_NOW"
   if [ "$CLOCK" = mono ]; then
-    printf 'swiotlb-lens %s mono=%s boot=%s\n' "$1" "$TRACE_NOW" "$BOOT_NOW" >> "$I/trace_marker"
-  else
-    printf 'swiotlb-lens %s boot=%s\n' "$1" "$BOOT_NOW" >> "$I/trace_marker"
+    MARK="swiotlb-lens $1 mono=$TRACE_NOW boot=$BOOT_NOW"
+  fi
+  printf '%s\n' "$MARK" >> "$I/trace_marker"
+}
+
+# The same line in the kernel log puts the log on the trace's clock, too.
+mark_log() {
+  if [ -w "$KMSG" ]; then
+    printf '<6>%s\n' "$MARK" 2> /dev/null > "$KMSG" || :
   fi
 }
 
@@ -596,6 +604,7 @@ record() {
   sleep 0.01 2> /dev/null || SAMPLE_SECONDS=1
   put "$I/tracing_on" 1
   mark start
+  mark_log
   now=\${BOOT_NOW%%.*}
   end=$((now + DURATION))
   last=
@@ -613,6 +622,7 @@ record() {
     sleep "$SAMPLE_SECONDS" || :
   done
   mark stop
+  mark_log
   put "$I/tracing_on" 0
   # What is logged from now on belongs to no recorded event.
   dmesg > "$WORK/after-dmesg.txt" 2> /dev/null || :

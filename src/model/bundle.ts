@@ -56,5 +56,12 @@ export interface DeviceDriver extends BundlePlace {
   readonly dmaMaskBits: number;
 }
 
+/** The clock that was chosen in `trace_clock`. */
+export interface TraceClock extends BundlePlace {
+  readonly kind: 'trace-clock';
+  /** `local`, `global`, `mono`, … */
+  readonly clock: string;
+}
+
 /** What the files beside a trace say about the recording and the machine. */
-export type BundleFact = ProbeDefinition | ProbeProfile | RingCounter | KernelSymbol | DeviceDriver;
+export type BundleFact = ProbeDefinition | ProbeProfile | RingCounter | KernelSymbol | DeviceDriver | TraceClock;

@@ -241,6 +241,17 @@ export interface LostRecord {
   readonly count: number;
 }
 
+/** A text that the log and the trace may both have: what joins their clocks. */
+export interface ClockMark {
+  readonly source: number;
+  /** Relative to the source's origin. */
+  readonly timeNs: Nanoseconds;
+  /** A number for the text, the same for the same text. */
+  readonly text: number;
+  /** The text is an event of a trace (console, a marker), not a line of a log. */
+  readonly viaTrace: boolean;
+}
+
 /** Where a reader delivers. Calls come in file order. */
 export interface TraceSink {
   event(event: TraceEvent): void;
@@ -251,4 +262,6 @@ export interface TraceSink {
   bundleFact?(fact: BundleFact): void;
   /** Free pages by order; absent where nobody wants them. */
   freePages?(record: FreePagesRecord): void;
+  /** Texts with a time; absent where nobody wants them. */
+  clockMark?(mark: ClockMark): void;
 }

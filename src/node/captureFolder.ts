@@ -43,7 +43,7 @@ const roles: readonly RolePattern[] = [
   },
   {
     role: 'kernel',
-    exact: /^(?:cmdline|config|version|uname|kallsyms(?:_swiotlb)?|devices)\.txt$/,
+    exact: /^(?:cmdline|config|version|uname|kallsyms(?:_swiotlb)?|devices|trace_clock)\.txt$/,
     loose: [
       /^cmdline(?:\.txt)?$/,
       /^config(?:[\w.-]*)?$/,
@@ -51,6 +51,7 @@ const roles: readonly RolePattern[] = [
       /^uname\.txt$/,
       /^kallsyms[\w.-]*$/,
       /^devices\.txt$/,
+      /^trace_clock(?:\.txt)?$/,
     ],
   },
   {
@@ -63,7 +64,7 @@ const roles: readonly RolePattern[] = [
 /** Names that look like members but are settings, ground truth or second copies of the same events. */
 const leftOut: readonly (readonly [RegExp, string])[] = [
   [/^trace_cmd_report/, 'a report of the binary trace'],
-  [/^trace_(?:clock|options)|^tracer\.txt$/, 'settings of the tracer'],
+  [/^trace_options|^tracer\.txt$/, 'settings of the tracer'],
   [/^debugfs_snap/, 'counters without a time'],
   [/^ops\.csv$/, 'ground truth of a test driver'],
   [/^pool_state/, 'ground truth of a test driver'],

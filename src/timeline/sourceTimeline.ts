@@ -1,6 +1,7 @@
 import { EventKind, type TraceEvent } from '../model/events';
 import type { LogRecord } from '../model/log';
 import { CallKind, EvidenceBit, FactKind } from '../model/tables';
+import type { ClockMarker, ClockReading } from './clocks';
 import { type Context, Contexts } from './contexts';
 import { FailedLists } from './failedLists';
 import { MapPairing } from './mapPairing';
@@ -9,6 +10,8 @@ import { SourceState } from './sourceState';
 import { UnmapPairing } from './unmapPairing';
 
 const MAX_FACTS = 1_000_000;
+/** A day of one per second. */
+const MAX_MARKERS = 100_000;
 
 /**
  * Pairs the events of one source (design.md "From events to requests").
@@ -26,8 +29,8 @@ export class SourceTimeline {
   private hasWorkqueue = false;
   firstTimeNs = Number.NaN;
   lastTimeNs = Number.NaN;
-  /** `mono=` and `boot=` markers: trace time, CLOCK_MONOTONIC and CLOCK_BOOTTIME of the same moment (absolute). */
-  readonly markers: { readonly timeNs: number; readonly monoNs: number; readonly bootNs: number }[] = [];
+  /** `mono=` and `boot=` markers. */
+  readonly markers: ClockMarker[] = [];
 
   constructor(id: number, shared: SharedTables) {
     this.shared = shared;
@@ -215,10 +218,10 @@ export class SourceTimeline {
   }
 
   private onMarker(event: TraceEvent): void {
-    const monoNs = secondsAfter(event.text, 'mono=');
-    const bootNs = secondsAfter(event.text, 'boot=');
-    if (!Number.isNaN(event.timeNs) && (!Number.isNaN(monoNs) || !Number.isNaN(bootNs))) {
-      this.markers.push({ timeNs: event.timeNs, monoNs, bootNs });
+    const mono = secondsAfter(event.text, 'mono=');
+    const boot = secondsAfter(event.text, 'boot=');
+    if (!Number.isNaN(event.timeNs) && (mono !== null || boot !== null) && this.markers.length < MAX_MARKERS) {
+      this.markers.push({ timeNs: event.timeNs, mono, boot });
     }
   }
 
@@ -268,12 +271,13 @@ function workqueueFact(phase: number): number {
   return phase === 0 ? FactKind.workerQueued : phase === 1 ? FactKind.workerStarted : FactKind.workerDone;
 }
 
-/** Nanoseconds of `key<seconds>.<fraction>` inside a text, NaN when absent. */
-function secondsAfter(text: string, key: string): number {
+/** `key<seconds>.<fraction>` inside a text, null when absent. */
+function secondsAfter(text: string, key: string): ClockReading | null {
   const at = text.indexOf(key);
-  if (at < 0) {
-    return Number.NaN;
+  const match = at < 0 ? null : /^(\d{1,9})(?:\.(\d{1,9}))?/.exec(text.slice(at + key.length));
+  if (match === null) {
+    return null;
   }
-  const match = /^(\d{1,9})(?:\.(\d{1,9}))?/.exec(text.slice(at + key.length));
-  return match === null ? Number.NaN : Number(match[1]) * 1e9 + Number((match[2] ?? '').padEnd(9, '0'));
+  const fraction = match[2] ?? '';
+  return { ns: Number(match[1]) * 1e9 + Number(fraction.padEnd(9, '0')), stepNs: 10 ** (9 - fraction.length) };
 }

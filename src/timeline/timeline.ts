@@ -3,7 +3,8 @@ import type { BundleFact, DeviceDriver } from '../model/bundle';
 import type { TraceSink } from '../model/events';
 import { failureLogKinds, type LogRecord } from '../model/log';
 import type { Device, Source, TraceTables } from '../model/tables';
-import { type ClockEvidence, type ClockOffset, chooseReference, joinClocks } from './clocks';
+import { ClockMarks } from './clockMarks';
+import { type ClockEvidence, type ClockOffset, chooseReference, isPlainTrace, joinClocks } from './clocks';
 import { FailureLog, toLogFailures } from './logJoin';
 import { closeOverlapped, countRequests, markDirect, markRetries, settleAddresses } from './settle';
 import { createSharedTables } from './shared';
@@ -33,6 +34,9 @@ interface SourceEntry {
   readonly id: number;
   readonly path: string;
   readonly pairing: SourceTimeline;
+  /** Texts of log lines, and of console events and markers: a file may hold both. */
+  readonly logMarks: ClockMarks;
+  readonly eventMarks: ClockMarks;
   meta: SourceMeta;
   samples: number;
   firstTimeNs: number;
@@ -72,14 +76,24 @@ export function createTimeline(strings: StringTable): Timeline {
     }
   }
 
+  /** The settings of the tracer name the clock of text that does not say it itself. */
+  function metaOf({ meta }: SourceEntry): SourceMeta {
+    const fact = bundleFacts.find((candidate) => candidate.kind === 'trace-clock');
+    return fact === undefined || meta.clock !== '' || !isPlainTrace(meta.format)
+      ? meta
+      : { ...meta, clock: fact.clock };
+  }
+
   function clockEvidence(): ClockEvidence[] {
     return sources.map((entry) => ({
       id: entry.id,
-      meta: entry.meta,
+      meta: metaOf(entry),
       requests: entry.pairing.state.requests,
       samples: entry.samples,
       failures: failureLog.ofSource(entry.id),
       markers: entry.pairing.markers,
+      logMarks: entry.logMarks,
+      eventMarks: entry.eventMarks,
     }));
   }
 
@@ -90,6 +104,8 @@ export function createTimeline(strings: StringTable): Timeline {
         id,
         path,
         pairing: new SourceTimeline(id, shared),
+        logMarks: new ClockMarks(),
+        eventMarks: new ClockMarks(),
         meta: unknownMeta,
         samples: 0,
         firstTimeNs: Number.NaN,
@@ -158,6 +174,11 @@ export function createTimeline(strings: StringTable): Timeline {
       }
     },
 
+    clockMark({ source, text, timeNs, viaTrace }) {
+      const { logMarks, eventMarks } = sources[source];
+      (viaTrace ? eventMarks : logMarks).add(text, timeNs, viaTrace);
+    },
+
     bundleFact(fact) {
       bundleFacts.push(fact);
     },
@@ -189,7 +210,7 @@ export function createTimeline(strings: StringTable): Timeline {
         sources: sources.map((entry, id) => ({
           id,
           path: entry.path,
-          ...entry.meta,
+          ...metaOf(entry),
           offsetNs: offsets[id].offsetNs,
           offsetErrorNs: offsets[id].offsetErrorNs,
         })),

@@ -7,7 +7,7 @@ const maxLineBytes = 2000;
 
 /** A line of one of the files beside a trace, and the format it belongs to. */
 export interface BundleVerdict {
-  readonly format: 'probe-definitions' | 'probe-profile' | 'ring-stats' | 'kallsyms' | 'devices';
+  readonly format: 'probe-definitions' | 'probe-profile' | 'ring-stats' | 'kallsyms' | 'devices' | 'trace-clock';
   readonly verdict: VerdictCode;
 }
 
@@ -49,6 +49,12 @@ export class BundleFiles {
       const verdict = this.ring(decodeUtf8(buffer, first, end).trimEnd());
       if (verdict !== Verdict.notMine) {
         return { format: 'ring-stats', verdict };
+      }
+    }
+    if (startsAsClocks(buffer, first, end)) {
+      const verdict = this.clocks(decodeUtf8(buffer, first, end).trimEnd());
+      if (verdict !== Verdict.notMine) {
+        return { format: 'trace-clock', verdict };
       }
     }
     if (this.inDeviceList || startsWithAt(buffer, first, end, deviceHeading)) {
@@ -139,6 +145,17 @@ export class BundleFiles {
     return Verdict.understood;
   }
 
+  /** `[local] global counter uptime perf mono …`: the chosen one is in brackets. */
+  private clocks(text: string): VerdictCode {
+    const words = text.split(/\s+/);
+    const chosen = words.filter((word) => word.startsWith('[')).map((word) => word.slice(1, -1));
+    const isList = words.every((word) => /^(?:\w[\w-]*|\[\w[\w-]*\])$/.test(word));
+    if (!isList || chosen.length !== 1 || !words.some((word) => /^\[?(?:local|global)\]?$/.test(word))) {
+      return Verdict.notMine;
+    }
+    return this.understood('trace clock', { kind: 'trace-clock', clock: chosen[0] });
+  }
+
   /** Rows of `name driver dma_mask_bits`, as the capture script writes them. */
   private device(text: string): VerdictCode {
     if (text.startsWith('name driver dma_mask_bits')) {
@@ -226,6 +243,16 @@ function lastByte(buffer: Uint8Array, first: number, end: number): number {
   return buffer[end - 1];
 }
 
+/** The list of trace clocks begins with local, chosen or not. */
+function startsAsClocks(buffer: Uint8Array, first: number, end: number): boolean {
+  return (
+    end - first < 200 &&
+    (startsWithAt(buffer, first, end, localClock) || startsWithAt(buffer, first, end, localClockChosen))
+  );
+}
+
+const localClock = asciiBytes('local ');
+const localClockChosen = asciiBytes('[local] ');
 const ringStarts = ['==', '--', 'cpu', 'per_cpu', 'entries:', 'overrun:', 'commit overrun:', 'bytes:'].map(asciiBytes);
 const ringStartsMore = ['oldest event ts:', 'now ts:', 'dropped events:', 'read events:', '/sys/kernel/'].map(
   asciiBytes,

@@ -488,6 +488,7 @@ function parseMarker(text: EventText, buffer: Uint8Array, start: number, end: nu
   const event = text.context.beginEvent(EventKind.marker, buffer);
   event.text = decodeUtf8(buffer, start, Math.min(end, start + 4096));
   text.context.sink.event(event);
+  text.messages.markEvent(buffer, start, end);
   return true;
 }
 

@@ -115,6 +115,12 @@ export const formats = new Registry<TraceFormat>([
     sample: 'ffffffff810e9180 t swiotlb_dyn_alloc',
   },
   {
+    id: 'trace-clock',
+    title: 'clocks of the tracer (trace_clock)',
+    family: 'samples',
+    sample: '[local] global counter uptime perf mono mono_raw boot x86-tsc',
+  },
+  {
     id: 'devices',
     title: 'list of devices of the capture script',
     family: 'samples',

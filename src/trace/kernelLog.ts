@@ -1,5 +1,6 @@
 import type { LogRecord } from '../model/log';
 import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, startsWithAt } from './bytes';
+import { kernelStampIn, textHash } from './clockMark';
 import { type ReaderContext, Verdict, type VerdictCode } from './context';
 import { skipDecoration } from './ftraceText';
 import {
@@ -83,6 +84,7 @@ export class KernelMessages {
     if (!wanted) {
       if (looksStamped(buffer, start, end)) {
         this.stampedLines++;
+        this.markLine(buffer, start, end);
         context.name('kernel log').counted++;
         return Verdict.counted;
       }
@@ -94,6 +96,7 @@ export class KernelMessages {
     const timeNs = this.timeOf(prefix, clean.text);
     if (prefix.stamped) {
       this.stampedLines++;
+      this.markLine(buffer, start, end);
     }
     const found = this.find(clean.text, prefix);
     const lone = prefix.stamped ? Verdict.counted : Verdict.text;
@@ -171,6 +174,7 @@ export class KernelMessages {
   /** The text of a printk:console event; header and line are in the context. False when the message is cut off. */
   parseConsole(buffer: Uint8Array, start: number, end: number): boolean {
     const context = this.context;
+    this.markEvent(buffer, start, end);
     if (end - start > maxLogLine || (!hasTrigger(buffer, start, end) && this.lockup === null)) {
       return true;
     }
@@ -188,6 +192,34 @@ export class KernelMessages {
       this.deliver({ ...this.record(clean, before, prefix, found, timeNs), viaTrace: true, cpu, pid });
     }
     return true;
+  }
+
+  /** A text in a trace (a console event, a marker) may stand in the log, too. */
+  markEvent(buffer: Uint8Array, start: number, end: number): void {
+    const { source, sink, header } = this.context;
+    if (sink.clockMark === undefined || Number.isNaN(header.timeNs)) {
+      return;
+    }
+    // Old kernels print the log's own stamp into the event.
+    const from =
+      buffer[start] === Byte.openBracket ? (kernelStampIn(buffer, start, end)?.messageStart ?? start) : start;
+    const text = textHash(buffer, from, end);
+    if (text !== 0) {
+      sink.clockMark({ source, timeNs: header.timeNs, text, viaTrace: true });
+    }
+  }
+
+  private markLine(buffer: Uint8Array, start: number, end: number): void {
+    const { context } = this;
+    const { source, sink } = context;
+    const stamp = sink.clockMark === undefined ? null : kernelStampIn(buffer, start, end);
+    if (stamp !== null) {
+      const timeNs = context.relativeNs(stamp.seconds, stamp.nanoseconds, 'boot');
+      const text = textHash(buffer, stamp.messageStart, end);
+      if (text !== 0 && !Number.isNaN(timeNs)) {
+        sink.clockMark?.({ source, timeNs, text, viaTrace: false });
+      }
+    }
   }
 
   private find(text: string, prefix: LogPrefix): FoundMessage | null {

@@ -91,6 +91,7 @@ export class MockTracefs {
     this.file('debug/swiotlb/io_tlb_used', '259\n');
     this.file('debug/swiotlb/restricted@0/io_tlb_nslabs', '128\n');
     this.file('debug/swiotlb/restricted@0/io_tlb_used', '7\n');
+    this.file('kmsg', '');
     this.file('proc/uptime', '0.00 0.00\n');
     this.file('proc/meminfo', 'MemTotal: 4000000 kB\nMemAvailable:    3000000 kB\n');
     this.file('proc/mounts', 'debugfs /sys/kernel/debug debugfs rw 0 0\n');
@@ -125,6 +126,7 @@ export class MockTracefs {
       DEBUGFS: path.join(this.root, 'debug'),
       PROC: path.join(this.root, 'proc'),
       SYS: path.join(this.root, 'sys'),
+      KMSG: path.join(this.root, 'kmsg'),
       OUTPUT: this.output,
     };
   }

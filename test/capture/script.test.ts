@@ -111,6 +111,8 @@ describe.each(shells)('a recording with %s', (shell) => {
     // Nothing of the system's own tracer is touched.
     expect(writes.filter((line) => !/^(I\/|dynamic_events|kprobe_events)/.test(line))).toEqual([]);
     expect(mock.read('tracing/kprobe_events')).toBe('p:other/mine do_sys_open\n');
+    // The log gets the last marker of the trace: the mock keeps what was written last.
+    expect(mock.read('kmsg')).toMatch(/^<6>swiotlb-lens stop mono=\d+\.\d{6} boot=\d+\.\d\d\n$/);
   });
 
   it('stops at Ctrl-C with a bundle, and puts everything back', async () => {
