@@ -3,6 +3,7 @@ import { type Server, startServer } from './client';
 import { guarded, openSample, pickPolicy, registerCommands } from './commands';
 import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
+import { FrontTrace } from './frontTrace';
 import { GeometryEdits } from './geometryEdits';
 import { panelViewType, ReplayPanels } from './replayPanel';
 import { CursorStatus, showLogCommand } from './statusBar';
@@ -15,24 +16,23 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('SWIOTLB Lens', { log: true });
   const editors = new TraceEditors();
   const edits = new GeometryEdits(context.workspaceState);
-  let status: CursorStatus | undefined;
   /** Starts the server once, when the first trace or command needs it. */
   const server = (): Promise<Server> => {
     running ??= startServer(context, log, edits).then((started) => {
       context.subscriptions.push(
         started.onAnalysed((params) => {
           panels.analysed(params.uri);
-          statusBar().analysed(params.uri);
+          status.analysed(params);
           views.analysed(params);
         }),
-        started.onAnalysisFailed(({ uri, message }) => statusBar().analysisFailed(uri, message)),
+        started.onAnalysisFailed(({ uri, message }) => status.analysisFailed(uri, message)),
         started.onReplayed((uri) => views.replayed(uri)),
         started.onRestarted(() => {
           views.refresh();
           for (const uri of panels.uris()) {
             panels.analysed(uri.toString());
           }
-          statusBar().refresh();
+          status.refresh();
         }),
         started.onSizeProgress(({ uri, replays }) => panels.sizeProgress(uri, replays)),
       );
@@ -48,10 +48,6 @@ export function activate(context: vscode.ExtensionContext): void {
     });
     return running;
   };
-  const statusBar = (): CursorStatus => {
-    status ??= new CursorStatus(context, panels, editors, server);
-    return status;
-  };
   const panels: ReplayPanels = new ReplayPanels({
     extensionUri: context.extensionUri,
     log,
@@ -60,8 +56,8 @@ export function activate(context: vscode.ExtensionContext): void {
     addPolicy: (uri) => pickPolicy({ panels, server }, uri),
     openSample: () => openSample(context.extensionUri),
     compareWith: (uri) => compareWith(panels, editors, uri),
-    verified: (uri, view) => status?.verified(uri, view),
-    frontChanged: () => status?.refresh(),
+    verified: (uri, view) => status.verified(uri, view),
+    frontChanged: () => status.refresh(),
   });
   context.subscriptions.push(
     log,
@@ -69,7 +65,10 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.commands.registerCommand(showLogCommand, () => log.show()),
     vscode.window.registerWebviewPanelSerializer(panelViewType, panels),
   );
+  const front = new FrontTrace(context, panels, editors);
+  const status = new CursorStatus(context, panels, editors, front, server);
   const views = new SideViews(context, {
+    front,
     log,
     panels,
     editors,
@@ -79,12 +78,8 @@ export function activate(context: vscode.ExtensionContext): void {
   });
   const startFor = (document: vscode.TextDocument) => {
     if (document.languageId === languageId) {
-      server().then(
-        () => {
-          statusBar();
-        },
-        () => undefined,
-      );
+      // What went wrong is said by `server` itself.
+      server().catch(() => undefined);
     }
   };
   context.subscriptions.push(vscode.workspace.onDidOpenTextDocument(startFor));

@@ -106,6 +106,8 @@ export const analysedNotification: { readonly method: string } = { method: 'swio
 export interface AnalysedParams extends DocumentParams {
   readonly failureCount: number;
   readonly requests: number;
+  /** 0 to 100: how much of what a trace can tell this one tells. */
+  readonly completeness: number;
 }
 
 /** Server to client: a document could not be analysed, so that what the editor shows of it says nothing. */

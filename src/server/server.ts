@@ -195,6 +195,7 @@ async function tellAnalysed(uri: string): Promise<void> {
     uri,
     failureCount: trace.diagnose().failures.length,
     requests: trace.info().requests,
+    completeness: trace.info().ledger.completeness.score,
   };
   await connection.sendNotification(analysedNotification.method, params);
 }

@@ -5,11 +5,10 @@ import { FailureError } from '../../protocol/result';
 import { episodeFailuresRequest, finishedRunsRequest, geometryRowsRequest } from '../../protocol/sideViews';
 import type { TraceView } from '../../protocol/views';
 import type { Server } from '../client';
-import { languageId } from '../detect';
+import type { FrontTrace } from '../frontTrace';
 import type { GeometryEdits } from '../geometryEdits';
 import type { ReplayPanels } from '../replayPanel';
 import { showLine } from '../showLine';
-import { activePlace } from '../target';
 import type { TraceEditors } from '../traceEditors';
 import { deviceNodes } from './devicesTree';
 import { failureNodes } from './failuresTree';
@@ -23,6 +22,7 @@ export interface SideViewsHost {
   readonly log: vscode.LogOutputChannel;
   readonly panels: ReplayPanels;
   readonly editors: TraceEditors;
+  readonly front: FrontTrace;
   readonly edits: GeometryEdits;
   readonly server: () => Promise<Server>;
   /** A command's action, with the usual message when it fails. */
@@ -44,7 +44,6 @@ interface View {
 export class SideViews {
   private readonly host: SideViewsHost;
   private readonly views: Readonly<Record<ViewName, View>>;
-  private uri: vscode.Uri | undefined;
   /** The files of the trace shown: an analysis of any of them is one of this trace. */
   private members: ReadonlySet<string> = new Set();
   private readonly failureCounts = new Map<string, number>();
@@ -63,25 +62,21 @@ export class SideViews {
     context.subscriptions.push(
       ...Object.values(this.views).map((each) => each.view),
       ...Object.values(this.views).map((each) => each.view.onDidChangeVisibility(() => this.later())),
-      vscode.window.onDidChangeActiveTextEditor(() => this.follow()),
-      vscode.window.tabGroups.onDidChangeTabs(() => this.follow()),
-      host.editors.onDidChange(() => this.follow()),
-      // The language of a document may be found out after it was shown.
-      vscode.workspace.onDidOpenTextDocument(() => this.follow()),
+      host.front.onDidChange(() => this.refresh()),
       ...this.commands(),
     );
-    this.follow();
+    this.refresh();
   }
 
   analysed({ uri, failureCount }: AnalysedParams): void {
     this.failureCounts.set(uri, failureCount);
-    if (uri === this.uri?.toString() || this.members.has(uri)) {
+    if (uri === this.host.front.uri?.toString() || this.members.has(uri)) {
       this.refresh();
     }
   }
 
   replayed(uri: string): void {
-    if (uri === this.uri?.toString() || this.members.has(uri)) {
+    if (uri === this.host.front.uri?.toString() || this.members.has(uri)) {
       this.refresh();
     }
   }
@@ -89,41 +84,6 @@ export class SideViews {
   refresh(): void {
     this.isStale = true;
     this.later();
-  }
-
-  private follow(): void {
-    const uri = this.traceInFront();
-    if (uri?.toString() !== this.uri?.toString()) {
-      this.uri = uri;
-      this.isStale = true;
-      void vscode.commands.executeCommand('setContext', 'swiotlbLens.hasTrace', uri !== undefined);
-    }
-    this.later();
-  }
-
-  private traceInFront(): vscode.Uri | undefined {
-    const { panels, editors } = this.host;
-    const shown = vscode.window.visibleTextEditors.find(({ document }) => document.languageId === languageId);
-    return (
-      activePlace(editors)?.uri ??
-      panels.activeUri() ??
-      shown?.document.uri ??
-      editors.visible()?.uri ??
-      (this.isStillOpen() ? this.uri : undefined)
-    );
-  }
-
-  private isStillOpen(): boolean {
-    const uri = this.uri?.toString();
-    const isOpen = (other: vscode.Uri) => other.toString() === uri;
-    return (
-      uri !== undefined &&
-      (this.host.panels.uris().some(isOpen) ||
-        this.host.editors.uris().some(isOpen) ||
-        vscode.window.tabGroups.all
-          .flatMap((group) => group.tabs)
-          .some(({ input }) => input instanceof vscode.TabInputText && isOpen(input.uri)))
-    );
   }
 
   private later(): void {
@@ -138,7 +98,7 @@ export class SideViews {
       return;
     }
     this.isStale = false;
-    const { uri } = this;
+    const { uri } = this.host.front;
     const mine = ++this.asked;
     if (uri === undefined) {
       this.members = new Set();
@@ -204,7 +164,7 @@ export class SideViews {
   }
 
   private showBadge(): void {
-    const count = this.failureCounts.get(this.uri?.toString() ?? '') ?? 0;
+    const count = this.failureCounts.get(this.host.front.uri?.toString() ?? '') ?? 0;
     const badge = count === 0 ? undefined : { value: count, tooltip: failuresText(count) };
     const { view: failures } = this.views.failures;
     if (failures.badge?.value !== badge?.value) {

@@ -61,6 +61,21 @@ test('a failure leads to its line', { timeout: 60_000 }, async () => {
   await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
 });
 
+test('the status bar tells the fill at the cursor and how exact the model is, and offers what to do', {
+  timeout: 60_000,
+}, async () => {
+  const item = page.locator('.statusbar-item#swiotlb-lens\\.swiotlb-lens\\.swiotlbLens\\.status');
+  await expectEventually(
+    async () => /SWIOTLB \d+ % at line 35,092 · Exact [\d.]+ %/.test(await item.innerText()),
+    'fill, line and fidelity in the status bar',
+  );
+  await item.click();
+  const picker = page.locator('.quick-input-widget');
+  await picker.getByText('Find the pool size').waitFor();
+  await session.shot('views-status');
+  await page.keyboard.press('Escape');
+});
+
 test('a fact can be corrected, everything follows, and it can be taken back', { timeout: 60_000 }, async () => {
   const cpus = row('Trace', 'CPUs');
   await cpus.scrollIntoViewIfNeeded();
