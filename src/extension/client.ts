@@ -9,6 +9,7 @@ import {
   State,
   TransportKind,
 } from 'vscode-languageclient/node';
+import { cardCommands, type InitializationOptions, languageCommands } from '../protocol/language';
 import type { AnalysedParams, AnalysisFailedParams, RequestName, RunParams, SizeProgressParams } from '../protocol/lsp';
 import {
   analysedNotification,
@@ -25,6 +26,7 @@ import type { GeometryEdits } from './geometryEdits';
 export interface Server {
   /** Asks; rejects with `FailureError` when the server has a reason, or with the transport's error. */
   ask<P, R>(request: RequestName<P, Result<R>>, params: P, token?: vscode.CancellationToken): Promise<R>;
+  notify<P>(method: string, params: P): Promise<void>;
   readonly onAnalysed: vscode.Event<AnalysedParams>;
   readonly onAnalysisFailed: vscode.Event<AnalysisFailedParams>;
   readonly onSizeProgress: vscode.Event<SizeProgressParams>;
@@ -50,6 +52,12 @@ export async function startServer(
     // The server asks for the settings of each document when it reads it, and again when it hears of a change.
     synchronize: { configurationSection: 'swiotlbLens' },
     middleware: {},
+    initializationOptions: {
+      explainLink: `command:${languageCommands.explain}?`,
+      hasCommands: true,
+    } satisfies InitializationOptions,
+    // Cards link to these commands only; text of a trace in them is escaped.
+    markdown: { isTrusted: { enabledCommands: cardCommands } },
   };
   const client = new LanguageClient(
     'swiotlbLens',
@@ -92,6 +100,7 @@ export async function startServer(
       }
       return result.value;
     },
+    notify: (method, params) => client.sendNotification(method, params as object),
     onAnalysed: analysed.event,
     onAnalysisFailed: analysisFailed.event,
     onSizeProgress: sizeProgress.event,

@@ -5,6 +5,7 @@ import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
 import { FrontTrace } from './frontTrace';
 import { GeometryEdits } from './geometryEdits';
+import { registerLanguageCommands, sendIgnored } from './language';
 import { panelViewType, ReplayPanels } from './replayPanel';
 import { CursorStatus, showLogCommand } from './statusBar';
 import { TraceEditors } from './traceEditors';
@@ -19,6 +20,7 @@ export function activate(context: vscode.ExtensionContext): void {
   /** Starts the server once, when the first trace or command needs it. */
   const server = (): Promise<Server> => {
     running ??= startServer(context, log, edits).then((started) => {
+      sendIgnored(context, started);
       context.subscriptions.push(
         started.onAnalysed((params) => {
           panels.analysed(params.uri);
@@ -29,6 +31,7 @@ export function activate(context: vscode.ExtensionContext): void {
         started.onReplayed((uri) => views.replayed(uri)),
         started.onRestarted(() => {
           views.refresh();
+          sendIgnored(context, started);
           for (const uri of panels.uris()) {
             panels.analysed(uri.toString());
           }
@@ -61,6 +64,7 @@ export function activate(context: vscode.ExtensionContext): void {
   });
   context.subscriptions.push(
     log,
+    ...registerLanguageCommands({ context, log, editors, server }),
     ...registerCommands({ extensionUri: context.extensionUri, log, panels, editors, server }),
     vscode.commands.registerCommand(showLogCommand, () => log.show()),
     vscode.window.registerWebviewPanelSerializer(panelViewType, panels),

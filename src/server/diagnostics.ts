@@ -1,8 +1,10 @@
 import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from 'vscode-languageserver/node';
 import type { LogRecord } from '../model/log';
 import type { FailureReport, LineRange } from '../model/reports';
-import { type Documents, lineOf } from './documents';
-import { readLine } from './lineOffsets';
+import type { DocLink } from './docs';
+import type { Documents } from './documents';
+import { episodeKey } from './ignored';
+import { lineReader, messageColumn } from './lineText';
 import { toDiagnostic, toRange, toWarning } from './toLsp';
 import type { Member, Trace } from './trace';
 
@@ -26,8 +28,14 @@ interface Finding {
 /**
  * The diagnostics of one file of a capture. Each failure is reported on its own line; where the failure is known by a
  * trace event, its kernel message in the log file gets the same finding, so that the log alone reads right too.
+ * Nothing is said of ignored episodes (indices of the report's).
  */
-export async function diagnosticsOf(trace: Trace, member: Member, documents: Documents): Promise<Diagnostic[]> {
+export async function diagnosticsOf(
+  trace: Trace,
+  member: Member,
+  documents: Documents,
+  options: { readonly ignored: ReadonlySet<number>; readonly link: DocLink },
+): Promise<Diagnostic[]> {
   const report = trace.diagnose();
   const source = trace.members.indexOf(member);
   const records = new Map<number, LogRecord>();
@@ -39,7 +47,7 @@ export async function diagnosticsOf(trace: Trace, member: Member, documents: Doc
   const found: Finding[] = [];
   const perEpisode = new Map<number, number>();
   for (const failure of report.failures) {
-    const line = lineInFile(failure, member.path, records);
+    const line = options.ignored.has(failure.episode) ? null : lineInFile(failure, member.path, records);
     if (line === null) {
       continue;
     }
@@ -57,21 +65,26 @@ export async function diagnosticsOf(trace: Trace, member: Member, documents: Doc
   }
   const listed = found.filter((finding) => finding.severity === DiagnosticSeverity.Error).slice(0, maxListed);
   const hints = found.filter((finding) => finding.severity === DiagnosticSeverity.Hint).slice(0, maxHints);
-  const textOf = lineReader(member, documents);
+  const reader = lineReader(member, documents);
   const diagnostics: Diagnostic[] = [];
   for (const finding of [...listed, ...hints]) {
     const { failure } = finding;
-    const episode = finding.isFirst ? (report.episodes[failure.episode]?.message ?? '') : '';
+    const episode = report.episodes[failure.episode];
     diagnostics.push(
-      toDiagnostic(failure, await rangeOf(finding, textOf), {
-        episode,
+      toDiagnostic(failure, await rangeOf(finding, reader.line), {
+        episode: finding.isFirst ? (episode?.message ?? '') : '',
+        ...(episode === undefined ? {} : { data: { episode: episodeKey(episode) } }),
+        href: options.link(failure.cause),
         severity: finding.severity,
         related: finding.severity === DiagnosticSeverity.Error ? relatedOf(trace, failure, member, finding.line) : [],
       }),
     );
   }
   const warnings = report.warnings.filter((warning) => warning.file === member.path).slice(0, maxListed);
-  return [...diagnostics, ...warnings.map((warning) => toWarning(atLeastOneColumn(warning)))];
+  return [
+    ...diagnostics,
+    ...warnings.map((warning) => toWarning(atLeastOneColumn(warning), options.link(warning.code))),
+  ];
 }
 
 /** Where a failure shows in a file: on its own line, or on a kernel message joined to it. */
@@ -109,22 +122,8 @@ async function rangeOf(finding: Finding, textOf: (line: number) => Promise<strin
   if (failure.startColumn < failure.endColumn) {
     return failure;
   }
-  const text = await textOf(line).catch(() => '');
+  const text = await textOf(line);
   return { line, startColumn: messageColumn(text), endColumn: Math.max(1, text.trimEnd().length) };
-}
-
-/** Column where an ftrace line's event begins; the first character of other lines. */
-export function messageColumn(text: string): number {
-  const event = /^\s*\S.*?\s\d+(?:\.\d+)?: (?=\w+: )/.exec(text);
-  return event === null ? (/\S/.exec(text)?.index ?? 0) : event[0].length;
-}
-
-function lineReader(member: Member, documents: Documents): (line: number) => Promise<string> {
-  const text = documents.get(member.uri)?.text;
-  if (text) {
-    return async (line) => lineOf(text, line);
-  }
-  return async (line) => (member.isFile ? readLine(member.path, member.lineOffsets, line) : '');
 }
 
 function atLeastOneColumn<T extends LineRange>(range: T): T {

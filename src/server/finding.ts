@@ -1,4 +1,5 @@
 import { hoverAt } from '../analysis/hover';
+import { recordAt } from '../analysis/recordIndex';
 import { escapeMarkdown } from '../base/escape';
 import { formatCount, plural } from '../base/format';
 import type { FailureReport } from '../model/reports';
@@ -11,17 +12,20 @@ const maxEpisodes = 10;
 
 /** The failure at a line, else the mapping at it, else what the whole trace says, as Markdown to paste into a report. */
 export function findingView(trace: Trace, uri: string, line: number): FindingView {
-  const path = trace.members[trace.sourceOf(uri)]?.path ?? trace.analysis.file;
+  const failure = failureAt(trace, uri, line);
+  const parts = failure === undefined ? (mappingAt(trace, uri, line) ?? summary(trace)) : failureParts(trace, failure);
+  return { markdown: `${[...parts, context(trace)].join('\n\n')}\n` };
+}
+
+/** The failure that a line shows: as its event, or as its kernel message. */
+export function failureAt(trace: Trace, uri: string, line: number): FailureReport | undefined {
   const source = trace.sourceOf(uri);
-  const isMessage = trace.analysis.tables.logFailures.some(
-    ({ record }) => record.source === source && record.line === line,
-  );
+  const path = trace.members[source]?.path ?? trace.analysis.file;
+  const isMessage = recordAt(trace.analysis, source, line) !== null;
   const isAt = (failure: FailureReport) =>
     (failure.file === path && failure.line === line) ||
     (isMessage && failure.related.some((related) => related.file === path && related.line === line));
-  const failure = trace.diagnose().failures.find(isAt);
-  const parts = failure === undefined ? (mappingAt(trace, uri, line) ?? summary(trace)) : failureParts(trace, failure);
-  return { markdown: `${[...parts, context(trace)].join('\n\n')}\n` };
+  return trace.diagnose().failures.find(isAt);
 }
 
 function failureParts(trace: Trace, failure: FailureReport): string[] {

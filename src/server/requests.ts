@@ -2,6 +2,7 @@ import { captureKernels } from '../analysis/captureKernels';
 import { captureScript, triedText } from '../analysis/captureScript';
 import { ReplaySettingError } from '../analysis/replaySetup';
 import { devicesRequest, sharesRequest } from '../protocol/devices';
+import { whoHeldRequest } from '../protocol/language';
 import {
   type CaptureScriptView,
   captureScriptsRequest,
@@ -36,6 +37,7 @@ import {
 } from '../protocol/validate';
 import { devicesView } from './devices';
 import { findingView } from './finding';
+import { whoHeldView } from './language';
 import { reportText } from './report';
 import { episodeFailuresView, finishedRunsView, geometryRowsView } from './sideViews';
 import { type SizeContext, sizeView } from './size';
@@ -127,6 +129,7 @@ export function registerRequests(
     (trace, params) => episodeFailuresView(trace, params),
   );
   on(finishedRunsRequest, object({ uri }), (trace) => finishedRunsView(trace));
+  on(whoHeldRequest, object({ uri, line }), whoHeldView);
   on(findingRequest, object({ uri, line }), (trace, params) => findingView(trace, params.uri, params.line));
 }
 

@@ -8,6 +8,11 @@ import {
 import { hoverAt } from '../analysis/hover';
 import { policiesReport } from '../analysis/replay';
 import {
+  type IgnoredEpisodesParams,
+  type InitializationOptions,
+  ignoredEpisodesNotification,
+} from '../protocol/language';
+import {
   type AnalysedParams,
   type AnalysisFailedParams,
   analysedNotification,
@@ -18,9 +23,13 @@ import {
 } from '../protocol/lsp';
 import { FailureError, type Result } from '../protocol/result';
 import { diagnosticsOf } from './diagnostics';
-import { Documents, lineOf } from './documents';
-import { readLine } from './lineOffsets';
+import { docLink } from './docs';
+import { Documents } from './documents';
+import { IgnoredEpisodes } from './ignored';
+import { languageCapabilities, registerLanguage } from './language';
+import { lineReader } from './lineText';
 import { Progress } from './progress';
+import { Refresh } from './refresh';
 import { registerRequests } from './requests';
 import { SettingsStore } from './settings';
 import { toHover } from './toLsp';
@@ -32,12 +41,15 @@ const quietMs = 300;
 
 const connection = createConnection(ProposedFeatures.all);
 const documents = new Documents();
+const ignored = new IgnoredEpisodes();
 const settings = new SettingsStore({
   ask: (uri) => connection.workspace.getConfiguration({ scopeUri: uri, section: 'swiotlbLens' }),
   policyIds: policiesReport().policies.map(({ id }) => id),
   onProblem: (problem) => connection.console.warn(problem),
 });
+let link = docLink(undefined);
 const progress = new Progress(connection);
+const refresh = new Refresh(connection);
 const store = new TraceStore({
   documents,
   settings: (uri) => settings.of(uri),
@@ -47,11 +59,16 @@ const timers = new Map<string, NodeJS.Timeout>();
 
 connection.onInitialize((params): InitializeResult => {
   progress.isSupported = params.capabilities.window?.workDoneProgress === true;
+  const options = params.initializationOptions as InitializationOptions | null | undefined;
+  const canLink = params.capabilities.textDocument?.publishDiagnostics?.codeDescriptionSupport === true;
+  link = docLink(canLink ? options?.explainLink : undefined);
+  refresh.supports(params.capabilities.workspace ?? {});
   settings.canAsk = params.capabilities.workspace?.configuration === true;
   return {
     capabilities: {
       textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: { includeText: false } },
       hoverProvider: true,
+      ...languageCapabilities,
     },
     serverInfo: { name: 'SWIOTLB Lens' },
   };
@@ -66,6 +83,15 @@ connection.onDidChangeConfiguration(async ({ settings: pushed }) => {
     } else {
       schedule(uri, 0);
     }
+  }
+  refresh.all();
+});
+
+connection.onNotification(ignoredEpisodesNotification.method, ({ uri, episodes }: IgnoredEpisodesParams) => {
+  ignored.set(uri, episodes);
+  // Other files of the capture show the same failures.
+  for (const open of documents.uris()) {
+    schedule(open, 0);
   }
 });
 
@@ -111,7 +137,7 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
     const trace = await store.get(uri);
     const source = trace.sourceOf(uri);
     const line = position.line + 1;
-    const lineText = await textOfLine(trace, uri, line);
+    const lineText = await lineReader(trace.members[source], documents).line(line);
     const card = hoverAt(trace.analysis, {
       source,
       line,
@@ -127,6 +153,7 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
   }
 });
 
+registerLanguage({ connection, documents, store, ignored, report });
 registerRequests(
   (method, handler) => connection.onRequest<Result<unknown>, unknown>(method, handler),
   store,
@@ -170,9 +197,13 @@ async function publish(uri: string): Promise<void> {
     if (documents.get(uri) === undefined || member === undefined) {
       return;
     }
-    const diagnostics = await diagnosticsOf(trace, member, documents);
+    const diagnostics = await diagnosticsOf(trace, member, documents, {
+      ignored: ignored.of(trace.uris, trace.diagnose()),
+      link,
+    });
     await connection.sendDiagnostics({ uri, diagnostics });
     await tellAnalysed(uri);
+    refresh.all();
   } catch (error) {
     report('diagnostics', error);
     await connection.sendDiagnostics({ uri, diagnostics: [] });
@@ -198,15 +229,6 @@ async function tellAnalysed(uri: string): Promise<void> {
     completeness: trace.info().ledger.completeness.score,
   };
   await connection.sendNotification(analysedNotification.method, params);
-}
-
-async function textOfLine(trace: Trace, uri: string, line: number): Promise<string> {
-  const text = documents.get(uri)?.text;
-  if (text) {
-    return lineOf(text, line);
-  }
-  const member = trace.members[trace.sourceOf(uri)];
-  return member?.isFile === true ? readLine(member.path, member.lineOffsets, line) : '';
 }
 
 /** A link that opens a line: only files can be addressed like that. */

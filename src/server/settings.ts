@@ -1,3 +1,4 @@
+import type { InlayHintMode } from '../analysis/inlayHints';
 import type { GeometryOverrides } from '../model/geometry';
 import { checkGeometrySettings, deviceFieldRules, overridesFrom } from '../protocol/geometrySettings';
 import type { PolicySettings } from '../protocol/views';
@@ -7,6 +8,8 @@ export interface DocumentSettings {
   readonly captureFolders: boolean;
   /** Policy id that a hover compares with; null: none. */
   readonly hoverPolicy: string | null;
+  /** Which lines get hints behind their numbers. */
+  readonly inlayHints: 'off' | InlayHintMode;
   /** Parameters of every replay, unless the replay itself says otherwise. Only what differs from the defaults. */
   readonly replay: PolicySettings;
   /** What the user says about the recorded kernel. */
@@ -16,6 +19,7 @@ export interface DocumentSettings {
 export const defaultSettings: DocumentSettings = {
   captureFolders: true,
   hoverPolicy: 'dynamic',
+  inlayHints: 'failures',
   replay: {},
   geometry: {},
 };
@@ -67,6 +71,7 @@ export function readSettings(raw: unknown, policyIds: readonly string[]): ReadSe
     settings: {
       captureFolders: take('captureFolders', 'true or false', isBoolean) ?? defaultSettings.captureFolders,
       hoverPolicy: hover === 'none' ? null : (hover ?? defaultSettings.hoverPolicy),
+      inlayHints: take('inlayHints', inlayHints.join(', '), isOneOf(inlayHints)) ?? defaultSettings.inlayHints,
       replay,
       geometry,
     },
@@ -118,6 +123,7 @@ export class SettingsStore {
   }
 }
 
+const inlayHints = ['off', 'failures', 'all'] as const;
 const contexts = ['fromFlags', 'alwaysAtomic'] as const;
 
 function isOneOf<T extends string>(names: readonly T[]): (value: unknown) => value is T {

@@ -55,6 +55,18 @@ export function sizeOf(trace: Trace, params: Omit<SizeParams, 'uri'>, context: S
   );
 }
 
+function sizeId(bounceAll: boolean, cpus: number, headroom: number): string {
+  return JSON.stringify([bounceAll, cpus, headroom]);
+}
+
+/** Share that the panel and the editor add to the smallest size. */
+const usualHeadroom = 0.2;
+
+/** The sizing as recorded with the usual headroom, where somebody has asked for it already. */
+export function knownSize(trace: Trace): SizeReport | null {
+  return trace.knownSize(sizeId(false, trace.analysis.geometry.cpus.value, usualHeadroom));
+}
+
 async function cancellableSize(trace: Trace, request: SizeRequest, context: SizeContext): Promise<SizeReport> {
   const { cancelled } = context;
   let stop: () => void = () => undefined;

@@ -30,6 +30,10 @@ export function toDiagnostic(
     readonly episode: string;
     readonly severity: DiagnosticSeverity;
     readonly related: readonly DiagnosticRelatedInformation[];
+    /** Comes back with questions about the finding. */
+    readonly data?: FindingData;
+    /** Link to the page that explains the cause. */
+    readonly href?: string | null;
   },
 ): Diagnostic {
   const lines = [failure.message, options.episode, ...failure.advice.slice(0, advicePerFinding)].filter(
@@ -42,16 +46,31 @@ export function toDiagnostic(
     code: [failure.cause, ...failure.marks].join(', '),
     message: lines.join('\n'),
     relatedInformation: [...options.related],
+    ...(options.data === undefined ? {} : { data: options.data }),
+    ...codeDescription(options.href),
   };
 }
 
-export function toWarning(warning: LineRange & { readonly code: string; readonly message: string }): Diagnostic {
+export interface FindingData {
+  /** See `episodeKey`. */
+  readonly episode: string;
+}
+
+function codeDescription(href: string | null | undefined): Pick<Diagnostic, 'codeDescription'> {
+  return href === null || href === undefined ? {} : { codeDescription: { href } };
+}
+
+export function toWarning(
+  warning: LineRange & { readonly code: string; readonly message: string },
+  href: string | null = null,
+): Diagnostic {
   return {
     range: toRange(warning),
     severity: DiagnosticSeverity.Warning,
     source: diagnosticSource,
     code: warning.code,
     message: warning.message,
+    ...codeDescription(href),
   };
 }
 

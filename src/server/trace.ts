@@ -60,6 +60,10 @@ export class Trace {
     return 0 < this.analysis.tables.requests.length;
   }
 
+  get uris(): readonly string[] {
+    return this.members.map((member) => member.uri);
+  }
+
   sourceOf(uri: string): number {
     return this.members.findIndex((member) => member.uri === uri);
   }
@@ -118,6 +122,10 @@ export class Trace {
     }
     const { report, result } = this.run(key);
     return report.replayable ? result : null;
+  }
+
+  knownSize(id: string): SizeReport | null {
+    return this.sizes.get(id) ?? null;
   }
 
   /** A finished sizing is kept; one that failed or was cancelled is not. */

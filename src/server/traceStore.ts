@@ -61,6 +61,14 @@ export class TraceStore {
     }
   }
 
+  /** The analyses that are there, without waiting for those under way. */
+  async loaded(): Promise<readonly Trace[]> {
+    const later = new Promise<null>((resolve) => setImmediate(resolve, null));
+    const entries = [...new Set(this.entries.values())];
+    const traces = await Promise.all(entries.map(({ trace }) => Promise.race([trace.catch(() => null), later])));
+    return traces.filter((trace) => trace !== null);
+  }
+
   /** A document changed: what was analysed with it is out of date. Returns the documents concerned. */
   invalidate(uri: string): ReadonlySet<string> {
     const concerned = new Set([uri]);

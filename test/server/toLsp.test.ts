@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { escapeMarkdown } from '../../src/base/escape';
 import type { HoverCard } from '../../src/model/reports';
-import { messageColumn } from '../../src/server/diagnostics';
+import { messageColumn } from '../../src/server/lineText';
 import { toDiagnostic, toHover, toRange } from '../../src/server/toLsp';
 
 describe('ranges', () => {

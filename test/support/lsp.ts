@@ -120,6 +120,15 @@ export class LspServer {
     });
   }
 
+  /** A request of the protocol itself. */
+  request<R>(method: string, params: unknown): Promise<R> {
+    return this.connection.sendRequest<R>(method, params as object);
+  }
+
+  notify(method: string, params: unknown): Promise<void> {
+    return this.connection.sendNotification(method, params as object);
+  }
+
   ask<P, R>(name: RequestName<P, R>, params: P, token?: CancellationToken): Promise<R> {
     return token === undefined
       ? this.connection.sendRequest<R>(name.method, params)
