@@ -128,6 +128,22 @@ export class IoTlb {
   /** Told of each acquisition of the lock of an area of a listed pool; null: nobody asks. */
   lockWatch: ((pool: number, area: number) => void) | null = null;
 
+  /**
+   * Same placements, failures and memory, at less work: `cost` is not kept, and a transient pool is a few numbers
+   * instead of a `Pool` (its id is at least `leanIds`; such a mapping ends with `unmapSlots`).
+   * Set before the first operation, for replays that want totals only.
+   */
+  get isLean(): boolean {
+    return this.lean;
+  }
+  set isLean(lean: boolean) {
+    this.lean = lean;
+    this.search.countsProbes = !lean;
+  }
+
+  private lean = false;
+  /** The page allocator has no block for more: a pool is then smaller than the request. */
+  private readonly largestBlockSlots: Slots;
   private readonly dynamic: boolean;
   private readonly deviceMask: boolean;
   private readonly port: AllocatorPort;
@@ -143,6 +159,11 @@ export class IoTlb {
   /** Empty transient pools to use again, by slots. */
   private readonly spare = new Map<Slots, Pool[]>();
   private nextPoolId: number;
+  private readonly leanPools = new LeanPools();
+  /** By slots: where a search of an empty transient pool is tried. */
+  private readonly emptyPools: (Pool | undefined)[] = [];
+  /** Which of `leanPools` the last operation got, -1: it got slots of a listed pool. */
+  private foundLean = -1;
   // The last operation's result, see lastPlacement and lastFailure.
   private foundPool: Pool | null = null;
   private foundSlot = 0;
@@ -162,6 +183,7 @@ export class IoTlb {
 
   constructor(spec: IoTlbSpec, port: AllocatorPort, options: IoTlbOptions) {
     this.spec = spec;
+    this.largestBlockSlots = (spec.pageSize / SLOT_BYTES) * 2 ** spec.maxPageOrder;
     this.dynamic = spec.dynamic;
     this.port = port;
     this.messages = options.messages;
@@ -197,7 +219,7 @@ export class IoTlb {
 
   /** Transient buffers that were unmapped and wait for the RCU grace period. */
   get rcuPending(): number {
-    return this.waitingForRcu.length - this.rcuHead;
+    return this.waitingForRcu.length - this.rcuHead + this.leanPools.waiting;
   }
 
   /**
@@ -269,9 +291,12 @@ export class IoTlb {
       }
       return -1;
     }
-    const pool = this.foundPool as Pool;
     const pad = offset >>> SLOT_SHIFT;
     this.foundPad = pad;
+    if (this.foundLean >= 0) {
+      return this.finishLean(device, first + pad, offset, sizeBytes, checkCapable);
+    }
+    const pool = this.foundPool as Pool;
     if (pad !== 0) {
       pool.padSlots[first + pad] = pad;
     }
@@ -333,7 +358,7 @@ export class IoTlb {
 
   /** Parts of `lastPlacement` without an object. */
   get lastPoolId(): number {
-    return (this.foundPool as Pool).id;
+    return this.foundLean >= 0 ? leanIds + this.foundLean : (this.foundPool as Pool).id;
   }
   get lastFirstSlot(): number {
     return this.foundSlot;
@@ -345,7 +370,7 @@ export class IoTlb {
     return this.request.slots;
   }
   get lastIsTransient(): boolean {
-    return (this.foundPool as Pool).kind === 'transient';
+    return this.foundLean >= 0 || (this.foundPool as Pool).kind === 'transient';
   }
 
   /** As the cause of `lastFailure`, without looking for holes: `fragmented` stands for `alignment`, too. */
@@ -394,6 +419,12 @@ export class IoTlb {
 
   /** As `unmap`, from the parts of the placement. */
   unmapSlots(device: TlbDevice, poolId: number, firstSlot: number, slots: Slots, pad: Slots): void {
+    if (poolId >= leanIds) {
+      this.totalUsed -= slots;
+      this.transientSlots -= slots;
+      this.leanPools.retire(poolId - leanIds);
+      return;
+    }
     const pool = this.byId[poolId - this.firstPoolId];
     assert(pool !== undefined, 'the mapping belongs to a pool of this allocator');
     this.endMapping(device, pool, firstSlot, slots, pad);
@@ -459,6 +490,10 @@ export class IoTlb {
 
   /** Gives back the memory of the transient pool that waits longest. False: none waits. */
   freeNextTransient(): boolean {
+    if (this.leanPools.waiting > 0) {
+      this.freeLean();
+      return true;
+    }
     if (this.rcuHead === this.waitingForRcu.length) {
       return false;
     }
@@ -527,6 +562,7 @@ export class IoTlb {
     request.allocAlignMask = allocAlignMask;
     request.segBoundaryMask = device.segBoundaryMask;
     this.transientCause = null;
+    this.foundLean = -1;
 
     if (!this.dynamic) {
       this.cost.poolsVisited++;
@@ -540,7 +576,7 @@ export class IoTlb {
     let slot = this.rules.poolMajor ? this.searchPoolMajor(cpu) : this.searchAreaMajor(cpu);
     if (slot === NOT_FOUND && this.spec.canGrow) {
       this.pendingWork = true;
-      slot = this.mapTransient(device);
+      slot = this.lean && request.slots <= this.largestBlockSlots ? this.mapLean(device) : this.mapTransient(device);
     }
     device.usesIoTlb ||= slot >= 0;
     return slot;
@@ -634,6 +670,90 @@ export class IoTlb {
     this.transientSlots += pool.slots;
     this.transientCount++;
     return slot;
+  }
+
+  /** As `mapTransient`, without a `Pool`; asks the port for the same in the same order. */
+  private mapLean(device: TlbDevice): number {
+    const slots = this.request.slots;
+    const { pageSize } = this.spec;
+    const atomic = device.masks.forceUnencrypted;
+    this.transientCause = 'allocation-failed';
+    const hasDescriptor = this.port.allocateMeta(POOL_DESCRIPTOR_BYTES + AREA_DESCRIPTOR_BYTES, false);
+    const start = hasDescriptor ? this.allocateSlots(slots, device.addressLimit, false, atomic) : null;
+    if (start === null) {
+      this.transientFailed++;
+      return NOT_FOUND;
+    }
+    const bytes = slots * SLOT_BYTES;
+    const order = atomic ? -1 : pageOrder(bytes, pageSize);
+    if (!atomic) {
+      const held = pageSize * (1 << order);
+      this.memoryBytes += held;
+      this.roundingWasteBytes += held - bytes;
+    }
+    const hasArray = this.port.allocateSlotArray(pageOrder(SLOT_DESCRIPTOR_BYTES * slots, pageSize), false);
+    const slot = hasArray ? this.searchEmpty(slots, start) : NOT_FOUND;
+    if (slot < 0) {
+      this.transientCause = hasArray ? 'alignment' : 'allocation-failed';
+      this.transientFailed++;
+      this.freeLeanMemory(start, bytes, order);
+      return slot;
+    }
+    this.transientCause = null;
+    this.foundLean = this.leanPools.add(start, bytes, order);
+    this.foundSlot = slot;
+    this.totalUsed += slots;
+    this.hiwater = Math.max(this.hiwater, this.totalUsed);
+    this.transientSlots += slots;
+    this.transientCount++;
+    return slot;
+  }
+
+  /** Where a pool of exactly the wanted slots, all free, takes the request. */
+  private searchEmpty(slots: Slots, start: Address): number {
+    let pool = this.emptyPools[slots];
+    if (pool === undefined || this.rules.tailOverrun || !pool.renew(-1, start)) {
+      const options = { pageSlots: this.spec.pageSize / SLOT_BYTES, tailOverrun: this.rules.tailOverrun };
+      pool = new Pool(-1, { kind: 'transient', start, slots, areas: 1 }, options);
+      this.emptyPools[slots] = pool;
+    }
+    return this.search.find(pool, 0, 0, this.request);
+  }
+
+  /** The rest of `mapAddress` for a mapping in a transient pool without a `Pool`. */
+  private finishLean(
+    device: TlbDevice,
+    slot: number,
+    offset: number,
+    sizeBytes: Bytes,
+    checkCapable: boolean,
+  ): Address {
+    const address = this.leanPools.start(this.foundLean) + slot * SLOT_BYTES + (offset & 0x7ff);
+    if (checkCapable && address + sizeBytes - 1 > device.addressLimit) {
+      this.unmapSlots(device, leanIds + this.foundLean, 0, this.request.slots, 0);
+      this.messages?.message('WARN', 'swiotlb addr overflow');
+      this.failedWith = 'address-limit';
+      return -1;
+    }
+    return address;
+  }
+
+  private freeLean(): void {
+    const index = this.leanPools.next();
+    this.freeLeanMemory(this.leanPools.start(index), this.leanPools.bytes(index), this.leanPools.order(index));
+    this.leanPools.remove();
+  }
+
+  private freeLeanMemory(start: Address, bytes: Bytes, order: number): void {
+    if (order < 0) {
+      this.port.freeAtomic(start, bytes);
+      return;
+    }
+    const held = this.spec.pageSize * (1 << order);
+    this.memoryBytes -= held;
+    this.roundingWasteBytes -= held - bytes;
+    this.conversions++;
+    this.port.freePages(start, order);
   }
 
   private endMapping(device: TlbDevice, pool: Pool, firstSlot: number, slots: Slots, pad: Slots): void {
@@ -848,6 +968,80 @@ export class IoTlb {
   private fullMessage(): string {
     const head = `swiotlb buffer is full (sz: ${this.printedBytes} bytes)`;
     return this.rules.singleArea ? head : `${head}, total ${this.totalSlots} (slots), used ${this.used} (slots)`;
+  }
+}
+
+/** Ids of transient pools without a `Pool`. */
+const leanIds = 2 ** 30;
+
+/** Transient pools as numbers, and the queue of those that wait for RCU. */
+class LeanPools {
+  waiting = 0;
+  private starts = new Float64Array(256);
+  private sizes = new Int32Array(256);
+  private orders = new Int8Array(256);
+  /** Unused indices, from the top. */
+  private unused: Int32Array = Int32Array.from({ length: 256 }, (_, index) => index);
+  private unusedCount = 256;
+  /** A ring: as long as there are indices it cannot overflow. */
+  private queue = new Int32Array(256);
+  private head = 0;
+
+  add(start: Address, bytes: Bytes, order: number): number {
+    if (this.unusedCount === 0) {
+      this.grow();
+    }
+    const index = this.unused[--this.unusedCount];
+    this.starts[index] = start;
+    this.sizes[index] = bytes;
+    this.orders[index] = order;
+    return index;
+  }
+
+  start(index: number): Address {
+    return this.starts[index];
+  }
+  bytes(index: number): Bytes {
+    return this.sizes[index];
+  }
+  order(index: number): number {
+    return this.orders[index];
+  }
+
+  retire(index: number): void {
+    this.queue[(this.head + this.waiting++) & (this.queue.length - 1)] = index;
+  }
+
+  /** The one that waits longest. */
+  next(): number {
+    return this.queue[this.head];
+  }
+
+  remove(): void {
+    this.unused[this.unusedCount++] = this.queue[this.head];
+    this.head = (this.head + 1) & (this.queue.length - 1);
+    this.waiting--;
+  }
+
+  private grow(): void {
+    const size = this.starts.length;
+    const starts = new Float64Array(size * 2);
+    starts.set(this.starts);
+    this.starts = starts;
+    const sizes = new Int32Array(size * 2);
+    sizes.set(this.sizes);
+    this.sizes = sizes;
+    const orders = new Int8Array(size * 2);
+    orders.set(this.orders);
+    this.orders = orders;
+    this.unused = Int32Array.from({ length: size * 2 }, (_, index) => size + index);
+    this.unusedCount = size;
+    const queue = new Int32Array(size * 2);
+    for (let i = 0; i < this.waiting; i++) {
+      queue[i] = this.queue[(this.head + i) & (size - 1)];
+    }
+    this.queue = queue;
+    this.head = 0;
   }
 }
 

@@ -313,7 +313,10 @@ export class Pool {
     return this.areaRun[area];
   }
 
-  /** Lowers the bounds of an area to what its groups say; for callers whose search of the whole area found nothing. */
+  /**
+   * Lowers the bounds of an area to what its segments say; for callers whose search of the whole area found nothing.
+   * The search has left every segment that misled it with exact bounds, but not every group: it may have begun inside one.
+   */
   tightenArea(area: number, count: Slots): void {
     if (this.areaRun[area] < count) {
       return;
@@ -321,13 +324,22 @@ export class Pool {
     let run = 0;
     let page = 0;
     const base = area * this.areaGroups;
-    for (let group = base; group < base + this.areaGroups; group++) {
-      if (this.groupRun[group] > run) {
-        run = this.groupRun[group];
+    const segmentBase = area * this.areaSegments;
+    for (let group = 0; group < this.areaGroups; group++) {
+      const at = base + group;
+      if (this.groupRun[at] >= count) {
+        let groupRun = 0;
+        let groupPage = 0;
+        const end = segmentBase + Math.min(this.areaSegments, (group + 1) << GROUP_SHIFT);
+        for (let segment = segmentBase + (group << GROUP_SHIFT); segment < end; segment++) {
+          groupRun = Math.max(this.segmentRun[segment], groupRun);
+          groupPage = Math.max(this.segmentPage[segment], groupPage);
+        }
+        this.groupRun[at] = groupRun;
+        this.groupPage[at] = groupPage;
       }
-      if (this.groupPage[group] > page) {
-        page = this.groupPage[group];
-      }
+      run = Math.max(this.groupRun[at], run);
+      page = Math.max(this.groupPage[at], page);
     }
     this.areaRun[area] = run;
     this.areaPage[area] = page;

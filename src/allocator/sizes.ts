@@ -8,7 +8,7 @@ export function limitAreas(areas: number, slots: Slots): number {
 /** get_order: the smallest order with 2^order pages holding the bytes. */
 export function pageOrder(bytes: Bytes, pageSize: Bytes): number {
   let order = 0;
-  while (pageSize * 2 ** order < bytes) {
+  for (let size = pageSize; size < bytes; size *= 2) {
     order++;
   }
   return order;

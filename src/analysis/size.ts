@@ -6,11 +6,11 @@ import { SEGMENT_SLOTS, type Slots, slotsToBytes } from '../model/units';
 import type { Policy } from '../replay/policy';
 import type { ParamSettings } from '../replay/settings';
 import {
+  alwaysServedFrom,
   type CurveSpec,
   defaultSizes,
   isSizable,
   kneeOf,
-  mostLiveMappings,
   runSizing,
   runSizingInParallel,
   type SizeJob,
@@ -106,7 +106,7 @@ function* sizingOf(
       specs.push({ policy, areas: 1 });
     }
   }
-  const facts = { geometry: data.geometry, live: mostLiveMappings(contextOf(data, chosen[0]!.id)) };
+  const facts = { geometry: data.geometry, alwaysServed: alwaysServedFrom(contextOf(data, chosen[0]!.id)) };
   const curves = yield* sizeCurves(specs, sizes, facts);
   const main = specs.flatMap((spec, index) => (cpus === 1 || spec.areas > 1 ? [index] : []));
   const needed = yield* smallestPools(

@@ -1,3 +1,4 @@
+import { pageOrder } from '../allocator/sizes';
 import type { Zone } from '../allocator/types';
 import { createRandom } from '../base/random';
 import type { Evidence, Known } from '../model/evidence';
@@ -63,6 +64,11 @@ export function createModelEnvironment(settings: EnvironmentSettings): Environme
   const freed: Record<Zone, Address[][]> = { DMA: [], DMA32: [], NORMAL: [] };
   const atomicFree: ReservedRange[] = [{ start: atomicPoolBase, end: atomicPoolBase + settings.atomicPoolBytes.value }];
 
+  /** By order, of allocations that may block and of those that may not; transient pools ask by the million. */
+  const chances = [false, true].map((canBlock) =>
+    Array.from({ length: Math.max(0, maxPageOrder) + 1 }, (_, order) => chance(order, canBlock)),
+  );
+
   function chance(order: number, canBlock: boolean): number {
     const recorded = settings.successByOrder.get(order);
     if (recorded !== undefined && !canBlock) {
@@ -73,7 +79,7 @@ export function createModelEnvironment(settings: EnvironmentSettings): Environme
   }
 
   function succeeds(order: number, canBlock: boolean): boolean {
-    const probability = chance(order, canBlock);
+    const probability = chances[canBlock ? 1 : 0][order];
     return probability >= 1 || random() < probability;
   }
 
@@ -144,7 +150,7 @@ export function createModelEnvironment(settings: EnvironmentSettings): Environme
       }
     },
     allocateMeta(bytes, canBlock) {
-      const order = Math.max(0, Math.ceil(Math.log2(bytes / pageSize)));
+      const order = pageOrder(bytes, pageSize);
       // Up to order 3 the page allocator tries until it succeeds (PAGE_ALLOC_COSTLY_ORDER).
       return order <= 3 || (order <= maxPageOrder && succeeds(order, canBlock));
     },

@@ -42,6 +42,11 @@ export interface ReplayPlan {
   readonly syncRows: Int32Array;
   readonly startNs: Nanoseconds;
   readonly endNs: Nanoseconds;
+  /**
+   * Per request row: 1 where there is nothing special to consider, whatever happens to it: served in the recording, no
+   * scatterlist, no retry, no assumed end or context.
+   */
+  readonly isPlain: Uint8Array;
   /** Births in the plan. */
   readonly requestCount: number;
   /** Rows left out because they did not bounce. */
@@ -143,6 +148,7 @@ export function createReplayPlan(tables: TraceTables, options: PlanOptions): Rep
     startRows: Int32Array.from(startRows),
     retryBy,
     syncRows: sortedSyncRows(tables),
+    isPlain: findPlainRows(tables),
     startNs: stepCount === 0 ? 0 : stepNs[0],
     endNs: stepCount === 0 ? 0 : stepNs[stepCount - 1],
     requestCount,
@@ -192,6 +198,17 @@ function backfillLeadingTimes(
       deathNs[stepRow[i]] = timeNs;
     }
   }
+}
+
+function findPlainRows(tables: TraceTables): Uint8Array {
+  const { outcome, sgGroup, retryOf, pairing, evidence } = tables.requests.columns;
+  const isPlain = new Uint8Array(allocateBuffer(tables.requests.length));
+  for (let row = 0; row < tables.requests.length; row++) {
+    const isAlone = sgGroup[row] < 0 && retryOf[row] < 0;
+    const isKnown = pairing[row] !== Pairing.assumed && (evidence[row] & EvidenceBit.contextAssumed) === 0;
+    isPlain[row] = isAlone && isKnown && outcome[row] === Outcome.served ? 1 : 0;
+  }
+  return isPlain;
 }
 
 function sortedSyncRows(tables: TraceTables): Int32Array {

@@ -55,7 +55,7 @@ export interface PolicyState {
 
 /**
  * The same work for replays that want totals only: no object per mapping, no record per transient pool.
- * Placement, lock and cost are those of `map` and `unmap`; nothing stalls and nothing blocks.
+ * Placement, outcome and memory are those of `map` and `unmap`; nothing stalls, nothing blocks, and `cost` is not kept.
  */
 export interface SummaryInstance {
   /** True: served, `found` tells where until the next call. */
@@ -69,7 +69,8 @@ export interface SummaryInstance {
   };
   /** Why the last request failed; `fragmented` stands for `alignment`, too. */
   failureCause(): Cause;
-  unmapSummary(pool: number, firstSlot: number, slots: Slots, pad: Slots, device: number, nowNs: Nanoseconds): void;
+  /** True: `nextEventAt` may have changed. */
+  unmapSummary(pool: number, firstSlot: number, slots: Slots, pad: Slots, device: number, nowNs: Nanoseconds): boolean;
 }
 
 export interface PolicyInstance {

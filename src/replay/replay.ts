@@ -39,7 +39,10 @@ export interface ReplayOptions {
   readonly context: 'fromFlags' | 'alwaysAtomic';
   /** Keep the series and the list of failures; sizing runs do without both. */
   readonly keepSeries: boolean;
-  /** Totals only, at less cost: the columns of requests stay empty where the policy has a short way. */
+  /**
+   * Only outcomes, causes, levels and memory, at less work: where the policy has a short way, the columns of requests
+   * stay empty, and costs, copies and notes of single requests are not kept.
+   */
   readonly summaryOnly?: boolean;
   /** Times of single steps; absent: no estimate and no contention. */
   readonly costModel?: CostModel;
@@ -241,6 +244,10 @@ class Replayer {
     const { stepCount, stepKind, stepRow, stepNs } = this.plan;
     this.placeWhatExistedBefore();
     this.record();
+    if (this.summary !== null) {
+      this.runSummary(this.summary);
+      return;
+    }
     for (let step = 0; step < stepCount; step++) {
       const row = stepRow[step];
       this.advance(stepNs[step]);
@@ -261,6 +268,73 @@ class Replayer {
       this.advance(this.stalledEnds.nextAt());
     }
     this.leaveBlocked();
+  }
+
+  /** As `run`, where rows about which there is nothing special take the shortest way. */
+  private runSummary(summary: SummaryInstance): void {
+    const { stepCount, stepKind, stepRow, stepNs, isPlain } = this.plan;
+    const { device, cpu, original, recordedBounce, sizeBytes, allocAlignBits } = this.columns;
+    const { request, summaryPool, summarySlot, summaryShape } = this;
+    const { outcome } = this.requests;
+    const { found } = summary;
+    let quietUntilNs = Number.NEGATIVE_INFINITY;
+    for (let step = 0; step < stepCount; step++) {
+      const row = stepRow[step];
+      const nowNs = stepNs[step];
+      if (nowNs >= quietUntilNs) {
+        this.advance(nowNs);
+        quietUntilNs = this.quietUntil();
+      } else {
+        this.nowNs = nowNs;
+      }
+      const kind = stepKind[step];
+      if (kind === StepKind.lookup) {
+        continue;
+      }
+      if (isPlain[row] === 0) {
+        if (kind === StepKind.birth) {
+          this.birth(row);
+        } else {
+          this.death(row);
+        }
+        quietUntilNs = Number.NEGATIVE_INFINITY;
+      } else if (kind === StepKind.birth) {
+        request.request = row;
+        request.nowNs = nowNs;
+        request.device = device[row];
+        request.cpu = cpu[row] < 0 ? 0 : cpu[row];
+        const address = original[row];
+        request.original = address === address ? address : recordedBounce[row] || 0;
+        request.sizeBytes = sizeBytes[row];
+        request.allocAlignMask = allocAlignBits[row] === 0 ? 0 : 2 ** allocAlignBits[row] - 1;
+        if (!summary.mapSummary(request)) {
+          this.countFailed(row, summary.failureCause());
+          quietUntilNs = Number.NEGATIVE_INFINITY;
+          continue;
+        }
+        summaryPool[row] = found.pool;
+        summarySlot[row] = found.firstSlot;
+        summaryShape[row] = found.slots * 65536 + found.pad;
+        outcome[row] = ReplayOutcome.served;
+        this.served++;
+        if (found.transient) {
+          this.record();
+          quietUntilNs = Number.NEGATIVE_INFINITY;
+        }
+      } else if (summaryPool[row] >= 0) {
+        const shape = summaryShape[row];
+        const pool = summaryPool[row];
+        summaryPool[row] = -1;
+        if (summary.unmapSummary(pool, summarySlot[row], shape >>> 16, shape & 0xffff, device[row], nowNs)) {
+          quietUntilNs = Number.NEGATIVE_INFINITY;
+        }
+      }
+    }
+    this.advance(this.plan.endNs);
+  }
+
+  private quietUntil(): Nanoseconds {
+    return Math.min(this.instance.nextEventAt(), this.ends.nextAt(), this.stalledEnds.nextAt());
   }
 
   private watchContention(): ContentionCounter | null {

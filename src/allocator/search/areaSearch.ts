@@ -15,6 +15,8 @@ export const LOCKUP = -2;
 export class AreaSearch {
   /** Candidates that reached the boundary test in the last `find`: the kernel's probes. */
   probes = 0;
+  /** False: nobody asks for `probes`, and a search that must fail ends before it is planned. */
+  countsProbes = true;
   private readonly rules: GenerationRules;
   private readonly pageSize: Bytes;
   private readonly plan: SearchPlan = createSearchPlan();
@@ -29,6 +31,9 @@ export class AreaSearch {
     this.probes = 0;
     const count = request.slots;
     if (this.rules.countsFreeSlots && count > pool.areaSlots - pool.areaUsed[area]) {
+      return NOT_FOUND;
+    }
+    if (!this.countsProbes && !this.rules.mayNotEnd && (count > SEGMENT_SLOTS || pool.runBound(area) < count)) {
       return NOT_FOUND;
     }
     pool.useBoundary(request.segBoundaryMask);

@@ -16,6 +16,8 @@ export interface GenerationRules {
   readonly deviceMask: boolean;
   /** 6.9+: the padding covers alloc_align_mask (pad_slots) and the printed size includes it. */
   readonly prePadding: boolean;
+  /** The loop over an area may miss its start for ever. */
+  readonly mayNotEnd: boolean;
   /** Areas with too few free slots are left at once (area.used). */
   readonly countsFreeSlots: boolean;
   /** Dynamic kernels refuse more than 256 KiB before any search. */
@@ -30,7 +32,7 @@ export interface GenerationRules {
   readonly hasTransientCounter: boolean;
 }
 
-const areas = { singleArea: false, deviceMask: true, countsFreeSlots: true };
+const areas = { singleArea: false, deviceMask: true, countsFreeSlots: true, mayNotEnd: false };
 
 export const generationRules: Readonly<Record<Generation, GenerationRules>> = {
   '4.18': {
@@ -40,6 +42,7 @@ export const generationRules: Readonly<Record<Generation, GenerationRules>> = {
     deviceMask: false,
     prePadding: false,
     countsFreeSlots: false,
+    mayNotEnd: false,
     refusesOversize: false,
     poolMajor: true,
     tailOverrun: true,
@@ -50,6 +53,7 @@ export const generationRules: Readonly<Record<Generation, GenerationRules>> = {
     ...areas,
     generation: '6.1',
     plan: plan61,
+    mayNotEnd: true,
     prePadding: false,
     refusesOversize: false,
     poolMajor: true,

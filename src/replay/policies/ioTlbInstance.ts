@@ -87,7 +87,6 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
   private rcuHead = 0;
   private convertedPages = 0;
   private readonly isPlain: boolean;
-  private keepsTransientPools = true;
   readonly found = { pool: 0, firstSlot: 0, slots: 0, pad: 0, transient: false };
   private readonly current: MutableState;
 
@@ -139,7 +138,7 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
     if (!this.isPlain) {
       return null;
     }
-    this.keepsTransientPools = false;
+    this.tlb.isLean = true;
     return this;
   }
 
@@ -169,15 +168,15 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
     return this.tlb.lastCause();
   }
 
-  unmapSummary(pool: number, firstSlot: number, slots: Slots, pad: Slots, device: number, nowNs: Nanoseconds): void {
+  unmapSummary(pool: number, firstSlot: number, slots: Slots, pad: Slots, device: number, nowNs: Nanoseconds): boolean {
     this.nowNs = nowNs;
     const pending = this.tlb.rcuPending;
     this.tlb.unmapSlots(this.device(device), pool, firstSlot, slots, pad);
-    if (!this.tlb.spec.dynamic) {
-      this.tlb.cost.lookups++;
-    } else if (this.tlb.rcuPending > pending) {
-      this.waitForRcu(pool);
+    if (this.tlb.rcuPending === pending) {
+      return false;
     }
+    this.waitForRcu(pool);
+    return true;
   }
 
   map(request: MapRequest): MapResult {
@@ -199,7 +198,7 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
     if (isFailure(result)) {
       return { ok: false, failure: this.explain(result), stallNs };
     }
-    if (result.transient && this.keepsTransientPools) {
+    if (result.transient && !this.tlb.isLean) {
       this.noteTransient(result);
     }
     return { ok: true, placement: result, stallNs };
