@@ -302,9 +302,9 @@ class Replayer {
         request.request = row;
         request.nowNs = nowNs;
         request.device = device[row];
-        request.cpu = cpu[row] < 0 ? 0 : cpu[row];
+        request.cpu = Math.max(0, cpu[row]);
         const address = original[row];
-        request.original = address === address ? address : recordedBounce[row] || 0;
+        request.original = Number.isNaN(address) ? recordedBounce[row] || 0 : address;
         request.sizeBytes = sizeBytes[row];
         request.allocAlignMask = allocAlignBits[row] === 0 ? 0 : 2 ** allocAlignBits[row] - 1;
         if (!summary.mapSummary(request)) {
