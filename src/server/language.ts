@@ -13,6 +13,7 @@ import {
   SemanticTokensBuilder,
   type ServerCapabilities,
   SymbolKind,
+  uinteger,
   type WorkspaceSymbol,
 } from 'vscode-languageserver/node';
 import { type CodeLensReport, codeLensesOf, type LensAction } from '../analysis/codeLenses';
@@ -218,7 +219,7 @@ function toDocumentSymbol(symbol: TraceSymbol): DocumentSymbol {
     name: symbol.name,
     detail: symbol.detail,
     kind: symbolKinds[symbol.kind],
-    range: { start, end: { line: Math.max(firstLine, symbol.lastLine - 1), character: Number.MAX_SAFE_INTEGER } },
+    range: { start, end: { line: Math.max(firstLine, symbol.lastLine - 1), character: uinteger.MAX_VALUE } },
     selectionRange: { start, end: start },
     children: symbol.children.map(toDocumentSymbol),
   };
