@@ -1,0 +1,142 @@
+// A trace reads like code: lenses, hints, folds, definitions, actions, explanations, in three themes.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { expectEventually } from '../harness/until.mjs';
+import { cursorLine, goToLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
+import { openSession } from './session.mjs';
+
+let session;
+let page;
+let lines;
+/** One-based line of the event that failed. */
+let failingLine;
+/** One-based line of a mapping that is unmapped later, shortly before the failure. */
+let mapLine;
+
+before(
+  async () => {
+    session = await openSession();
+    page = session.page;
+    lines = fs.readFileSync(path.join(session.workspace, 'capture/trace.txt'), 'utf8').split('\n');
+    failingLine = lines.findIndex((line) => line.includes('dma_addr=ffffffffffffffff')) + 1;
+    mapLine = lines.findLastIndex((line, index) => index < failingLine - 1 && isUnmappedLater(line, index)) + 1;
+    await page.locator('.explorer-folders-view').getByText('capture', { exact: true }).click();
+    await openFile(page, 'trace.txt');
+    // Lines of a trace are long.
+    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+  },
+  { timeout: 180_000 },
+);
+after(() => session?.close());
+
+function isUnmappedLater(line, index) {
+  const address = /dma_map_page: .* dma_addr=(7\w+) /.exec(line)?.[1];
+  return address !== undefined && unmapOf(address, index) > 0;
+}
+
+/** Index of the line that unmaps an address after a line. */
+function unmapOf(address, after) {
+  return lines.findIndex(
+    (line, index) => index > after && line.includes(`dma_addr=${address} `) && line.includes('unmap'),
+  );
+}
+
+const lens = (text) => page.locator('.codelens-decoration a').filter({ hasText: text });
+/** A line of the editor with a hint in it; blanks of the editor are non-breaking. */
+const hint = (text) => page.locator('.view-lines .view-line').filter({ hasText: text });
+
+test('the top of the file says what it holds, and a click leads on', { timeout: 120_000 }, async () => {
+  await lens(/^\d+ of [\d,]+ bounced requests failed: /).waitFor();
+  await lens('Find the pool size').first().waitFor();
+  await session.shot('language-top-light');
+});
+
+test('the outline names failures and devices', { timeout: 120_000 }, async () => {
+  await runCommand(page, 'Go to Symbol in Editor...');
+  const rows = page.locator('.quick-input-list .monaco-list-row');
+  await rows
+    .filter({ hasText: /^Fragmented/ })
+    .first()
+    .waitFor();
+  await rows
+    .filter({ hasText: /0000:00:05\.0 nvme/ })
+    .first()
+    .waitFor();
+  await session.shot('language-outline');
+  await page.keyboard.press('Escape');
+});
+
+test('an episode has a lens, the failing line has hints', { timeout: 120_000 }, async () => {
+  await goToLine(page, failingLine);
+  await hint(/size=\d+\s*= \d+\sslots/)
+    .first()
+    .waitFor();
+  await hint(/of\s512\sslots\sused/)
+    .first()
+    .waitFor();
+  await lens('Who held the slots').first().waitFor();
+  await session.shot('language-failure-light');
+  for (const [theme, name] of [
+    ['Dark Modern', 'dark'],
+    ['Dark High Contrast', 'contrast'],
+  ]) {
+    await pickTheme(page, theme);
+    await hint(/of\s512\sslots\sused/)
+      .first()
+      .waitFor();
+    await session.shot(`language-failure-${name}`);
+  }
+  await pickTheme(page, 'Light Modern');
+});
+
+test('go to definition leads to the unmap and back', { timeout: 120_000 }, async () => {
+  await goToLine(page, mapLine);
+  const address = /dma_addr=(\w+)/.exec(lines[mapLine - 1])[1];
+  const unmapLine = unmapOf(address, mapLine - 1) + 1;
+  await runCommand(page, 'Go to Definition');
+  await expectEventually(
+    async () => (await cursorLine(page)) === unmapLine,
+    `the cursor on the unmap, line ${unmapLine}`,
+  );
+  await runCommand(page, 'Go to Definition');
+  await expectEventually(async () => (await cursorLine(page)) === mapLine, `the cursor on the map, line ${mapLine}`);
+  await session.shot('language-highlight');
+});
+
+test('the failing line has actions, and one of them explains the cause', { timeout: 120_000 }, async () => {
+  await goToLine(page, failingLine);
+  await expectEventually(async () => {
+    await runCommand(page, 'Quick Fix...');
+    return page
+      .locator('.action-widget')
+      .filter({ hasText: 'Explain: Fragmented' })
+      .waitFor({ timeout: 3_000 })
+      .then(
+        () => true,
+        () => false,
+      );
+  }, 'the actions of the line');
+  await session.shot('language-actions');
+  await page
+    .locator('.action-widget .action-item, .action-widget .monaco-list-row')
+    .filter({ hasText: 'Explain: Fragmented' })
+    .first()
+    .click();
+  await page.locator('.tabs-container .tab.active').filter({ hasText: 'fragmented.md' }).waitFor();
+  await expectEventually(async () => {
+    for (const frame of page.frames()) {
+      if (
+        await frame
+          .getByText('it is the longest run that counts', { exact: false })
+          .count()
+          .catch(() => 0)
+      )
+        return true;
+    }
+    return false;
+  }, 'the page about fragmentation');
+  await session.shot('language-explain');
+  assert.deepEqual(session.problems(), []);
+});
