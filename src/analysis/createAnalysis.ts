@@ -13,13 +13,14 @@ export function createAnalysis(): AnalysisBuilder {
   const strings = new StringTable();
   const timeline = createTimeline(strings);
   const probes = new ProbeArguments();
+  const deviceNames = new Map<string, string>();
   const readers: TraceReader[] = [];
   const paths: string[] = [];
 
   return {
     openSource({ path }) {
       const id = timeline.openSource(path);
-      const reader = createTraceReader({ source: id, path, strings, sink: timeline, probes });
+      const reader = createTraceReader({ source: id, path, strings, sink: timeline, probes, deviceNames });
       readers.push(reader);
       paths.push(path);
       return {
@@ -44,12 +45,24 @@ export function createAnalysis(): AnalysisBuilder {
         geometry: inferGeometry(tables, overrides),
         overrides,
         sourceLedgers: summaries.map((summary) => summary.ledger),
-        problems: [...summaries.flatMap((summary) => summary.problems), ...unpairedProblems(tables)],
+        problems: [...readerProblems(summaries), ...unpairedProblems(tables)],
         file: paths[mainSource(summaries, tables)] ?? '',
       };
     },
   };
 }
+
+/** Of a capture's many files an empty or a strange one is nothing to worry about, as long as another one is understood. */
+function readerProblems(summaries: readonly ReaderSummary[]): Problem[] {
+  const isUnderstood = summaries.some((summary) => summary.recognised);
+  return summaries.flatMap(({ problems }) =>
+    problems.map((problem) =>
+      isUnderstood && unreadable.has(problem.code) ? { ...problem, severity: 'info' as const } : problem,
+    ),
+  );
+}
+
+const unreadable: ReadonlySet<string> = new Set(['empty-input', 'not-a-trace', 'binary-input']);
 
 function toMeta(summary: ReaderSummary): SourceMeta {
   const { cpusOnline, release } = summary.header;

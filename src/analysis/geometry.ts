@@ -53,7 +53,7 @@ export function inferGeometry(tables: TraceTables, overrides: GeometryOverrides)
 /** Bounce addresses outside the boot pool: only a dynamic kernel has them, and without probes they show its grown pools. */
 function settleOutside(tables: TraceTables, geometry: Geometry): Geometry {
   const boot = geometry.pools[0];
-  if (boot === undefined || boot.kind !== 'boot') {
+  if (boot === undefined || boot.kind !== 'boot' || Number.isNaN(boot.start.value)) {
     return geometry;
   }
   const row = firstOutside(tables, geometry.pools);

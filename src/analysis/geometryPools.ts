@@ -1,4 +1,5 @@
 import { sizeBootPool } from '../allocator/bootSizing';
+import type { MemoryRange } from '../model/bundle';
 import { type Known, known } from '../model/evidence';
 import type { Generation, GeometryOverrides, PoolGeometry } from '../model/geometry';
 import { EvidenceBit, Outcome, PoolKind, type TraceTables } from '../model/tables';
@@ -29,10 +30,14 @@ export function inferBootPool(
   const slots = inferSlots(tables, facts, overrides, range, sizing);
   const areas = inferAreas(tables, facts, overrides, kernel, slots.value, sizing);
   const start = inferStart(tables, facts, overrides, range, slots.value);
+  // Without one recorded address a pool is known when something names its size.
+  const isKnown = start !== null || !['assumed', 'default'].includes(slots.evidence.level);
   const pool: PoolGeometry | null =
-    start === null || slots.value === 0 ? null : { id: 0, kind: 'boot', start, slots, areas };
+    !isKnown || slots.value === 0 ? null : { id: 0, kind: 'boot', start: start ?? unknownStart, slots, areas };
   return { pool, defaultSlots: slots, defaultAreas: defaultAreas(facts, overrides, areas) };
 }
+
+const unknownStart = known(Number.NaN, 'assumed', 'Nothing in the input tells where the pool begins.');
 
 /** What boot sizing makes of a `swiotlb=` parameter; `given` is it when the user said so. */
 interface Sizing {
@@ -112,6 +117,21 @@ function bootRow(tables: TraceTables): number {
   return -1;
 }
 
+/** The pool as a range of physical memory with its name; the largest, where restricted pools have one, too. */
+function listedPool(tables: TraceTables): MemoryRange | undefined {
+  let found: MemoryRange | undefined;
+  for (const fact of tables.bundleFacts ?? []) {
+    const isLarger =
+      found === undefined || (fact.kind === 'memory-range' && fact.end - fact.start > found.end - found.start);
+    if (fact.kind === 'memory-range' && fact.isPool && isLarger) {
+      found = fact;
+    }
+  }
+  return found;
+}
+
+const listedText = 'The list of physical memory names the pool.';
+
 function inferSlots(
   tables: TraceTables,
   facts: BootFacts,
@@ -141,6 +161,10 @@ function inferSlots(
       source: pools.source[row],
       line: pools.allocLine[row],
     });
+  }
+  const listed = listedPool(tables);
+  if (listed !== undefined) {
+    return known(Math.floor((listed.end - listed.start) / SLOT_BYTES), 'recorded', listedText, listed);
   }
   const samples = tables.samples.columns;
   for (let sample = 0; sample < tables.samples.length; sample++) {
@@ -231,6 +255,10 @@ function inferStart(
       source: pools.source[row],
       line: pools.allocLine[row],
     });
+  }
+  const listed = listedPool(tables);
+  if (listed !== undefined) {
+    return known(listed.start, 'recorded', listedText, listed);
   }
   if (range.lowRow < 0) {
     return null;

@@ -24,7 +24,8 @@ export function settleBootPool(
   evidence: readonly AlignmentEvidence[],
 ): Geometry {
   const boot = geometry.pools[0];
-  if (boot === undefined || boot.kind !== 'boot' || !evidence.some((entry) => entry.requests > 0)) {
+  const hasPlace = boot !== undefined && boot.kind === 'boot' && !Number.isNaN(boot.start.value);
+  if (!hasPlace || !evidence.some((entry) => entry.requests > 0)) {
     return geometry;
   }
   const devices = geometry.devices.map((device) => {

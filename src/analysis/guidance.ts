@@ -2,7 +2,8 @@ import { formatCount, joinWords, plural } from '../base/format';
 import { failureLogKinds } from '../model/log';
 import type { ProblemCode } from '../model/problem';
 import type { Guidance } from '../model/reports';
-import { EvidenceBit } from '../model/tables';
+import { EvidenceBit, FactKind } from '../model/tables';
+import { formats } from '../trace/formats';
 import type { Analysis } from './analysis';
 import { captureCommandsFor } from './captureCommands';
 
@@ -83,6 +84,15 @@ function withoutRequests(analysis: Analysis): Guidance {
   const pool = analysis.geometry.pools.find((candidate) => candidate.kind === 'boot');
   const poolKnown = pool !== undefined && pool.slots.evidence.level === 'recorded';
   const poolText = poolKnown ? ` The pool has ${formatCount(pool.slots.value)} slots.` : '';
+  const durations = timedFunctions(analysis);
+  if (durations !== '') {
+    return withCommands(analysis, {
+      kind: 'durations',
+      title: 'Durations without mappings',
+      found: `This function_graph trace times ${durations}. It has no event of a mapping: no device, size or address.${poolText} The durations calibrate the costs of a replay when a trace with events is read together with this one.`,
+      next: 'Record the events too (the tracer nop is enough), with these commands as root:',
+    });
+  }
   if (isTrace(analysis)) {
     return withCommands(analysis, {
       kind: 'trace-of-something-else',
@@ -116,7 +126,25 @@ function withoutRequests(analysis: Analysis): Guidance {
 }
 
 function isTrace(analysis: Analysis): boolean {
-  return analysis.tables.sources.some((source) => /ftrace|trace|perf/.test(source.format));
+  return analysis.tables.sources.some(({ format }) => formats.tryGet(format)?.family === 'trace');
+}
+
+/** `31,006 calls of swiotlb functions (swiotlb_map 7,016, …)`; '' when function_graph recorded none. */
+function timedFunctions(analysis: Analysis): string {
+  const { facts, strings } = analysis.tables;
+  const calls = new Map<number, number>();
+  let total = 0;
+  for (let row = 0; row < facts.length; row++) {
+    if (facts.columns.kind[row] === FactKind.functionDuration) {
+      const symbol = facts.columns.symbol[row];
+      calls.set(symbol, (calls.get(symbol) ?? 0) + 1);
+      total++;
+    }
+  }
+  const most = [...calls].sort((a, b) => b[1] - a[1]).slice(0, 3);
+  const names = most.map(([symbol, count]) => `${strings.get(symbol)} ${formatCount(count)}`);
+  const more = calls.size > names.length ? ', …' : '';
+  return total === 0 ? '' : `${plural(total, 'call')} of swiotlb functions (${names.join(', ')}${more})`;
 }
 
 function countedEvents(analysis: Analysis): string {

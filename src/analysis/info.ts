@@ -1,4 +1,6 @@
 import { formatHex } from '../base/address';
+import { formatBytes } from '../base/format';
+import type { MemoryRange } from '../model/bundle';
 import type { Evidence } from '../model/evidence';
 import type { PoolGeometry } from '../model/geometry';
 import type { GeometryReport, InfoReport } from '../model/reports';
@@ -97,6 +99,10 @@ export function geometryReport(analysis: Analysis): GeometryReport {
   add('cpus', geometry.cpus.evidence);
   add('defaultSlots', geometry.defaultSlots.evidence);
   add('defaultAreas', geometry.defaultAreas.evidence);
+  const memory = memoryEvidence(analysis);
+  if (memory !== null) {
+    add('memory', memory);
+  }
   geometry.pools.forEach((pool, index) => {
     add(`pools[${index}].start`, pool.start.evidence);
     add(`pools[${index}].slots`, pool.slots.evidence);
@@ -119,6 +125,26 @@ export function geometryReport(analysis: Analysis): GeometryReport {
         evidence: device.minAlignMask.evidence.text,
       })),
   };
+}
+
+/** RAM below and above 4 GiB by `/proc/iomem`: what lies above is what devices with a short mask cannot reach. */
+function memoryEvidence({ tables }: Analysis): Evidence | null {
+  let low = 0;
+  let high = 0;
+  let first: MemoryRange | undefined;
+  for (const fact of tables.bundleFacts ?? []) {
+    if (fact.kind === 'memory-range' && !fact.isPool) {
+      first ??= fact;
+      low += Math.max(0, Math.min(fact.end, 2 ** 32) - fact.start);
+      high += Math.max(0, fact.end - Math.max(fact.start, 2 ** 32));
+    }
+  }
+  if (first === undefined) {
+    return null;
+  }
+  const above = high === 0 ? 'none' : formatBytes(high);
+  const text = `The machine has ${formatBytes(low)} of RAM below 4 GiB and ${above} above.`;
+  return { level: 'recorded', text, source: first.source, line: first.line };
 }
 
 function poolReport(pool: PoolGeometry): GeometryReport['pools'][number] {

@@ -96,6 +96,7 @@ function directoryOf(geometry: Geometry): PoolDirectory {
     const pools = [...geometry.pools, ...geometry.recordedPools];
     const byStart = pools
       .map((_, position) => position)
+      .filter((position) => !Number.isNaN(pools[position].start.value))
       .sort((a, b) => pools[a].start.value - pools[b].start.value || a - b);
     directory = { pools, byStart, starts: Float64Array.from(byStart, (position) => pools[position].start.value) };
     directories.set(geometry, directory);

@@ -1,4 +1,4 @@
-import type { LineNumber } from './units';
+import type { Address, LineNumber } from './units';
 
 interface BundlePlace {
   /** Index into the source table. */
@@ -63,5 +63,21 @@ export interface TraceClock extends BundlePlace {
   readonly clock: string;
 }
 
+/** A range of `/proc/iomem` that has to do with bounce buffers: RAM, or a pool that is listed by name. */
+export interface MemoryRange extends BundlePlace {
+  readonly kind: 'memory-range';
+  readonly isPool: boolean;
+  readonly start: Address;
+  /** One past the last byte. */
+  readonly end: Address;
+}
+
 /** What the files beside a trace say about the recording and the machine. */
-export type BundleFact = ProbeDefinition | ProbeProfile | RingCounter | KernelSymbol | DeviceDriver | TraceClock;
+export type BundleFact =
+  | ProbeDefinition
+  | ProbeProfile
+  | RingCounter
+  | KernelSymbol
+  | DeviceDriver
+  | TraceClock
+  | MemoryRange;

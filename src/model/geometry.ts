@@ -27,6 +27,7 @@ export interface DeviceGeometry {
 export interface PoolGeometry {
   readonly id: number;
   readonly kind: 'boot' | 'grown' | 'transient' | 'restricted';
+  /** NaN unknown: the boot pool of a trace without one bounce address. */
   readonly start: Known<Address>;
   readonly slots: Known<Slots>;
   readonly areas: Known<number>;

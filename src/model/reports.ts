@@ -149,6 +149,7 @@ export interface Guidance {
     | 'log-with-failures'
     | 'log-without-failures'
     | 'trace-of-something-else'
+    | 'durations'
     | 'samples';
   readonly title: string;
   readonly found: string;

@@ -16,15 +16,25 @@ interface RolePattern {
 }
 
 /**
- * The files of a capture by name, in the order in which they are read: definitions of probes first, because they say
- * what the arguments in the trace mean.
+ * The files of a capture by name, in the order in which they are read: definitions of probes and names of devices first,
+ * because they say what the trace means.
  */
 const roles: readonly RolePattern[] = [
-  { role: 'probes', exact: /^(?:kprobe|dynamic)_events\.txt$/, loose: [/^(?:kprobe|dynamic)_events(?:\.txt)?$/] },
+  {
+    role: 'probes',
+    exact: /^(?:(?:kprobe|dynamic)_events\.txt|session\.json)$/,
+    loose: [/^(?:kprobe|dynamic)_events(?:\.txt)?$/, /^session\.json$/],
+  },
   {
     role: 'trace',
-    exact: /^trace(?:_pipe)?(?:\.txt)?$/,
-    loose: [/^trace(?:[_.-]?\w+)?\.txt$/, /^trace$/, /^trace_pipe[\w.-]*$/, /^.*\.trace$/],
+    exact: /^(?:trace(?:_pipe)?(?:\.txt)?|events\.ndjson)$/,
+    loose: [
+      /^trace(?:[_.-]?\w+)?\.txt$/,
+      /^trace$/,
+      /^trace_pipe[\w.-]*$/,
+      /^.*\.trace$/,
+      /^events(?:[_.-]?\w+)?\.ndjson$/,
+    ],
   },
   {
     role: 'log',
@@ -43,7 +53,7 @@ const roles: readonly RolePattern[] = [
   },
   {
     role: 'kernel',
-    exact: /^(?:cmdline|config|version|uname|kallsyms(?:_swiotlb)?|devices|trace_clock)\.txt$/,
+    exact: /^(?:cmdline|config|version|uname|kallsyms(?:_swiotlb)?|devices|trace_clock|iomem)\.txt$/,
     loose: [
       /^cmdline(?:\.txt)?$/,
       /^config(?:[\w.-]*)?$/,
@@ -52,6 +62,7 @@ const roles: readonly RolePattern[] = [
       /^kallsyms[\w.-]*$/,
       /^devices\.txt$/,
       /^trace_clock(?:\.txt)?$/,
+      /^iomem(?:\.txt)?$/,
     ],
   },
   {

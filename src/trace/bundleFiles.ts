@@ -7,7 +7,14 @@ const maxLineBytes = 2000;
 
 /** A line of one of the files beside a trace, and the format it belongs to. */
 export interface BundleVerdict {
-  readonly format: 'probe-definitions' | 'probe-profile' | 'ring-stats' | 'kallsyms' | 'devices' | 'trace-clock';
+  readonly format:
+    | 'probe-definitions'
+    | 'probe-profile'
+    | 'ring-stats'
+    | 'kallsyms'
+    | 'devices'
+    | 'trace-clock'
+    | 'iomem';
   readonly verdict: VerdictCode;
 }
 
@@ -49,6 +56,12 @@ export class BundleFiles {
       const verdict = this.ring(decodeUtf8(buffer, first, end).trimEnd());
       if (verdict !== Verdict.notMine) {
         return { format: 'ring-stats', verdict };
+      }
+    }
+    if (isRangeLine(buffer, first, end)) {
+      const verdict = this.range(decodeUtf8(buffer, first, end).trimEnd());
+      if (verdict !== Verdict.notMine) {
+        return { format: 'iomem', verdict };
       }
     }
     if (startsAsClocks(buffer, first, end)) {
@@ -145,6 +158,22 @@ export class BundleFiles {
     return Verdict.understood;
   }
 
+  /** `00100000-7ffd1fff : System RAM`, all zeros where the reader had no right to see it. */
+  private range(text: string): VerdictCode {
+    const match = /^([0-9a-f]{8,16})-([0-9a-f]{8,16}) : (\S.*)$/.exec(text);
+    if (match === null) {
+      return Verdict.notMine;
+    }
+    const start = Number.parseInt(match[1], 16);
+    const end = Number.parseInt(match[2], 16) + 1;
+    const isPool = /software io tlb|swiotlb/i.test(match[3]);
+    if ((!isPool && match[3] !== 'System RAM') || end <= start + 1 || !Number.isSafeInteger(end)) {
+      this.context.name('memory range').counted++;
+      return Verdict.counted;
+    }
+    return this.understood('memory range', { kind: 'memory-range', isPool, start, end });
+  }
+
   /** `[local] global counter uptime perf mono …`: the chosen one is in brackets. */
   private clocks(text: string): VerdictCode {
     const words = text.split(/\s+/);
@@ -220,6 +249,16 @@ function isSymbolLine(buffer: Uint8Array, start: number, end: number): boolean {
     letter <= 122 &&
     buffer[digits + 2] === Byte.space
   );
+}
+
+/** Eight or more hex digits, a dash, as many again. */
+function isRangeLine(buffer: Uint8Array, first: number, end: number): boolean {
+  let digits = first;
+  while (digits < end && hexDigit(buffer[digits]) >= 0) {
+    digits++;
+  }
+  const length = digits - first;
+  return 8 <= length && length <= 16 && buffer[digits] === Byte.dash && digits + length + 3 < end;
 }
 
 /** The letter of a kind of probe, digits, a colon. */

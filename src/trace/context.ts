@@ -92,6 +92,8 @@ export class ReaderContext {
   pendingLegend: string[] = [];
   /** Definitions of probes in this and earlier sources; null where nobody collects them. */
   probes: ProbeArguments | null = null;
+  /** Names of devices by identifier, of this and earlier sources. */
+  deviceNames = new Map<string, string>();
   tracer = '';
   cpusOnline = -1;
   entriesInBuffer = -1;

@@ -115,6 +115,12 @@ export const formats = new Registry<TraceFormat>([
     sample: 'ffffffff810e9180 t swiotlb_dyn_alloc',
   },
   {
+    id: 'iomem',
+    title: 'physical memory (/proc/iomem)',
+    family: 'samples',
+    sample: '00100000-7ffd1fff : System RAM',
+  },
+  {
     id: 'trace-clock',
     title: 'clocks of the tracer (trace_clock)',
     family: 'samples',

@@ -24,7 +24,6 @@ interface Operation {
  */
 export class Memveil {
   private readonly context: ReaderContext;
-  private readonly deviceNames = new Map<string, string>();
   private readonly operations = new Map<string, Operation>();
   private defaultPool = '';
   private lines = 0;
@@ -81,8 +80,8 @@ export class Memveil {
     for (const device of listOf(catalog['devices'])) {
       const id = textOf(device['device_id']);
       const name = textOf(device['name']);
-      if (id !== '' && name !== '' && this.deviceNames.size < maxOpenOperations) {
-        this.deviceNames.set(id, name);
+      if (id !== '' && name !== '' && context.deviceNames.size < maxOpenOperations) {
+        context.deviceNames.set(id, name);
         const driver = textOf(device['driver']);
         if (driver !== '') {
           const place = { source: context.source, line: context.line };
@@ -168,7 +167,7 @@ export class Memveil {
       return false;
     }
     const event = context.beginEvent(EventKind.bounced, noBytes);
-    event.device = context.strings.intern(this.deviceNames.get(id) ?? id);
+    event.device = context.strings.intern(context.deviceNames.get(id) ?? id);
     event.comm = context.strings.intern(textOf(place['comm']));
     event.sizeBytes = Math.min(sizeBytes, 0xffffffff);
     event.forced = data['forced'] === true;

@@ -32,6 +32,8 @@ export interface TraceReaderOptions {
   readonly sink: TraceSink;
   /** Definitions of probes, shared by the sources of one analysis. */
   readonly probes?: ProbeArguments;
+  /** Names of devices by the identifiers of a capture of memveil, shared likewise: its session.json has them. */
+  readonly deviceNames?: Map<string, string>;
 }
 
 /** Turns bytes into events. Never throws for bad input; memory does not grow with the input. */
@@ -126,6 +128,7 @@ class TextReader implements TraceReader {
   constructor(options: TraceReaderOptions) {
     this.context = new ReaderContext(options.source, options.strings, options.sink);
     this.context.probes = options.probes ?? null;
+    this.context.deviceNames = options.deviceNames ?? new Map();
     this.messages = new KernelMessages(this.context, hintOf(options.path));
     this.events = new EventText(this.context, this.messages);
     this.ftrace = new FtraceText(this.context, this.events);

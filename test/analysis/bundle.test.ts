@@ -33,6 +33,60 @@ const boot = [
   '',
 ].join('\n');
 
+describe('files of a bundle', () => {
+  const frame = { schema_version: '0.1.1', session_id: 'cap-1' };
+  const session = JSON.stringify({
+    ...frame,
+    device_catalog: { devices: [{ device_id: 'd000001', name: '0000:00:0c.0', driver: 'virtio-pci' }] },
+  });
+  const attempt = JSON.stringify({
+    ...frame,
+    ts_ns: '1000',
+    kind: 'bounce_attempt',
+    data: { device_id: 'd000001', requested_bytes: '98', forced: true, operation_id: 'op0' },
+  });
+
+  it('session.json and events.ndjson of memveil belong together, the names are read first', () => {
+    const { members: found } = listMembers(['events.ndjson', 'session.json', 'dmesg.txt']);
+    expect(found).toEqual(['session.json', 'events.ndjson', 'dmesg.txt']);
+    const { tables } = analyse({ 'session.json': `${session}\n`, 'events.ndjson': `${attempt}\n` });
+    const { device } = tables.requests.columns;
+    expect(tables.devices[device[0]]).toMatchObject({ name: '0000:00:0c.0', driver: 'virtio-pci' });
+  });
+
+  const bounced =
+    '     fio-7       [001] .....  5.000000: swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffff dev_addr=1000 size=4096 FORCE\n';
+
+  it('an empty or strange one is no error beside a trace, and one when it stands alone', () => {
+    const severities = (files: Readonly<Record<string, string>>) => analyse(files).problems.map((p) => p.severity);
+    expect(severities({ 'trace.txt': bounced, 'config.txt': '', 'tracecmd.log': '' })).toEqual(['info', 'info']);
+    expect(severities({ 'trace.txt': bounced, 'notes.txt': 'nothing of interest here\n' })).toEqual(['info']);
+    expect(severities({ 'config.txt': '' })).toEqual(['error']);
+    expect(severities({ 'config.txt': '', 'notes.txt': '' })).toEqual(['error', 'error']);
+  });
+
+  it('iomem.txt tells the RAM, and the pool where it is listed by name', () => {
+    const ram = '00001000-0009fbff : System RAM\n00100000-7fffffff : System RAM\n  01000000-019fffff : Kernel code\n';
+    const above = '100000000-13fffffff : System RAM\n';
+    const report = (iomem: string) => geometryReport(analyse({ 'trace.txt': bounced, 'iomem.txt': iomem }));
+    const { evidence } = report(ram + above);
+    expect(evidence['memory']).toMatchObject({ level: 'recorded', file: 'iomem.txt', line: 1 });
+    expect(evidence['memory']?.text).toContain('1 GiB above');
+    expect(report(ram).evidence['memory']?.text).toContain('none above');
+    expect(report('00000000-00000000 : System RAM\n').evidence).not.toHaveProperty('memory');
+    expect(report(`${ram}  7a000000-7dffffff : software IO TLB\n`).pools).toEqual([
+      expect.objectContaining({ kind: 'boot', start: '0x7a000000', slots: 32_768 }),
+    ]);
+  });
+
+  it('a pool is known by its size where nothing tells its place', () => {
+    const samples = 'mono_s,nslabs,used\n1.0,16384,255\n';
+    const { pools } = geometryReport(analyse({ 'trace.txt': bounced, 'debugfs.csv': samples }));
+    expect(pools).toEqual([expect.objectContaining({ kind: 'boot', start: null, slots: 16_384 })]);
+    expect(geometryReport(analyse({ 'trace.txt': bounced })).pools).toEqual([]);
+  });
+});
+
 describe('a bundle', () => {
   it('is one analysis whose facts name the file and line they come from', () => {
     const { evidence, ...geometry } = geometryReport(analyse(members()));

@@ -55,6 +55,23 @@ describe('inputs that cannot answer get a next step', () => {
       },
     ));
 
+  it('function_graph without events: what it is good for, and what to record', () => {
+    const call = (name: string) => ` 1) + 15.293 us   |  ${name}();\n`;
+    check(`# tracer: function_graph\n#\n${call('swiotlb_bounce')}${call('swiotlb_bounce')}${call('swiotlb_map')}`, {
+      title: 'Durations without mappings',
+      found: /times 3 calls of swiotlb functions \(swiotlb_bounce 2, swiotlb_map 1\)/,
+      recognised: true,
+    });
+    // What stands beside it does not hide what it is.
+    const builder = createAnalysis();
+    for (const [path, text] of Object.entries({ 'trace.txt': call('swiotlb_map'), 'dmesg.txt': '[    1.0] x: y\n' })) {
+      const source = builder.openSource({ path });
+      source.push(new TextEncoder().encode(text));
+      source.end();
+    }
+    expect(guidanceFor(builder.snapshot())?.kind).toBe('durations');
+  });
+
   it('a trace without events of the field', () =>
     check(event('sched_switch', 'prev_comm=a').repeat(3), {
       title: 'A trace without swiotlb events',
