@@ -16,7 +16,7 @@ import type { LogRecord } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
 import { ReplayOutcome } from '../model/replayResult';
 import type { HoverCard, HoverLine } from '../model/reports';
-import { EvidenceBit, Outcome, Pairing } from '../model/tables';
+import { EvidenceBit, isOriginalDerived, Outcome, Pairing } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import { judgeRequest } from './judgeRequest';
@@ -204,7 +204,9 @@ function addressLines(analysis: Analysis, row: number): HoverLine[] {
   }
   const to = isDirect(analysis, row) ? 'Device address' : 'Bounce address';
   const bounceText = Number.isNaN(bounce) ? '' : ` · ${to.toLowerCase()} ${formatHex(bounce)}`;
-  return [line('recorded', `Original address ${formatHex(original)}${bounceText}`)];
+  const { dmaOffset } = analysis.tables.devices[columns.device[row]];
+  const level = isOriginalDerived(columns.evidence[row], dmaOffset) ? 'derived' : 'recorded';
+  return [line(level, `Original address ${formatHex(original)}${bounceText}`)];
 }
 
 function listLines(analysis: Analysis, row: number): HoverLine[] {

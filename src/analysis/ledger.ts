@@ -3,7 +3,7 @@ import { isAtomic } from '../model/events';
 import type { LogRecord } from '../model/log';
 import type { ProblemCode } from '../model/problem';
 import type { LedgerReport, SourceLedgerReport } from '../model/reports';
-import { EvidenceBit, Outcome, Pairing, type SourceLedger } from '../model/tables';
+import { EvidenceBit, isOriginalDerived, Outcome, Pairing, type SourceLedger } from '../model/tables';
 import type { Analysis } from './analysis';
 import { completenessOf } from './completeness';
 import { lifetimeNote } from './guidance';
@@ -133,7 +133,8 @@ interface Classified {
 
 /** One pass over the requests: each counted once, by the weakest thing it rests on. */
 function classifyRequests(analysis: Analysis): Classified {
-  const { columns, length } = analysis.tables.requests;
+  const { requests, devices } = analysis.tables;
+  const { columns, length } = requests;
   const count = {
     exact: 0,
     derived: 0,
@@ -143,6 +144,7 @@ function classifyRequests(analysis: Analysis): Classified {
     contextAssumed: 0,
     lifetimeAssumed: 0,
     endInferred: 0,
+    addressDerived: 0,
     unseenMap: 0,
     open: 0,
     atomic: 0,
@@ -157,6 +159,8 @@ function classifyRequests(analysis: Analysis): Classified {
     const inferredOutcome = (evidence & EvidenceBit.inferredOutcome) !== 0 || outcome === Outcome.rolledBack;
     const inferredEnd =
       (evidence & EvidenceBit.inferredUnmap) !== 0 || pairing === Pairing.reused || pairing === Pairing.sizeMismatch;
+    const addressDerived = isOriginalDerived(evidence, devices[columns.device[row]].dmaOffset);
+    count.addressDerived += addressDerived ? 1 : 0;
     count.inferredOutcome += inferredOutcome ? 1 : 0;
     count.unknownOutcome += outcome === Outcome.unknown ? 1 : 0;
     count.contextAssumed += contextAssumed ? 1 : 0;
@@ -168,7 +172,7 @@ function classifyRequests(analysis: Analysis): Classified {
     count.nearLoss += (evidence & EvidenceBit.nearLoss) !== 0 ? 1 : 0;
     if (contextAssumed || noLifetime || outcome === Outcome.unknown) {
       count.assumed++;
-    } else if (inferredOutcome || inferredEnd || pairing === Pairing.unseenMap) {
+    } else if (inferredOutcome || inferredEnd || addressDerived || pairing === Pairing.unseenMap) {
       count.derived++;
     } else {
       count.exact++;
@@ -183,6 +187,11 @@ function classifyRequests(analysis: Analysis): Classified {
   add('recorded', count.exact, 'Requests whose result and end are in the trace.');
   add('derived', count.inferredOutcome, 'Results that follow from missing events (failed scatterlists print none).');
   add('derived', count.endInferred, 'Ends that follow from the slots being used again.');
+  add(
+    'derived',
+    count.addressDerived,
+    'Original addresses of attempts without a dma event: the DMA offset of their device was taken off.',
+  );
   add('derived', count.unseenMap, 'Mappings from before the trace, seen only by their unmap.');
   add('recorded', count.open, 'Mappings still open when the trace ends.');
   add('assumed', count.lifetimeAssumed, lifetimeNote(analysis) ?? 'Mappings whose end is assumed.');

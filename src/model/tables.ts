@@ -3,7 +3,7 @@ import type { StringTable } from '../base/stringTable';
 import type { BundleFact } from './bundle';
 import { ContextBit } from './events';
 import type { LogRecord } from './log';
-import type { Address, LineNumber, Nanoseconds, Slots } from './units';
+import type { Address, Bytes, LineNumber, Nanoseconds, Slots } from './units';
 
 /** What became of an attempt to map. */
 export const Outcome = {
@@ -247,6 +247,18 @@ export interface Device {
   dmaMaskSource: number;
   /** Requests of this device said FORCE at least once. */
   forced: boolean;
+  /** DMA address minus physical address as its events showed it: a bus offset or an encryption bit. NaN not known. */
+  dmaOffset: Bytes;
+}
+
+/**
+ * The original address is not as it was printed: swiotlb_bounced prints the DMA address, and no other event of the
+ * attempt tells the physical one. The offset of its device was taken off.
+ */
+export function isOriginalDerived(evidence: number, dmaOffset: number): boolean {
+  const tellsPhysical = EvidenceBit.dmaMap | EvidenceBit.probeEnter | EvidenceBit.probeReturn;
+  const isPrinted = dmaOffset === 0 || Number.isNaN(dmaOffset);
+  return !isPrinted && (evidence & EvidenceBit.bounced) !== 0 && (evidence & tellsPhysical) === 0;
 }
 
 export interface Source {

@@ -9,6 +9,11 @@ export function isEncryptionBit(offset: number): boolean {
   return offset >= LOWEST_ENCRYPTION_BIT && Number.isInteger(Math.log2(offset));
 }
 
+/** Whether the offset is that of a bus: known, not zero, and no encryption bit. */
+export function isBusOffset(offset: number): boolean {
+  return offset !== 0 && !Number.isNaN(offset) && !isEncryptionBit(offset);
+}
+
 /** An address as swiotlb_bounced prints it, as a physical one: its device's encryption bit removed. */
 export function withoutEncryption(address: number, offset: number): number {
   return isEncryptionBit(offset) && address >= offset ? address - offset : address;
@@ -22,10 +27,8 @@ export class DeviceTable {
   readonly rows: Device[] = [];
   /** String-table index to row, -1 none. */
   private byString = new Int32Array(256).fill(-1);
-  /**
-   * Per row: DMA address minus physical address as the trace showed it (bus offset or encryption bit), NaN not known yet.
-   */
-  readonly dmaOffset: number[] = [];
+  /** Per row: requests below this one were written before the device's bus offset was known. */
+  private readonly learntAt: number[] = [];
   private readonly strings: StringTable;
 
   constructor(strings: StringTable) {
@@ -45,7 +48,25 @@ export class DeviceTable {
 
   /** `dmaOffset` of an interned name; NaN not known yet. */
   offsetOf(name: number): number {
-    return this.dmaOffset[this.rowOf(name)];
+    return this.rows[this.rowOf(name)].dmaOffset;
+  }
+
+  /** An event told the offset; `requests` is how many there are so far. */
+  learnOffset(row: number, offset: number, requests: number): void {
+    const device = this.rows[row];
+    if (isBusOffset(offset) && !isBusOffset(device.dmaOffset)) {
+      this.learntAt[row] = requests;
+    }
+    device.dmaOffset = offset;
+  }
+
+  /** Per row, once: how many requests were written before the bus offset was known; 0 nothing to do. */
+  takeUnsettled(): readonly number[] {
+    return this.rows.map((_, row) => {
+      const until = this.learntAt[row] ?? 0;
+      this.learntAt[row] = 0;
+      return until;
+    });
   }
 
   rowOfName(name: string): number {
@@ -76,8 +97,8 @@ export class DeviceTable {
         dmaMaskLine: 0,
         dmaMaskSource: -1,
         forced: false,
+        dmaOffset: Number.NaN,
       });
-      this.dmaOffset.push(Number.NaN);
     }
     return row;
   }

@@ -36,7 +36,10 @@ export class MapPairing {
     this.state.hasBounced = true;
     event.original = withoutEncryption(event.original, this.state.shared.devices.offsetOf(event.device));
     const row = this.state.startRequest(event, EvidenceBit.bounced | (event.forced ? EvidenceBit.forced : 0));
-    const device = this.state.shared.requests.columns.device[row];
+    const { device: devices, original } = this.state.shared.requests.columns;
+    const device = devices[row];
+    // Until another event tells the physical address; the attempt keeps the printed one, which that event is compared with.
+    original[row] = this.state.bounceAddress(device, event.original);
     const info = this.state.shared.devices.rows[device];
     if (event.dmaMaskBits >= 0 && info.dmaMaskBits !== event.dmaMaskBits) {
       info.dmaMaskBits = event.dmaMaskBits;
@@ -407,14 +410,14 @@ export class MapPairing {
     }
     return (
       (attempt.seen & (EvidenceBit.bounced | EvidenceBit.probeEnter)) === EvidenceBit.bounced &&
-      this.state.shared.devices.dmaOffset[attempt.device] === difference
+      this.state.shared.devices.rows[attempt.device].dmaOffset === difference
     );
   }
 
   /** Learns a device's DMA offset from the newest attempt when nothing matches as it is. */
   private learnOffset(context: Context, device: number, original: number, sizeBytes: number, at: number): boolean {
     const attempt = context.attempts[at];
-    if (attempt === undefined || !Number.isNaN(this.state.shared.devices.dmaOffset[device])) {
+    if (attempt === undefined || !Number.isNaN(this.state.shared.devices.rows[device].dmaOffset)) {
       return false;
     }
     const difference = attempt.original - original;
@@ -427,8 +430,13 @@ export class MapPairing {
     ) {
       return false;
     }
-    this.state.shared.devices.dmaOffset[device] = difference;
+    this.learn(device, difference);
     return true;
+  }
+
+  private learn(device: number, offset: number): void {
+    const { devices, requests } = this.state.shared;
+    devices.learnOffset(device, offset, requests.length);
   }
 
   private begin(context: Context, row: number, device: number, event: TraceEvent, seen: number): Attempt {
@@ -448,16 +456,16 @@ export class MapPairing {
       if (attempt.original !== original) {
         const difference = attempt.original - original;
         if (!Number.isNaN(difference)) {
-          this.state.shared.devices.dmaOffset[attempt.device] = difference;
+          this.learn(attempt.device, difference);
         }
         attempt.original = original;
         columns.original[row] = original;
       } else if (
         attempt.seen === EvidenceBit.bounced &&
         // Equal because the encryption bit was already taken off?
-        !isEncryptionBit(this.state.shared.devices.dmaOffset[attempt.device])
+        !isEncryptionBit(this.state.shared.devices.rows[attempt.device].dmaOffset)
       ) {
-        this.state.shared.devices.dmaOffset[attempt.device] = 0;
+        this.learn(attempt.device, 0);
       }
     }
     if (attempt.sizeBytes < 0 && event.sizeBytes >= 0) {

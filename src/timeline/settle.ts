@@ -1,7 +1,15 @@
 import { Direction } from '../model/events';
-import { type Device, EvidenceBit, Outcome, Pairing, type RequestTable, type TimelineCounts } from '../model/tables';
+import {
+  type Device,
+  EvidenceBit,
+  isOriginalDerived,
+  Outcome,
+  Pairing,
+  type RequestTable,
+  type TimelineCounts,
+} from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
-import { type DeviceTable, isEncryptionBit, withoutEncryption } from './devices';
+import { type DeviceTable, isBusOffset, withoutEncryption } from './devices';
 import type { PoolTracker } from './pools';
 
 const saidToBounce =
@@ -13,24 +21,25 @@ const saidToBounce =
 
 /**
  * Makes addresses physical that were printed before a dma event of their device told how its addresses differ:
- * original addresses with the encryption bit (also those of failed attempts, which no dma event follows), and bounce
- * addresses behind a bus offset. Done again, it changes nothing.
+ * original addresses with the encryption bit or behind a bus offset (those of failed attempts, which no dma event follows),
+ * and bounce addresses behind a bus offset. Done again, it changes nothing.
  */
 export function settleAddresses(requests: RequestTable, pools: PoolTracker, devices: DeviceTable): void {
-  const { original, recordedBounce, device } = requests.columns;
-  if (!devices.dmaOffset.some((offset) => offset > 0 || offset < 0)) {
+  const { original, recordedBounce, device, evidence } = requests.columns;
+  if (!devices.rows.some(({ dmaOffset }) => dmaOffset > 0 || dmaOffset < 0)) {
     return;
   }
+  const unsettled = devices.takeUnsettled();
   for (let row = 0; row < requests.length; row++) {
-    const offset = devices.dmaOffset[device[row]];
-    const physical = withoutEncryption(original[row], offset);
-    if (physical < original[row]) {
+    const { dmaOffset: offset } = devices.rows[device[row]];
+    const isBehind = row < unsettled[device[row]] && isOriginalDerived(evidence[row], offset);
+    const physical = isBehind ? original[row] - offset : withoutEncryption(original[row], offset);
+    if (physical !== original[row] && !Number.isNaN(physical)) {
       original[row] = physical;
       requests.version++;
     }
     const bounce = recordedBounce[row];
-    const isBus = !isEncryptionBit(offset) && offset !== 0 && !Number.isNaN(offset);
-    if (isBus && !pools.contains(bounce) && pools.contains(bounce - offset)) {
+    if (isBusOffset(offset) && !pools.contains(bounce) && pools.contains(bounce - offset)) {
       recordedBounce[row] = bounce - offset;
       requests.version++;
     }

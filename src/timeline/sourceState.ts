@@ -1,6 +1,6 @@
 import type { TraceEvent } from '../model/events';
 import { EvidenceBit } from '../model/tables';
-import { isEncryptionBit } from './devices';
+import { isBusOffset } from './devices';
 import type { SharedTables } from './shared';
 
 /** What a source has shown so far, and how its rows are written. */
@@ -80,8 +80,8 @@ export class SourceState {
 
   /** phys of a bounce address that a dma event printed: bounce buffers are unencrypted, but may lie behind a bus offset. */
   bounceAddress(device: number, dma: number): number {
-    const offset = this.shared.devices.dmaOffset[device];
-    return Number.isNaN(offset) || offset === 0 || isEncryptionBit(offset) ? dma : dma - offset;
+    const offset = this.shared.devices.rows[device].dmaOffset;
+    return isBusOffset(offset) ? dma - offset : dma;
   }
 
   /** The device row of evidence that names no device. */

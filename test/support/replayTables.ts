@@ -106,6 +106,7 @@ export function tablesOf(requests: readonly RequestRow[] | RequestTable, options
     dmaMaskLine: 0,
     dmaMaskSource: 0,
     forced: true,
+    dmaOffset: Number.NaN,
   }));
   return {
     strings: new StringTable(),

@@ -3,6 +3,7 @@ import { GrowableTable } from '../../src/base/columns';
 import {
   EvidenceBit,
   FactKind,
+  isOriginalDerived,
   Outcome,
   Pairing,
   PoolKind,
@@ -119,6 +120,29 @@ describe('evidence of one attempt becomes one request', () => {
     expect([...columns.original.slice(0, 2)]).toEqual([0x1000, 0x1000]);
     expect([...columns.recordedBounce.slice(0, 2)]).toEqual([0x70001000, 0x30005000]);
     expect([...columns.pairing.slice(0, 2)]).toEqual([Pairing.exact, Pairing.exact]);
+  });
+
+  it('attempts behind a bus offset that no dma event follows are physical too, and marked as derived', () => {
+    const attempt = (micro: number, address: string, device = 'pi', pid = 7): string =>
+      `  a-${pid}  [001] .....  1.0000${micro}: swiotlb_bounced: dev_name: ${device} dma_mask=ffffffffffffffff dev_addr=${address} size=4096 NORMAL`;
+    const mapped = (micro: number, original: string): string =>
+      `  a-7  [001] .....  1.0000${micro}: dma_map_page: pi dir=TO_DEVICE dma_addr=430005000 size=4096 phys_addr=${original} attrs=`;
+    const feeder = createFeeder();
+    const trace = feeder.open();
+    // Before the offset is known, while it is, and of a device that never tells.
+    const early = [attempt(10, '400009000'), attempt(11, '400001000'), mapped(16, '1000')];
+    feeder.feed(trace, [...early, attempt(20, '40000a000'), attempt(21, '40000b000', 'other', 8)].join('\n'));
+    const originals = (): number[] => [...feeder.tables().requests.columns.original.slice(0, 4)];
+    expect(originals()).toEqual([0x9000, 0x1000, 0xa000, 0x40000b000]);
+    expect(originals()).toEqual([0x9000, 0x1000, 0xa000, 0x40000b000]);
+    const { requests, devices } = feeder.tables();
+    const { evidence, device } = requests.columns;
+    const isDerived = (row: number): boolean => isOriginalDerived(evidence[row], devices[device[row]].dmaOffset);
+    expect([0, 1, 2, 3].map(isDerived)).toEqual([true, false, true, false]);
+    // The event that follows late tells the same address.
+    feeder.feed(trace, mapped(30, 'a000'));
+    expect(originals()).toEqual([0x9000, 0x1000, 0xa000, 0x40000b000]);
+    expect(feeder.tables().requests.columns.outcome[2]).toBe(Outcome.served);
   });
 
   it('an attempt whose return was lost does not take the next result', () => {
