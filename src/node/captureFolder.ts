@@ -135,12 +135,13 @@ export function listMembers(names: readonly string[]): {
   return { members: ranked.map(({ name }) => name), skipped };
 }
 
-/** Role of a plain name, and its place in the order of reading. */
+/** Role of a plain name, and its place in the order of reading. A name that is meant for one role is no other. */
 function looseRole(plain: string): { readonly role: MemberRole; readonly rank: number } | null {
+  const exact = exactRole(plain);
   let rank = 0;
   for (const { role, loose } of roles) {
     const at = loose.findIndex((pattern) => pattern.test(plain));
-    if (at >= 0) {
+    if (at >= 0 && (exact === null || exact === role)) {
       return { role, rank: rank + at };
     }
     rank += loose.length;

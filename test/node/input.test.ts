@@ -178,7 +178,8 @@ describe('members of a capture folder', () => {
     expect(listMembers(names).skipped).toHaveLength(names.length);
   });
   it('a binary trace stands in where there is no text', () => {
-    expect(listMembers(['trace.dat', 'dmesg.txt', 'trace_cmd_report.txt']).members).toEqual(['trace.dat', 'dmesg.txt']);
+    const names = ['trace.dat', 'dmesg.txt', 'trace_cmd_report.txt', 'trace_clock.txt', 'trace_options.txt'];
+    expect(listMembers(names).members).toEqual(['trace.dat', 'dmesg.txt', 'trace_clock.txt']);
   });
   it('the usual members are all read', () => {
     const names = [
