@@ -1,0 +1,677 @@
+import { formatCount, formatSlots, plural } from '../../base/format';
+import type { SlotsView } from '../../protocol/slots';
+import { runId } from '../../protocol/views';
+import type { ChartTheme } from '../charts/theme';
+import type { ShownRun } from '../charts/timeline';
+import { fill, h } from '../dom';
+import type { ExportTable, PanelSection, SectionHost, SectionState } from '../sections/section';
+import { type Classes, classify, type Colouring, colourings, colouringTitles } from './classes';
+import { ageText, deviceName, eventText, notesOf } from './describe';
+import { type MapData, mapData } from './mapData';
+import { mapSvg } from './mapSvg';
+import { css, type MapTheme, readMapTheme } from './mapTheme';
+import { MapView } from './mapView';
+import { failureLabel, paintMap } from './paint';
+import { isSecond } from './pixels';
+import { Scrubber } from './scrubber';
+
+/** What is to be shown next; the newest wish wins, older ones are never asked for. */
+type Wish =
+  | { readonly kind: 'time'; readonly timeNs: number; readonly isFollowing: boolean }
+  | { readonly kind: 'step'; readonly step: number }
+  | { readonly kind: 'move'; readonly what: 'event' | 'failure'; readonly direction: 'next' | 'previous' }
+  | { readonly kind: 'firstFailure' }
+  | { readonly kind: 'line'; readonly line: number };
+
+interface Side {
+  readonly view: MapView;
+  readonly picker: HTMLSelectElement;
+  /** Run shown; null: this side is closed. */
+  runId: string | null;
+  data: MapData | null;
+}
+
+const mostTableRows = 400;
+/** Two maps stand side by side from here on, else under each other. */
+const besideWidth = 900;
+
+/** Pools × segments × slots at one moment, of one run or of two. */
+export class SlotMapSection implements PanelSection {
+  readonly id = 'slot-map';
+  readonly title = 'Slot map';
+  private host!: SectionHost;
+  private state: SectionState | null = null;
+  private theme!: MapTheme;
+  private sides: readonly [Side, Side] | null = null;
+  private scrubber: Scrubber | null = null;
+  private colouring: Colouring = 'device';
+  /** The side that steps are taken on; the other one follows in time. */
+  private lead: 0 | 1 = 0;
+  private hasChosen = false;
+  private atNs = 0;
+  private wish: Wish | null = null;
+  private pendingLine: number | null = null;
+  private isBusy = false;
+  private isGone = false;
+  private readonly line = h('p', { id: 'map-event', role: 'status' });
+  private readonly spoken = h('p', { class: 'visually-hidden', 'aria-live': 'polite' });
+  private readonly legend = h('ul', { id: 'map-legend', class: 'legend', 'aria-label': 'Legend of the slot map' });
+  private readonly notes = h('ul', { id: 'map-notes', class: 'plain muted' });
+  private readonly table = h('div', { class: 'scroll' });
+  private readonly tableHolder = h(
+    'details',
+    { class: 'data-table', 'data-table': 'slot-map', toggle: () => this.fillTable() },
+    h('summary', null, 'Slots as a table'),
+    this.table,
+  );
+  private readonly keys = keyList();
+
+  mount(host: SectionHost): void {
+    this.host = host;
+    this.theme = readMapTheme();
+    const first = this.side(0, 'Slots of the first run');
+    const second = this.side(1, 'Slots of the second run');
+    this.sides = [first, second];
+    const scrubber = h('canvas', {
+      id: 'slot-scrubber',
+      role: 'slider',
+      tabindex: 0,
+      'aria-label': 'Moment that the slot map shows',
+      'aria-orientation': 'horizontal',
+    });
+    this.scrubber = new Scrubber(scrubber, host.theme(), {
+      time: (timeNs) => this.want({ kind: 'time', timeNs, isFollowing: false }),
+      key: (event) => this.scrubKey(event) || this.timeKey(event),
+    });
+    fill(
+      host.body,
+      h('div', { class: 'map-bar' }, this.colourPicker(), runLabel('Run', first), runLabel('beside', second), this.zoomButtons()),
+      h('div', { class: 'map-moment' }, this.stepButtons(), this.line),
+      h('div', { class: 'maps' }, first.view.element, second.view.element),
+      scrubber,
+      this.legend,
+      this.notes,
+      this.spoken,
+      this.tableHolder,
+      this.keys,
+    );
+    host.exportable({
+      id: 'slot-map',
+      title: 'Slot map',
+      png: () => this.exportPng(),
+      svg: () => this.exportSvg(),
+      table: () => this.exportTable(),
+    });
+  }
+
+  update(state: SectionState): void {
+    const before = this.state;
+    this.state = state;
+    const runs = (of: SectionState | null) => of?.runs.map((run) => run.id).join() ?? '';
+    const isChanged = before === null || runs(before) !== runs(state) || before.front?.id !== state.front?.id;
+    if (isChanged) {
+      this.chooseRuns(state);
+    }
+    if (state.runs.length === 0) {
+      fill(this.line, 'There is no run whose slots could be drawn.');
+      return;
+    }
+    if (this.pendingLine !== null) {
+      this.want({ kind: 'line', line: this.pendingLine });
+      this.pendingLine = null;
+    } else if (before === null) {
+      this.want(this.beginning(state));
+    } else if (isChanged) {
+      this.want({ kind: 'time', timeNs: this.atNs, isFollowing: true });
+    }
+    this.drawScrubber();
+  }
+
+  /** A command wants the moment of a line of the trace. */
+  showLine(line: number): void {
+    if (this.state === null || this.state.runs.length === 0) {
+      this.pendingLine = line;
+    } else {
+      this.want({ kind: 'line', line });
+    }
+  }
+
+  onCursor(timeNs: number | null): void {
+    if (timeNs !== null && timeNs !== this.atNs && this.state !== null && 0 < this.state.runs.length) {
+      this.want({ kind: 'time', timeNs, isFollowing: true });
+    }
+  }
+
+  onTheme(theme: ChartTheme): void {
+    this.theme = readMapTheme();
+    this.scrubber?.setTheme(theme);
+    for (const { view } of this.sides ?? []) {
+      view.setTheme(this.theme);
+    }
+    this.drawLegend();
+  }
+
+  destroy(): void {
+    this.isGone = true;
+    this.scrubber?.destroy();
+    for (const { view } of this.sides ?? []) {
+      view.destroy();
+    }
+  }
+
+  // Controls ---------------------------------------------------------------
+
+  private side(index: 0 | 1, label: string): Side {
+    const picker = h('select', {
+      class: 'map-run',
+      'data-side': index,
+      change: () => {
+        this.hasChosen = true;
+        this.setRun(index, picker.value === '' ? null : picker.value);
+        this.want({ kind: 'time', timeNs: this.atNs, isFollowing: true });
+      },
+    });
+    const view = new MapView(label, this.theme, {
+      detail: (move) => this.host.ask('slotDetail', { run: this.runOf(index)!.run.key, move }),
+      reveal: (place) => this.host.reveal(place),
+      key: (event) => this.timeKey(event),
+      say: (text) => {
+        this.spoken.textContent = text;
+      },
+      focus: () => {
+        this.lead = index;
+      },
+    });
+    return { view, picker, runId: null, data: null };
+  }
+
+  private colourPicker(): HTMLElement {
+    const select: HTMLSelectElement = h(
+      'select',
+      {
+        id: 'map-colour',
+        change: () => {
+          this.colouring = select.value as Colouring;
+          this.draw();
+        },
+      },
+      colourings.map((name) => h('option', { value: name }, colouringTitles[name])),
+    );
+    return h('label', null, 'Colour by ', select);
+  }
+
+  private zoomButtons(): HTMLElement {
+    const button = (label: string, title: string, factor: number) =>
+      h('button', { type: 'button', class: 'secondary', title, 'aria-label': title, click: () => this.zoom(factor) }, label);
+    return h(
+      'span',
+      { class: 'map-zoom', role: 'group', 'aria-label': 'Zoom of the slot map' },
+      button('−', 'Smaller rows (-)', 0.5),
+      button('+', 'Larger rows (+)', 2),
+      button('Fit', 'Show all rows (0)', 0),
+    );
+  }
+
+  private stepButtons(): HTMLElement {
+    const button = (id: string, label: string, title: string, what: 'event' | 'failure', direction: 'next' | 'previous') =>
+      h(
+        'button',
+        { type: 'button', class: 'secondary', id, title, click: () => this.want({ kind: 'move', what, direction }) },
+        label,
+      );
+    return h(
+      'span',
+      { class: 'map-steps', role: 'group', 'aria-label': 'Steps in time' },
+      button('map-previous-failure', '◂ Failure', 'Previous failure (p)', 'failure', 'previous'),
+      button('map-previous-event', '◂ Event', 'Previous event (,)', 'event', 'previous'),
+      button('map-next-event', 'Event ▸', 'Next event (.)', 'event', 'next'),
+      button('map-next-failure', 'Failure ▸', 'Next failure (n)', 'failure', 'next'),
+    );
+  }
+
+  private timeKey(event: KeyboardEvent): boolean {
+    const move = (what: 'event' | 'failure', direction: 'next' | 'previous') => () =>
+      this.want({ kind: 'move', what, direction });
+    const actions: Readonly<Record<string, () => void>> = {
+      '.': move('event', 'next'),
+      ',': move('event', 'previous'),
+      n: move('failure', 'next'),
+      p: move('failure', 'previous'),
+      '+': () => this.zoom(2),
+      '=': () => this.zoom(2),
+      '-': () => this.zoom(0.5),
+      '0': () => this.zoom(0),
+      '?': () => {
+        this.keys.open = !this.keys.open;
+      },
+    };
+    const action = actions[event.key];
+    action?.();
+    return action !== undefined;
+  }
+
+  private scrubKey(event: KeyboardEvent): boolean {
+    const { state } = this;
+    if (state === null) {
+      return false;
+    }
+    const { fromNs, toNs } = state.range;
+    const stepNs = (toNs - fromNs) / (event.shiftKey ? 20 : 200);
+    const times: Readonly<Record<string, number>> = {
+      ArrowLeft: this.atNs - stepNs,
+      ArrowRight: this.atNs + stepNs,
+      Home: fromNs,
+      End: toNs,
+    };
+    const timeNs = times[event.key];
+    if (timeNs !== undefined) {
+      const inside = Math.min(Math.max(timeNs, state.whole.fromNs), state.whole.toNs);
+      this.want({ kind: 'time', timeNs: inside, isFollowing: false });
+    }
+    return timeNs !== undefined;
+  }
+
+  private zoom(factor: number): void {
+    for (const { view } of this.sides ?? []) {
+      view.zoom(factor);
+    }
+  }
+
+  // Runs -------------------------------------------------------------------
+
+  private chooseRuns(state: SectionState): void {
+    const [first, second] = this.sides!;
+    const has = (id: string | null) => id !== null && state.runs.some((run) => run.id === id);
+    if (!this.hasChosen || !has(first.runId)) {
+      const isWide = besideWidth <= this.host.body.clientWidth;
+      const front = state.front?.id ?? state.runs[0]?.id ?? null;
+      const recorded = state.runs.find((run) => run.isRecorded)?.id ?? front;
+      this.setRun(0, isWide ? recorded : front);
+      this.setRun(1, isWide && front !== recorded ? front : null);
+    } else if (second.runId !== null && !has(second.runId)) {
+      this.setRun(1, null);
+    }
+    const option = (run: ShownRun, chosen: string | null) =>
+      h('option', { value: run.id, selected: run.id === chosen }, run.label);
+    fill(
+      first.picker,
+      state.runs.map((run) => option(run, first.runId)),
+    );
+    fill(
+      second.picker,
+      h('option', { value: '', selected: second.runId === null }, 'nothing'),
+      state.runs.map((run) => option(run, second.runId)),
+    );
+  }
+
+  private setRun(index: 0 | 1, id: string | null): void {
+    const side = this.sides![index];
+    side.runId = id;
+    side.data = null;
+    side.view.element.hidden = id === null;
+    side.view.element.parentElement?.classList.toggle('two', this.sides![1].runId !== null);
+    if (this.sides![this.lead].runId === null) {
+      this.lead = 0;
+    }
+  }
+
+  private runOf(index: 0 | 1): ShownRun | null {
+    const id = this.sides?.[index].runId;
+    return this.state?.runs.find((run) => run.id === id) ?? null;
+  }
+
+  /** The first failure, else the moment with most slots in use: where there is something to see. */
+  private beginning(state: SectionState): Wish {
+    if (state.cursorNs !== null) {
+      return { kind: 'time', timeNs: state.cursorNs, isFollowing: true };
+    }
+    if (0 < (this.runOf(this.lead)?.run.failed ?? 0)) {
+      return { kind: 'firstFailure' };
+    }
+    const series = this.runOf(this.lead)?.series ?? null;
+    const top = series === null ? -1 : series.usedSlots.indexOf(Math.max(...series.usedSlots));
+    return { kind: 'time', timeNs: series?.timeNs[top] ?? state.range.fromNs, isFollowing: true };
+  }
+
+  // Moments ----------------------------------------------------------------
+
+  private want(wish: Wish): void {
+    this.wish = wish;
+    if (!this.isBusy) {
+      void this.serve();
+    }
+  }
+
+  /** One question at a time; scrubbing fast skips what nobody waits for any more. */
+  private async serve(): Promise<void> {
+    this.isBusy = true;
+    try {
+      while (this.wish !== null && !this.isGone) {
+        const wish = this.wish;
+        this.wish = null;
+        await this.fulfil(wish);
+      }
+    } catch (error) {
+      if (!this.isGone) {
+        fill(this.line, h('span', { class: 'error', role: 'alert' }, error instanceof Error ? error.message : String(error)));
+      }
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  private async fulfil(wish: Wish): Promise<void> {
+    const run = this.runOf(this.lead);
+    if (run === null) {
+      return;
+    }
+    const lead = this.sides![this.lead];
+    const view = await this.askLead(run, wish, lead.data);
+    if (view === null) {
+      this.spoken.textContent =
+        wish.kind === 'line' ? 'No request at or before that line.' : 'There is no such step.';
+      return;
+    }
+    const atNs = wish.kind === 'time' ? wish.timeNs : view.timeNs;
+    const other = this.sides![this.lead === 0 ? 1 : 0];
+    const otherRun = this.runOf(this.lead === 0 ? 1 : 0);
+    const otherView =
+      otherRun === null ? null : await this.host.ask('slots', { run: otherRun.run.key, timeNs: atNs, step: null });
+    if (this.isGone || lead.runId !== run.id) {
+      return;
+    }
+    this.atNs = atNs;
+    lead.data = mapData(view);
+    other.data = otherView === null ? null : mapData(otherView);
+    this.draw();
+    if (view.event?.failure !== null && wish.kind !== 'time') {
+      lead.view.showFailure();
+    }
+    if (wish.kind !== 'time' || !wish.isFollowing) {
+      this.tellOthers();
+    }
+  }
+
+  private askLead(run: ShownRun, wish: Wish, shown: MapData | null): Promise<SlotsView | null> {
+    const { key } = run.run;
+    switch (wish.kind) {
+      case 'time':
+        return this.host.ask('slots', { run: key, timeNs: wish.timeNs, step: null });
+      case 'step':
+        return this.host.ask('slots', { run: key, timeNs: 0, step: wish.step });
+      case 'line':
+        return this.host.ask('slotLine', { run: key, line: wish.line });
+      case 'firstFailure':
+        return this.host.ask('slotStep', { run: key, step: 0, kind: 'failure', direction: 'next' });
+      default:
+        return this.host.ask('slotStep', {
+          run: key,
+          step: shown?.view.step ?? 0,
+          kind: wish.what,
+          direction: wish.direction,
+        });
+    }
+  }
+
+  /** The charts follow; the visible part of the time axis does, too. */
+  private tellOthers(): void {
+    const { state, atNs } = this;
+    if (state !== null && (atNs < state.range.fromNs || state.range.toNs < atNs)) {
+      const half = (state.range.toNs - state.range.fromNs) / 2;
+      this.host.setRange({ fromNs: atNs - half, toNs: atNs + half });
+    }
+    this.host.setCursor(atNs);
+  }
+
+  // Drawing ----------------------------------------------------------------
+
+  private draw(): void {
+    const { state, sides } = this;
+    if (state === null || sides === null) {
+      return;
+    }
+    ([0, 1] as const).forEach((index) => {
+      const { data, view } = sides[index];
+      const run = this.runOf(index);
+      if (data !== null && run !== null) {
+        view.show(titleOf(run, data), data, classify(data, this.colouring), state.time);
+      }
+    });
+    const lead = sides[this.lead].data;
+    if (lead !== null) {
+      this.drawLine(lead, state);
+      fill(
+        this.notes,
+        [...new Set(sides.flatMap(({ data }) => (data === null ? [] : notesOf(data.view))))].map((note) =>
+          h('li', null, note),
+        ),
+      );
+    }
+    this.drawLegend();
+    this.drawScrubber();
+    this.fillTable();
+  }
+
+  private drawLine(data: MapData, { time, range }: SectionState): void {
+    const { view } = data;
+    const place = view.event?.place ?? null;
+    const at = time.absolute(this.atNs, Math.min(1e6, range.toNs - range.fromNs));
+    fill(
+      this.line,
+      h('span', { class: 'map-at' }, at),
+      h('span', { class: view.event?.failure === null || view.event === null ? '' : 'fails' }, eventText(data)),
+      place === null
+        ? null
+        : h(
+            'button',
+            { type: 'button', class: 'link', 'data-map-line': place.line, click: () => this.host.reveal(place) },
+            `line ${formatCount(place.line)}`,
+          ),
+      h(
+        'span',
+        { class: 'muted' },
+        `step ${formatCount(view.step - view.firstStep)} of ${formatCount(view.lastStep - view.firstStep)}`,
+      ),
+    );
+  }
+
+  private drawLegend(): void {
+    const all = (this.sides ?? []).flatMap(({ data }) => (data === null ? [] : [classify(data, this.colouring)]));
+    const [classes] = all;
+    if (classes === undefined) {
+      return;
+    }
+    const entries = classes.classes.flatMap((entry, index) => {
+      const label = all.map((one) => one.classes[index]!.label).find((text) => text !== '') ?? '';
+      const slots = all.map((one) => one.classes[index]!.slots);
+      const isThere = all.some((one) => 0 < one.classes[index]!.mappings);
+      return isThere ? [legendEntry(classes, index, [entry.sign, label].filter(Boolean).join(' '), slots, this.theme)] : [];
+    });
+    fill(
+      this.legend,
+      entries,
+      h('li', null, plainSwatch(css(this.theme.free)), 'free'),
+      all.length === 0 ? null : h('li', { class: 'failure-key' }, '▨ a request that failed, above the largest hole'),
+    );
+  }
+
+  private drawScrubber(): void {
+    const { state } = this;
+    if (state === null || this.scrubber === null) {
+      return;
+    }
+    const data = this.sides![this.lead].data;
+    this.scrubber.show({
+      run: this.runOf(this.lead),
+      range: state.range,
+      atNs: this.atNs,
+      isFailure: data?.view.event?.failure != null,
+      valueText:
+        data === null ? '' : `${state.time.absolute(this.atNs, state.range.toNs - state.range.fromNs)}: ${eventText(data)}`,
+    });
+  }
+
+  private fillTable(): void {
+    const data = this.sides?.[this.lead].data ?? null;
+    if (!this.tableHolder.open || data === null) {
+      return;
+    }
+    const { pools } = data.view;
+    const shown = Math.min(data.count, mostTableRows);
+    const rows = Array.from({ length: shown }, (_, index) => {
+      const first = data.firstSlot[index]!;
+      const go = async () => {
+        const run = this.runOf(this.lead);
+        const detail = run === null ? null : await this.host.ask('slotDetail', { run: run.run.key, move: data.move[index]! });
+        const place = detail?.map ?? detail?.unmap ?? null;
+        if (place !== null) {
+          this.host.reveal(place);
+        }
+      };
+      return h(
+        'tr',
+        { 'data-slots': data.slots[index]! },
+        h('td', null, pools[data.pool[index]!]!.kind),
+        h('td', { class: 'number' }, formatCount(first)),
+        h('td', { class: 'number' }, formatCount(data.slots[index]!)),
+        h('td', { class: 'device' }, deviceName(data, index)),
+        h('td', { class: 'number' }, ageText(data, index)),
+        h('td', null, h('button', { type: 'button', class: 'link', click: () => void go() }, 'go to line')),
+      );
+    });
+    const titles = ['Pool', 'First slot', 'Slots', 'Device', 'Age', 'Line'];
+    fill(
+      this.table,
+      h(
+        'table',
+        { id: 'map-table', 'aria-label': 'Mappings at this moment' },
+        h('thead', null, h('tr', null, titles.map((title) => h('th', { scope: 'col' }, title)))),
+        h('tbody', null, rows),
+      ),
+      shown < data.count ? h('p', { class: 'muted' }, `The first ${formatCount(shown)} of ${plural(data.count, 'mapping')}; the export has all.`) : null,
+    );
+  }
+
+  // Files ------------------------------------------------------------------
+
+  private exportPng(): HTMLCanvasElement {
+    const canvas = document.createElement('canvas');
+    const whole = this.sides![this.lead].view.wholePicture();
+    if (whole !== null) {
+      const ratio = Math.max(0.5, Math.min(2, 12_000 / (whole.height + 8)));
+      paintMap(canvas, whole.picture, { scrollTop: 0, width: whole.width, height: whole.height + 8, ratio });
+    }
+    return canvas;
+  }
+
+  private exportSvg(): string {
+    const side = this.sides![this.lead];
+    const run = this.runOf(this.lead);
+    const whole = side.view.wholePicture();
+    if (whole === null || side.data === null || run === null || this.state === null) {
+      return '';
+    }
+    const at = this.state.time.absolute(this.atNs, 1e6);
+    return mapSvg(whole.picture, `${titleOf(run, side.data)} at ${at}`, whole.width);
+  }
+
+  private exportTable(): ExportTable {
+    const data = this.sides?.[this.lead].data ?? null;
+    const columns = ['pool', 'poolStart', 'firstSlot', 'slots', 'device', 'bornNs'];
+    if (data === null) {
+      return { columns, rows: [] };
+    }
+    return {
+      columns,
+      rows: Array.from({ length: data.count }, (_, index) => {
+        const pool = data.view.pools[data.pool[index]!]!;
+        const bornNs = data.bornNs[index]!;
+        return [
+          pool.kind,
+          pool.start,
+          data.firstSlot[index]!,
+          data.slots[index]!,
+          data.device[index]! < 0 ? null : deviceName(data, index),
+          Number.isNaN(bornNs) ? null : bornNs,
+        ];
+      }),
+    };
+  }
+}
+
+/** `Recorded: 382 slots in use, 130 free, largest hole 37`. */
+function titleOf(run: ShownRun, data: MapData): string {
+  const used = data.slots.reduce((sum, slots) => sum + slots, 0);
+  const hole = data.view.largestHole?.slots ?? 0;
+  const failed = failureLabel(data);
+  return `${run.label}: ${formatSlots(used)} in use, ${formatCount(data.view.freeSlots)} free, largest hole ${formatCount(hole)}${failed === '' ? '' : ` · ${failed}`}`;
+}
+
+function runLabel(text: string, { picker }: Side): HTMLElement {
+  return h('label', null, `${text} `, picker);
+}
+
+function legendEntry(
+  classes: Classes,
+  index: number,
+  label: string,
+  slots: readonly number[],
+  theme: MapTheme,
+): HTMLElement {
+  return h('li', null, patternSwatch(classes, index, theme), `${label} · ${slots.map(formatCount).join(' / ')}`);
+}
+
+/** The pattern as on the map, on a little canvas. */
+function patternSwatch({ isRamp }: Classes, index: number, theme: MapTheme): HTMLCanvasElement {
+  const canvas = h('canvas', { class: 'map-swatch', width: 22, height: 12, 'aria-hidden': 'true' });
+  const context = canvas.getContext('2d');
+  if (context !== null) {
+    const colour = (isRamp ? theme.ramp : theme.classes)[index]!;
+    context.fillStyle = css(colour);
+    context.fillRect(0, 0, 22, 12);
+    context.fillStyle = css(theme.background);
+    context.globalAlpha = 0.4;
+    for (let y = 0; y < 12 && !isRamp; y++) {
+      for (let x = 0; x < 22; x++) {
+        if (isSecond(index, x, y)) {
+          context.fillRect(x, y, 1, 1);
+        }
+      }
+    }
+  }
+  return canvas;
+}
+
+function plainSwatch(colour: string): HTMLCanvasElement {
+  const canvas = h('canvas', { class: 'map-swatch', width: 22, height: 12, 'aria-hidden': 'true' });
+  const context = canvas.getContext('2d');
+  if (context !== null) {
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 22, 12);
+  }
+  return canvas;
+}
+
+function keyList(): HTMLDetailsElement {
+  const entries: readonly (readonly [string, string])[] = [
+    ['. ,', 'next, previous event'],
+    ['n p', 'next, previous failure'],
+    ['← → ↑ ↓', 'on the map: select slots; on the slider: move in time (Shift: faster)'],
+    ['Enter', 'go to the line that mapped the selected slots'],
+    ['+ − 0', 'larger rows, smaller rows, all rows (also Ctrl + wheel)'],
+    ['?', 'this list'],
+  ];
+  return h(
+    'details',
+    { id: 'map-keys' },
+    h('summary', null, 'Keys'),
+    h(
+      'dl',
+      { class: 'keys' },
+      entries.flatMap(([names, meaning]) => [
+        h('dt', null, names.split(' ').flatMap((name) => [h('kbd', null, name), ' '])),
+        h('dd', null, meaning),
+      ]),
+    ),
+  );
+}
