@@ -25,6 +25,7 @@ const promisedCommands: readonly string[] = [
   'Compare with another trace…',
   'Find the pool size',
   'Dry run for a confidential VM',
+  'Show slot map at cursor',
   'Copy finding as Markdown',
   'Verify against the recorded addresses',
   'Open sample trace',

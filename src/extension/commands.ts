@@ -24,7 +24,7 @@ const run = (policy: string): RunKey => ({ policy, set: {} });
 /** Registers every command that package.json declares. */
 export function registerCommands(host: CommandHost): vscode.Disposable[] {
   const replay = (policy: string) => () => showReplay(host, [run(policy)], 'replay');
-  const commands: Readonly<Record<string, () => Promise<void>>> = {
+  const commands: Readonly<Record<string, (argument: unknown) => Promise<void>>> = {
     'swiotlbLens.replayDynamic': replay('dynamic'),
     'swiotlbLens.replayTransient': replay('transient'),
     'swiotlbLens.replayFixed': replay('fixed'),
@@ -34,12 +34,13 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
     'swiotlbLens.findPoolSize': () => showReplay(host, [], 'size'),
     'swiotlbLens.dryRun': () => showReplay(host, [], 'dryRun'),
     'swiotlbLens.verify': () => showReplay(host, [], 'verify'),
+    'swiotlbLens.showSlotMap': (place) => showSlotMap(host, place),
     'swiotlbLens.copyFinding': () => copyFinding(host),
     'swiotlbLens.openSample': () => openSample(host.extensionUri),
     'swiotlbLens.createCaptureScript': () => createCaptureScript(host.server),
   };
   return Object.entries(commands).map(([id, action]) =>
-    vscode.commands.registerCommand(id, () => guarded(host, action)),
+    vscode.commands.registerCommand(id, (argument: unknown) => guarded(host, () => action(argument))),
   );
 }
 
@@ -58,6 +59,16 @@ async function showReplay(host: CommandHost, runs: readonly RunKey[], focus: Pan
   const uri = await traceOrAdvice(host);
   if (uri !== undefined) {
     host.panels.show(uri, runs, focus);
+  }
+}
+
+/** At the line of the cursor, or at the one a caller names. */
+async function showSlotMap(host: CommandHost, place: unknown): Promise<void> {
+  const { uri: named, line: namedLine } = (place ?? {}) as { readonly uri?: unknown; readonly line?: unknown };
+  const uri = typeof named === 'string' ? vscode.Uri.parse(named, true) : await traceOrAdvice(host);
+  if (uri !== undefined) {
+    const line = typeof namedLine === 'number' ? namedLine : cursorLineOf(uri, host.editors);
+    host.panels.show(uri, [], 'slotMap', { line });
   }
 }
 

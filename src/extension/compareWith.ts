@@ -12,7 +12,7 @@ interface TraceItem extends vscode.QuickPickItem {
 export async function compareWith(panels: ReplayPanels, editors: TraceEditors, uri: vscode.Uri): Promise<void> {
   const other = await pickTrace(panels, editors, uri);
   if (other !== undefined) {
-    panels.show(uri, [], 'other', other);
+    panels.show(uri, [], 'other', { other });
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
-import { devicesRequest } from '../protocol/devices';
+import { devicesRequest, sharesRequest } from '../protocol/devices';
 import { lineAtRequest, runRequest, seriesRequest, sizeRequest, traceRequest, verifyRequest } from '../protocol/lsp';
 import {
   type HostMethods,
@@ -13,6 +13,7 @@ import {
   type SizeQuestion,
 } from '../protocol/panel';
 import { FailureError } from '../protocol/result';
+import { slotDetailRequest, slotLineRequest, slotStepRequest, slotsRequest } from '../protocol/slots';
 import type { CursorView, RunKey, SizeView, SourceView, VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { panelHtml } from './panelHtml';
@@ -52,16 +53,21 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
   }
 
   /** Shows the runs in the document's panel, opening it beside the editor when there is none. */
-  show(uri: vscode.Uri, runs: readonly RunKey[], focus: PanelFocus, other: vscode.Uri | null = null): void {
+  show(
+    uri: vscode.Uri,
+    runs: readonly RunKey[],
+    focus: PanelFocus,
+    { other = null, line = null }: { readonly other?: vscode.Uri | null; readonly line?: number | null } = {},
+  ): void {
     const open = this.panels.get(uri.toString());
     if (open !== undefined) {
-      open.show(runs, focus, other?.toString() ?? null);
+      open.show(runs, focus, other?.toString() ?? null, line);
       return;
     }
     const isEditing = vscode.window.activeTextEditor !== undefined || this.host.editors.active() !== undefined;
     const column = isEditing ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active;
     const webview = vscode.window.createWebviewPanel(panelViewType, titleOf(uri), column, this.options());
-    this.adopt(webview, uri, { uri: uri.toString(), runs, focus, other: other?.toString() ?? null });
+    this.adopt(webview, uri, { uri: uri.toString(), runs, focus, other: other?.toString() ?? null, line });
   }
 
   /** After a reload of the window: the same trace with the same policies. */
@@ -69,7 +75,7 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
     try {
       const { uri, runs } = panelMemory(memory);
       webview.webview.options = this.options();
-      this.adopt(webview, vscode.Uri.parse(uri, true), { uri, runs, focus: 'replay', other: null });
+      this.adopt(webview, vscode.Uri.parse(uri, true), { uri, runs, focus: 'replay', other: null, line: null });
     } catch (error) {
       // Written by another version: nothing to restore.
       this.host.log.info(`a panel could not be restored: ${String(error)}`);
@@ -159,13 +165,14 @@ class ReplayPanel {
     return this.panel.active;
   }
 
-  show(runs: readonly RunKey[], focus: PanelFocus, other: string | null): void {
+  show(runs: readonly RunKey[], focus: PanelFocus, other: string | null, line: number | null): void {
     this.panel.reveal(undefined, false);
     this.allow(other);
     if (this.isReady) {
-      this.send(this.channel.call('show', { runs, focus, other }));
+      this.send(this.channel.call('show', { runs, focus, other, line }));
     } else {
-      this.start = { ...this.start, runs: [...this.start.runs, ...runs], focus, other: other ?? this.start.other };
+      const { runs: earlier, other: known } = this.start;
+      this.start = { ...this.start, runs: [...earlier, ...runs], focus, other: other ?? known, line };
     }
   }
 
@@ -220,6 +227,11 @@ class ReplayPanel {
         },
         run: ({ run }) => ask(runRequest, { uri, run }),
         devices: () => ask(devicesRequest, { uri }),
+        shares: (params) => ask(sharesRequest, { uri, ...params }),
+        slots: (params) => ask(slotsRequest, { uri, ...params }),
+        slotStep: (params) => ask(slotStepRequest, { uri, ...params }),
+        slotLine: (params) => ask(slotLineRequest, { uri, ...params }),
+        slotDetail: (params) => ask(slotDetailRequest, { uri, ...params }),
         series: (params) => ask(seriesRequest, { uri, ...params }),
         verify: async () => {
           const view = await ask(verifyRequest, { uri });

@@ -1,5 +1,6 @@
 import { method } from './channel';
-import type { DevicesView } from './devices';
+import type { DevicesView, SharesView } from './devices';
+import type { SlotDetailView, SlotsView } from './slots';
 import { bool, finite, integer, listOf, nothing, nullable, object, oneOf, settings, text } from './validate';
 import type { CursorView, RunView, SeriesView, SizeView, TraceView, VerifyView } from './views';
 
@@ -7,9 +8,10 @@ import type { CursorView, RunView, SeriesView, SizeView, TraceView, VerifyView }
 
 const runKey = object({ policy: text(64), set: settings });
 const timeNs = finite(-1e18, 1e18);
+const slotStep = integer(0, 2 ** 31);
 
 /** What a command wants to be seen. 'verify' also asks for the fidelity; 'size' and 'dryRun' try pool sizes at once. */
-export const panelFocuses = ['replay', 'compare', 'verify', 'size', 'dryRun', 'other'] as const;
+export const panelFocuses = ['replay', 'compare', 'verify', 'size', 'dryRun', 'other', 'slotMap'] as const;
 export type PanelFocus = (typeof panelFocuses)[number];
 
 /** What the panel may ask of the extension. */
@@ -29,6 +31,49 @@ export const hostMethods = {
   >(object({ run: runKey, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) })),
   verify: method<null, VerifyView>(nothing),
   devices: method<null, DevicesView>(nothing),
+  shares: method<
+    {
+      readonly run: { readonly policy: string; readonly set: Settings };
+      readonly fromNs: number;
+      readonly toNs: number;
+      readonly buckets: number;
+    },
+    SharesView
+  >(object({ run: runKey, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) })),
+  /** The slots of a run at a time, or after so many steps when `step` is not null. */
+  slots: method<
+    {
+      readonly run: { readonly policy: string; readonly set: Settings };
+      readonly timeNs: number;
+      readonly step: number | null;
+    },
+    SlotsView
+  >(object({ run: runKey, timeNs, step: nullable(slotStep) })),
+  slotStep: method<
+    {
+      readonly run: { readonly policy: string; readonly set: Settings };
+      readonly step: number;
+      readonly kind: 'event' | 'failure';
+      readonly direction: 'next' | 'previous';
+    },
+    SlotsView | null
+  >(
+    object({
+      run: runKey,
+      step: slotStep,
+      kind: oneOf('event', 'failure'),
+      direction: oneOf('next', 'previous'),
+    }),
+  ),
+  /** After what a line of the panel's document tells. */
+  slotLine: method<
+    { readonly run: { readonly policy: string; readonly set: Settings }; readonly line: number },
+    SlotsView | null
+  >(object({ run: runKey, line: integer(1, 2 ** 31) })),
+  slotDetail: method<
+    { readonly run: { readonly policy: string; readonly set: Settings }; readonly move: number },
+    SlotDetailView
+  >(object({ run: runKey, move: slotStep })),
   /** Shows a line in its editor. */
   reveal: method<{ readonly file: string; readonly line: number }, null>(
     object({ file: text(4096), line: integer(1, 2 ** 31) }),
@@ -65,9 +110,17 @@ export const panelMethods = {
       readonly runs: readonly { readonly policy: string; readonly set: Settings }[];
       readonly focus: PanelFocus;
       readonly other: string | null;
+      readonly line: number | null;
     },
     null
-  >(object({ runs: listOf(runKey, 20), focus: oneOf(...panelFocuses), other: nullable(text(8192)) })),
+  >(
+    object({
+      runs: listOf(runKey, 20),
+      focus: oneOf(...panelFocuses),
+      other: nullable(text(8192)),
+      line: nullable(integer(1, 2 ** 31)),
+    }),
+  ),
   sizeProgress: method<{ readonly replays: number }, null>(object({ replays: integer(0, 1e6) })),
   /** The trace was analysed again. */
   reload: method<null, null>(nothing),
@@ -103,4 +156,6 @@ export interface PanelStart {
   readonly focus: PanelFocus;
   /** Uri of a trace to compare with. */
   readonly other: string | null;
+  /** Line of the document that `slotMap` is about. */
+  readonly line: number | null;
 }

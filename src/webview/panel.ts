@@ -45,13 +45,13 @@ const state: PanelState = initialState();
 const channel = new Channel<PanelMethods, HostMethods>({
   methods: panelMethods,
   handlers: {
-    show: ({ runs, focus, other }) => {
+    show: ({ runs, focus, other, line }) => {
       for (const run of runs) {
         choose(run);
       }
       state.other = other ?? state.other;
       if (state.trace !== null) {
-        void turnTo(focus);
+        void turnTo(focus, line);
       }
       return null;
     },
@@ -114,7 +114,7 @@ watchTheme(() => {
 void start();
 
 async function start(): Promise<void> {
-  const { uri, runs, focus, other } = await channel.call('ready', null);
+  const { uri, runs, focus, other, line } = await channel.call('ready', null);
   documentUri = uri;
   state.other = other;
   state.bounceAll = runs.some((run) => run.set[bounceAllSetting] === true);
@@ -123,11 +123,11 @@ async function start(): Promise<void> {
     state.front = runId(run);
   }
   await load();
-  await turnTo(focus);
+  await turnTo(focus, line);
 }
 
 /** Brings what a command is about into view, and makes it when it is not there yet. */
-async function turnTo(focus: PanelFocus): Promise<void> {
+async function turnTo(focus: PanelFocus, line: number | null): Promise<void> {
   if (focus === 'replay' || state.trace === null) {
     return;
   }
@@ -136,6 +136,12 @@ async function turnTo(focus: PanelFocus): Promise<void> {
     document.getElementById('size')?.scrollIntoView();
     await sizing?.run();
     document.getElementById('size')?.scrollIntoView();
+    return;
+  }
+  if (focus === 'slotMap') {
+    const section = sections.find(({ element }) => element.id === 'slot-map');
+    section?.element.scrollIntoView();
+    section?.showLine(line);
     return;
   }
   if (focus === 'other') {

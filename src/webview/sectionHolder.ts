@@ -57,6 +57,14 @@ export class SectionHolder {
     this.bringUpToDate();
   }
 
+  /** Shows the section even when it is not in view yet, at the moment of a line of the document. */
+  showLine(line: number | null): void {
+    this.setNear(true);
+    if (line !== null) {
+      this.guard(() => this.section.showLine?.(line));
+    }
+  }
+
   destroy(): void {
     this.watcher.disconnect();
     this.section.destroy();

@@ -27,6 +27,8 @@ export interface PanelSection {
   /** The time under the pointer or keyboard cursor, in any chart, else the editor's cursor; null when there is none. */
   onCursor(timeNs: number | null): void;
   onTheme(theme: ChartTheme): void;
+  /** A command wants the moment of a line of the document; sections without moments leave it out. */
+  showLine?(line: number): void;
   destroy(): void;
 }
 

@@ -1,4 +1,11 @@
-import { formatBytes, formatCount, formatDuration, formatRange, formatSlots, formatSlotsAndBytes } from '../../base/format';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatRange,
+  formatSlots,
+  formatSlotsAndBytes,
+} from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
 import type { SlotDetailView, SlotsView } from '../../protocol/slots';
 import type { TimeFormat } from '../format';
@@ -73,7 +80,10 @@ function endText({ bornNs, endNs, endLevel }: SlotDetailView, hasTime: boolean, 
     return 'Still mapped when the trace ends';
   }
   const how = endLevel === 'recorded' || endLevel === null ? '' : ` (${levelWords[endLevel]})`;
-  const lives = bornNs === null ? '' : `, lives ${hasTime ? formatDuration(endNs - bornNs) : `${formatCount(endNs - bornNs)} events`}`;
+  const lives =
+    bornNs === null
+      ? ''
+      : `, lives ${hasTime ? formatDuration(endNs - bornNs) : `${formatCount(endNs - bornNs)} events`}`;
   return `Ends ${time.relative(endNs)}${lives}${how}`;
 }
 

@@ -18,17 +18,30 @@ export function mapSvg(picture: MapPicture, title: string, width: number): strin
     svg(
       'defs',
       {},
-      ...colours.flatMap((colour, index) => (index === 0 ? [] : [pattern(index, css(colour), css(mix(colour, theme.background, 0.4)))])),
+      ...colours.flatMap((colour, index) =>
+        index === 0 ? [] : [pattern(index, css(colour), css(mix(colour, theme.background, 0.4)))],
+      ),
     ),
     svg('rect', { width, height, fill: css(theme.background) }),
   ];
   layout.blocks.forEach((block, blockIndex) => {
     const heading = headingOf(data, block);
     parts.push(
-      svg('text', { ...font, x: 0, y: block.top + 13 }, document.createTextNode(`${heading.title} · ${heading.detail}`)),
+      svg(
+        'text',
+        { ...font, x: 0, y: block.top + 13 },
+        document.createTextNode(`${heading.title} · ${heading.detail}`),
+      ),
     );
     for (let row = 0; row < block.rows; row++) {
-      parts.push(...rowShapes(picture, fills, (cells.firstRow[blockIndex]! + row) * SEGMENT_SLOTS, block.rowsTop + row * layout.rowHeight));
+      parts.push(
+        ...rowShapes(
+          picture,
+          fills,
+          (cells.firstRow[blockIndex]! + row) * SEGMENT_SLOTS,
+          block.rowsTop + row * layout.rowHeight,
+        ),
+      );
     }
   });
   parts.push(...failureShapes(picture, font));
@@ -44,7 +57,12 @@ export function mapSvg(picture: MapPicture, title: string, width: number): strin
   return new XMLSerializer().serializeToString(root);
 }
 
-function rowShapes({ cells, layout, theme, classes }: MapPicture, fills: readonly string[], start: number, y: number): SVGElement[] {
+function rowShapes(
+  { cells, layout, theme, classes }: MapPicture,
+  fills: readonly string[],
+  start: number,
+  y: number,
+): SVGElement[] {
   const shapes: SVGElement[] = [];
   const { kind, begins } = cells;
   const height = Math.max(0.2, layout.rowHeight - (4 <= layout.rowHeight ? 1 : 0));
@@ -62,7 +80,13 @@ function rowShapes({ cells, layout, theme, classes }: MapPicture, fills: readonl
       const sign = what === free ? '' : classes.classes[what - 1]!.sign;
       if (sign !== '' && 11 <= layout.rowHeight && 14 <= width) {
         const colour = (classes.isRamp ? theme.ramp : theme.classes)[what - 1]!;
-        const text = { x: x + width / 2, y: y + height / 2 + 4, 'text-anchor': 'middle', 'font-size': 11, fill: inkOn(colour) };
+        const text = {
+          x: x + width / 2,
+          y: y + height / 2 + 4,
+          'text-anchor': 'middle',
+          'font-size': 11,
+          fill: inkOn(colour),
+        };
         shapes.push(svg('text', { ...text, 'font-family': 'system-ui, sans-serif' }, document.createTextNode(sign)));
       }
     }
@@ -71,7 +95,10 @@ function rowShapes({ cells, layout, theme, classes }: MapPicture, fills: readonl
   return shapes;
 }
 
-function failureShapes({ data, layout, theme }: MapPicture, font: Readonly<Record<string, string | number>>): SVGElement[] {
+function failureShapes(
+  { data, layout, theme }: MapPicture,
+  font: Readonly<Record<string, string | number>>,
+): SVGElement[] {
   const shape = failureShape(data, layout);
   if (shape === null) {
     return [];

@@ -242,8 +242,10 @@ function paintFailure(context: CanvasRenderingContext2D, picture: MapPicture, wi
   context.font = `600 11px ${theme.font}`;
   const width = Math.min(window.width - 8, context.measureText(label).width + 10);
   const fits = bar.x + bar.width + 4 + width <= window.width;
-  const x = fits ? bar.x + bar.width + 4 : Math.max(0, Math.min(bar.x, window.width - width));
-  const y = fits ? bar.y + bar.height / 2 - 8 : bar.y - 17;
+  // Beside the bar, else above it, else on it: the heading of the pool stays free.
+  const isUnderHeading = layout.blocks.some((block) => block.top < bar.y && bar.y - 17 < block.top + 18);
+  const x = fits ? bar.x + bar.width + 4 : Math.max(0, Math.min(bar.x + 4, window.width - width));
+  const y = fits || isUnderHeading ? bar.y + bar.height / 2 - 8 : bar.y - 17;
   context.fillStyle = css(theme.background);
   context.fillRect(x, y, width, 16);
   context.strokeStyle = error;
@@ -305,7 +307,10 @@ export function failureLabel({ view }: MapData): string {
     return `${needs}, none free`;
   }
   const hole = largestHole ?? view.largestHole!.slots;
-  return failure.neededSlots <= hole
+  if (hole < failure.neededSlots) {
+    return `${needs}, largest hole ${formatCount(hole)}`;
+  }
+  return failure.cause === 'alignment'
     ? `${needs}; largest hole ${formatCount(hole)}, but it may not start there`
-    : `${needs}, largest hole ${formatCount(hole)}`;
+    : `${needs}; the trace shows a hole of ${formatCount(hole)}: something it does not show was in it`;
 }

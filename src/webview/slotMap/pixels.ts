@@ -6,7 +6,10 @@ import { type MapTheme, mix, type Rgb } from './mapTheme';
 /** Second pixel colours of a pattern need so many pixels of height to be seen as one. */
 const patternHeight = 6;
 
-/** Fills a picture of the visible part, row by row of device pixels; several segments in one pixel are averaged. */
+/**
+ * Fills a picture of the visible part, row by row of device pixels. Where several segments share a pixel it has the
+ * colour of the class that most of their slots are in, fainter the more of them are free.
+ */
 export function fillPixels(
   image: { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray },
   cells: MapCells,
@@ -31,7 +34,7 @@ export function fillPixels(
   const columns = columnsOf(layout, width, ratio);
   const line = Math.max(1, Math.round(ratio * 0.75));
   const rowPixels = layout.rowHeight * ratio;
-  const shares = new Shares(colours, theme.free);
+  const shares = new Shares(colours, theme.free, background);
   for (const [blockIndex, block] of layout.blocks.entries()) {
     const top = Math.round((block.rowsTop - scrollTop) * ratio);
     const bottom = Math.min(height, Math.round((block.bottom - scrollTop) * ratio));
@@ -41,7 +44,7 @@ export function fillPixels(
       const out = y * width;
       if (rowPixels < 1) {
         const to = Math.min(block.rows, Math.max(from + 1, Math.ceil((y + 1 - top) / rowPixels)));
-        fillAveraged(pixels, out, columns, shares.of(cells.kind, firstRow + from, firstRow + to, background));
+        fillShared(pixels, out, columns, shares.of(cells.kind, firstRow + from, firstRow + to));
         continue;
       }
       const rowTop = top + Math.round(from * rowPixels);
@@ -50,6 +53,11 @@ export function fillPixels(
         continue;
       }
       const hasPattern = patternHeight <= layout.rowHeight && !isRamp;
+      if (!hasPattern && Math.max(0, top) < y && rowTop < y) {
+        // Without patterns all lines of a row are alike.
+        pixels.copyWithin(out, out - width, out);
+        continue;
+      }
       fillRow(pixels, out, columns, {
         cells,
         start: (firstRow + from) * SEGMENT_SLOTS,
@@ -136,42 +144,54 @@ export function isSecond(index: number, x: number, y: number): boolean {
   }
 }
 
-function fillAveraged(pixels: Uint32Array, out: number, { left, slot }: Columns, colours: Uint32Array): void {
+function fillShared(pixels: Uint32Array, out: number, { left, slot }: Columns, colours: Uint32Array): void {
   for (let x = 0; x < slot.length; x++) {
     pixels[out + left + x] = colours[slot[x]!]!;
   }
 }
 
-/** The mean colour of the same slot in several segments. */
+/** The colour of the same slot in several segments. */
 class Shares {
-  private readonly colours: readonly Rgb[];
   private readonly result = new Uint32Array(SEGMENT_SLOTS);
+  private readonly counts = new Uint16Array(256);
+  private readonly background: number;
+  /** By class and share in use. */
+  private readonly tints: readonly Uint32Array[];
 
-  constructor(classes: readonly Rgb[], freeColour: Rgb) {
-    this.colours = [freeColour, ...classes];
+  constructor(classes: readonly Rgb[], freeColour: Rgb, background: number) {
+    this.background = background;
+    this.tints = classes.map((colour) =>
+      Uint32Array.from({ length: tintSteps + 1 }, (_, step) =>
+        // The least use is still seen.
+        packed(mix(freeColour, colour, step === 0 ? 0 : 0.2 + (0.8 * step) / tintSteps)),
+      ),
+    );
   }
 
-  of(kind: Uint8Array, fromRow: number, toRow: number, background: number): Uint32Array {
+  of(kind: Uint8Array, fromRow: number, toRow: number): Uint32Array {
+    const { counts, tints, result, background } = this;
     for (let slot = 0; slot < SEGMENT_SLOTS; slot++) {
-      let red = 0;
-      let green = 0;
-      let blue = 0;
-      let count = 0;
+      counts.fill(0, 0, tints.length + 1);
+      let slots = 0;
       for (let row = fromRow; row < toRow; row++) {
         const what = kind[row * SEGMENT_SLOTS + slot]!;
         if (what !== noSlot) {
-          const colour = this.colours[what]!;
-          red += colour[0];
-          green += colour[1];
-          blue += colour[2];
-          count++;
+          counts[what]!++;
+          slots++;
         }
       }
-      this.result[slot] = count === 0 ? background : packed([red / count, green / count, blue / count]);
+      let most = 1;
+      for (let what = 2; what <= tints.length; what++) {
+        most = counts[most]! < counts[what]! ? what : most;
+      }
+      const used = slots - counts[free]!;
+      result[slot] = slots === 0 ? background : tints[most - 1]![Math.ceil((used / slots) * tintSteps)]!;
     }
-    return this.result;
+    return result;
   }
 }
+
+const tintSteps = 16;
 
 /** As an ImageData stores it on little-endian machines, which all are that run the editor. */
 export function packed([red, green, blue]: Rgb): number {

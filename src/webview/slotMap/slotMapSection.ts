@@ -1,17 +1,16 @@
 import { formatCount, formatSlots, plural } from '../../base/format';
 import type { SlotsView } from '../../protocol/slots';
-import { runId } from '../../protocol/views';
 import type { ChartTheme } from '../charts/theme';
 import type { ShownRun } from '../charts/timeline';
 import { fill, h } from '../dom';
 import type { ExportTable, PanelSection, SectionHost, SectionState } from '../sections/section';
-import { type Classes, classify, type Colouring, colourings, colouringTitles } from './classes';
+import { type Classes, type Colouring, classify, colourings, colouringTitles } from './classes';
 import { ageText, deviceName, eventText, notesOf } from './describe';
 import { type MapData, mapData } from './mapData';
 import { mapSvg } from './mapSvg';
 import { css, type MapTheme, readMapTheme } from './mapTheme';
 import { MapView } from './mapView';
-import { failureLabel, paintMap } from './paint';
+import { paintMap } from './paint';
 import { isSecond } from './pixels';
 import { Scrubber } from './scrubber';
 
@@ -85,7 +84,14 @@ export class SlotMapSection implements PanelSection {
     });
     fill(
       host.body,
-      h('div', { class: 'map-bar' }, this.colourPicker(), runLabel('Run', first), runLabel('beside', second), this.zoomButtons()),
+      h(
+        'div',
+        { class: 'map-bar' },
+        this.colourPicker(),
+        runLabel('Run', first),
+        runLabel('beside', second),
+        this.zoomButtons(),
+      ),
       h('div', { class: 'map-moment' }, this.stepButtons(), this.line),
       h('div', { class: 'maps' }, first.view.element, second.view.element),
       scrubber,
@@ -202,7 +208,11 @@ export class SlotMapSection implements PanelSection {
 
   private zoomButtons(): HTMLElement {
     const button = (label: string, title: string, factor: number) =>
-      h('button', { type: 'button', class: 'secondary', title, 'aria-label': title, click: () => this.zoom(factor) }, label);
+      h(
+        'button',
+        { type: 'button', class: 'secondary', title, 'aria-label': title, click: () => this.zoom(factor) },
+        label,
+      );
     return h(
       'span',
       { class: 'map-zoom', role: 'group', 'aria-label': 'Zoom of the slot map' },
@@ -213,7 +223,13 @@ export class SlotMapSection implements PanelSection {
   }
 
   private stepButtons(): HTMLElement {
-    const button = (id: string, label: string, title: string, what: 'event' | 'failure', direction: 'next' | 'previous') =>
+    const button = (
+      id: string,
+      label: string,
+      title: string,
+      what: 'event' | 'failure',
+      direction: 'next' | 'previous',
+    ) =>
       h(
         'button',
         { type: 'button', class: 'secondary', id, title, click: () => this.want({ kind: 'move', what, direction }) },
@@ -353,7 +369,10 @@ export class SlotMapSection implements PanelSection {
       }
     } catch (error) {
       if (!this.isGone) {
-        fill(this.line, h('span', { class: 'error', role: 'alert' }, error instanceof Error ? error.message : String(error)));
+        fill(
+          this.line,
+          h('span', { class: 'error', role: 'alert' }, error instanceof Error ? error.message : String(error)),
+        );
       }
     } finally {
       this.isBusy = false;
@@ -368,8 +387,7 @@ export class SlotMapSection implements PanelSection {
     const lead = this.sides![this.lead];
     const view = await this.askLead(run, wish, lead.data);
     if (view === null) {
-      this.spoken.textContent =
-        wish.kind === 'line' ? 'No request at or before that line.' : 'There is no such step.';
+      this.spoken.textContent = wish.kind === 'line' ? 'No request at or before that line.' : 'There is no such step.';
       return;
     }
     const atNs = wish.kind === 'time' ? wish.timeNs : view.timeNs;
@@ -485,7 +503,7 @@ export class SlotMapSection implements PanelSection {
       const label = all.map((one) => one.classes[index]!.label).find((text) => text !== '') ?? '';
       const slots = all.map((one) => one.classes[index]!.slots);
       const isThere = all.some((one) => 0 < one.classes[index]!.mappings);
-      return isThere ? [legendEntry(classes, index, [entry.sign, label].filter(Boolean).join(' '), slots, this.theme)] : [];
+      return isThere ? [legendEntry(classes, index, [entry.sign, label], slots, this.theme)] : [];
     });
     fill(
       this.legend,
@@ -507,7 +525,9 @@ export class SlotMapSection implements PanelSection {
       atNs: this.atNs,
       isFailure: data?.view.event?.failure != null,
       valueText:
-        data === null ? '' : `${state.time.absolute(this.atNs, state.range.toNs - state.range.fromNs)}: ${eventText(data)}`,
+        data === null
+          ? ''
+          : `${state.time.absolute(this.atNs, state.range.toNs - state.range.fromNs)}: ${eventText(data)}`,
     });
   }
 
@@ -522,7 +542,8 @@ export class SlotMapSection implements PanelSection {
       const first = data.firstSlot[index]!;
       const go = async () => {
         const run = this.runOf(this.lead);
-        const detail = run === null ? null : await this.host.ask('slotDetail', { run: run.run.key, move: data.move[index]! });
+        const detail =
+          run === null ? null : await this.host.ask('slotDetail', { run: run.run.key, move: data.move[index]! });
         const place = detail?.map ?? detail?.unmap ?? null;
         if (place !== null) {
           this.host.reveal(place);
@@ -545,10 +566,24 @@ export class SlotMapSection implements PanelSection {
       h(
         'table',
         { id: 'map-table', 'aria-label': 'Mappings at this moment' },
-        h('thead', null, h('tr', null, titles.map((title) => h('th', { scope: 'col' }, title)))),
+        h(
+          'thead',
+          null,
+          h(
+            'tr',
+            null,
+            titles.map((title) => h('th', { scope: 'col' }, title)),
+          ),
+        ),
         h('tbody', null, rows),
       ),
-      shown < data.count ? h('p', { class: 'muted' }, `The first ${formatCount(shown)} of ${plural(data.count, 'mapping')}; the export has all.`) : null,
+      shown < data.count
+        ? h(
+            'p',
+            { class: 'muted' },
+            `The first ${formatCount(shown)} of ${plural(data.count, 'mapping')}; the export has all.`,
+          )
+        : null,
     );
   }
 
@@ -603,8 +638,7 @@ export class SlotMapSection implements PanelSection {
 function titleOf(run: ShownRun, data: MapData): string {
   const used = data.slots.reduce((sum, slots) => sum + slots, 0);
   const hole = data.view.largestHole?.slots ?? 0;
-  const failed = failureLabel(data);
-  return `${run.label}: ${formatSlots(used)} in use, ${formatCount(data.view.freeSlots)} free, largest hole ${formatCount(hole)}${failed === '' ? '' : ` · ${failed}`}`;
+  return `${run.label}: ${formatSlots(used)} in use, ${formatCount(data.view.freeSlots)} free, largest hole ${formatCount(hole)}`;
 }
 
 function runLabel(text: string, { picker }: Side): HTMLElement {
@@ -614,11 +648,17 @@ function runLabel(text: string, { picker }: Side): HTMLElement {
 function legendEntry(
   classes: Classes,
   index: number,
-  label: string,
+  [sign, label]: readonly [string, string],
   slots: readonly number[],
   theme: MapTheme,
 ): HTMLElement {
-  return h('li', null, patternSwatch(classes, index, theme), `${label} · ${slots.map(formatCount).join(' / ')}`);
+  return h(
+    'li',
+    null,
+    patternSwatch(classes, index, theme),
+    sign === '' ? null : h('span', { class: 'map-sign' }, sign),
+    `${label} · ${slots.map(formatCount).join(' / ')} slots`,
+  );
 }
 
 /** The pattern as on the map, on a little canvas. */
@@ -669,7 +709,11 @@ function keyList(): HTMLDetailsElement {
       'dl',
       { class: 'keys' },
       entries.flatMap(([names, meaning]) => [
-        h('dt', null, names.split(' ').flatMap((name) => [h('kbd', null, name), ' '])),
+        h(
+          'dt',
+          null,
+          names.split(' ').flatMap((name) => [h('kbd', null, name), ' ']),
+        ),
         h('dd', null, meaning),
       ]),
     ),
