@@ -58,8 +58,9 @@ export async function startServer(
     } satisfies InitializationOptions,
     // Cards link to these commands only; text of a trace in them is escaped.
     markdown: { isTrusted: { enabledCommands: cardCommands } },
+    errorHandler: restartWithOneMessage(() => client),
   };
-  const client = new LanguageClient(
+  const client: LanguageClient = new LanguageClient(
     'swiotlbLens',
     'SWIOTLB Lens',
     {
@@ -69,7 +70,6 @@ export async function startServer(
     options,
   );
   Object.assign(options.middleware as Middleware, keepTextOnDisk(client), geometryOf(edits));
-  Object.assign(options, { errorHandler: restartWithOneMessage(client) });
   client.onNotification(analysedNotification.method, (params: AnalysedParams) => analysed.fire(params));
   client.onNotification(analysisFailedNotification.method, (params: AnalysisFailedParams) =>
     analysisFailed.fire(params),
@@ -125,20 +125,25 @@ function geometryOf(edits: GeometryEdits): Middleware {
 }
 
 /** One sentence for the user; panels and diagnostics come back by themselves. */
-function restartWithOneMessage(client: LanguageClient): ErrorHandler {
-  const usual = client.createDefaultErrorHandler();
+function restartWithOneMessage(client: () => LanguageClient): ErrorHandler {
+  let made: ErrorHandler | undefined;
+  const usual = (): ErrorHandler => {
+    made ??= client().createDefaultErrorHandler();
+    return made;
+  };
   return {
-    error: (error, message, count) => usual.error(error, message, count),
+    error: (error, message, count) => usual().error(error, message, count),
     closed: async () => {
-      const result = await usual.closed();
-      return result.action === CloseAction.Restart
-        ? { ...result, message: vscode.l10n.t('The analysis of SWIOTLB Lens ended unexpectedly and starts again.') }
-        : {
-            ...result,
-            message: vscode.l10n.t(
+      const { action } = await usual().closed();
+      const message =
+        action === CloseAction.Restart
+          ? vscode.l10n.t('The analysis of SWIOTLB Lens ended unexpectedly and starts again.')
+          : vscode.l10n.t(
               'The analysis of SWIOTLB Lens keeps ending unexpectedly. Its log says more; reload the window to try again.',
-            ),
-          };
+            );
+      void vscode.window.showWarningMessage(message);
+      // The client's own message would be a second one.
+      return { action, message, handled: true };
     },
   };
 }
