@@ -27,6 +27,7 @@ const promisedCommands: readonly string[] = [
   'Dry run for a confidential VM',
   'Show slot map at cursor',
   'Copy finding as Markdown',
+  'Export…',
   'Verify against the recorded addresses',
   'Open sample trace',
   'Create capture script',

@@ -36,6 +36,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
     'swiotlbLens.verify': () => showReplay(host, [], 'verify'),
     'swiotlbLens.showSlotMap': (place) => showSlotMap(host, place),
     'swiotlbLens.copyFinding': () => copyFinding(host),
+    'swiotlbLens.export': () => exportFrom(host),
     'swiotlbLens.openSample': () => openSample(host.extensionUri),
     'swiotlbLens.createCaptureScript': () => createCaptureScript(host.server),
   };
@@ -93,6 +94,13 @@ async function compareWithOther(host: CommandHost): Promise<void> {
   const uri = await traceOrAdvice(host);
   if (uri !== undefined) {
     await compareWith(host.panels, host.editors, uri);
+  }
+}
+
+async function exportFrom(host: CommandHost): Promise<void> {
+  const uri = await traceOrAdvice(host);
+  if (uri !== undefined) {
+    await host.panels.export(uri);
   }
 }
 

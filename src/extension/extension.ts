@@ -58,6 +58,7 @@ export function activate(context: vscode.ExtensionContext): void {
     server,
     addPolicy: (uri) => pickPolicy({ panels, server }, uri),
     openSample: () => openSample(context.extensionUri),
+    memory: context.workspaceState,
     compareWith: (uri) => compareWith(panels, editors, uri),
     verified: (uri, view) => status.verified(uri, view),
     frontChanged: () => status.refresh(),

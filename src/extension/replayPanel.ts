@@ -2,20 +2,34 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
 import { devicesRequest, sharesRequest } from '../protocol/devices';
-import { lineAtRequest, runRequest, seriesRequest, sizeRequest, traceRequest, verifyRequest } from '../protocol/lsp';
 import {
+  lineAtRequest,
+  reportRequest,
+  runRequest,
+  seriesRequest,
+  sizeRequest,
+  traceRequest,
+  verifyRequest,
+} from '../protocol/lsp';
+import {
+  exportData,
+  exportOffers,
   type HostMethods,
   hostMethods,
   type PanelFocus,
+  type PanelMemory,
   type PanelMethods,
   type PanelStart,
   panelMemory,
+  panelState,
   type SizeQuestion,
 } from '../protocol/panel';
 import { FailureError } from '../protocol/result';
 import { slotDetailRequest, slotLineRequest, slotStepRequest, slotsRequest } from '../protocol/slots';
 import type { CursorView, RunKey, SizeView, SourceView, VerifyView } from '../protocol/views';
 import type { Server } from './client';
+import { exportSomething } from './exportPanel';
+import { readPanelFile, writePanelFile } from './panelFile';
 import { panelHtml } from './panelHtml';
 import { showLine } from './showLine';
 import type { TraceEditors } from './traceEditors';
@@ -31,6 +45,8 @@ export interface PanelHost {
   readonly addPolicy: (uri: vscode.Uri) => Promise<void>;
   readonly openSample: () => Promise<void>;
   readonly compareWith: (uri: vscode.Uri) => Promise<void>;
+  /** Keeps what panels show: VS Code writes the webviews' own state late. */
+  readonly memory: vscode.Memento;
   /** A panel compared its trace with the model. */
   readonly verified: (uri: vscode.Uri, view: VerifyView) => void;
   /** Another run is in front in a panel. */
@@ -67,15 +83,41 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
     const isEditing = vscode.window.activeTextEditor !== undefined || this.host.editors.active() !== undefined;
     const column = isEditing ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active;
     const webview = vscode.window.createWebviewPanel(panelViewType, titleOf(uri), column, this.options());
-    this.adopt(webview, uri, { uri: uri.toString(), runs, focus, other: other?.toString() ?? null, line });
+    this.adopt(webview, uri, {
+      uri: uri.toString(),
+      runs,
+      focus,
+      other: other?.toString() ?? null,
+      line,
+      memory: null,
+      memoryProblem: null,
+    });
+  }
+
+  /** Opens the panel of the document when there is none, and asks what of it to export. */
+  async export(uri: vscode.Uri): Promise<void> {
+    if (!this.panels.has(uri.toString())) {
+      this.show(uri, [], 'replay');
+    }
+    await this.panels.get(uri.toString())?.export();
   }
 
   /** After a reload of the window: the same trace with the same policies. */
   async deserializeWebviewPanel(webview: vscode.WebviewPanel, memory: unknown): Promise<void> {
     try {
-      const { uri, runs } = panelMemory(memory);
+      const { uri, ...written } = panelState(memory);
       webview.webview.options = this.options();
-      this.adopt(webview, vscode.Uri.parse(uri, true), { uri, runs, focus: 'replay', other: null, line: null });
+      const kept = keptMemory(this.host, uri) ?? written;
+      const start: PanelStart = {
+        uri,
+        runs: [],
+        focus: 'replay',
+        other: null,
+        line: null,
+        memory: kept,
+        memoryProblem: null,
+      };
+      this.adopt(webview, vscode.Uri.parse(uri, true), start);
     } catch (error) {
       // Written by another version: nothing to restore.
       this.host.log.info(`a panel could not be restored: ${String(error)}`);
@@ -143,6 +185,12 @@ class ReplayPanel {
   private readonly others = new Set<string>();
   private sizing: vscode.CancellationTokenSource | undefined;
   private isReady = false;
+  private becomeReady: () => void = () => undefined;
+  private readonly whenReady = new Promise<void>((resolve) => {
+    this.becomeReady = resolve;
+  });
+  /** Runs of the panel beside the recorded one. */
+  private shown: readonly RunKey[] = [];
   /** Files the panel may ask to show: those of its trace. */
   private sources: readonly SourceView[] = [];
 
@@ -174,6 +222,20 @@ class ReplayPanel {
       const { runs: earlier, other: known } = this.start;
       this.start = { ...this.start, runs: [...earlier, ...runs], focus, other: other ?? known, line };
     }
+  }
+
+  async export(): Promise<void> {
+    await this.whenReady;
+    const uri = this.uri.toString();
+    await exportSomething({
+      trace: this.uri,
+      offers: exportOffers(await this.channel.call('exportOffers', null)),
+      report: async (format) => {
+        const runs: readonly RunKey[] = [{ policy: 'recorded', set: {} }, ...this.shown];
+        return (await (await this.host.server()).ask(reportRequest, { uri, runs, format, size: null })).text;
+      },
+      item: async (id, format) => exportData(await this.channel.call('exportOne', { id, format })),
+    });
   }
 
   sizeProgress(replays: number): void {
@@ -216,10 +278,22 @@ class ReplayPanel {
       onBug: (method, error) =>
         this.host.log.error(`panel asked '${method}'`, error instanceof Error ? error : String(error)),
       handlers: {
-        ready: () => {
+        ready: async () => {
+          // After a reload of the window the panel goes on where it was.
+          const found = this.start.memory === null ? await readPanelFile(this.uri) : null;
           this.isReady = true;
-          return this.start;
+          this.becomeReady();
+          return found === null ? this.start : { ...this.start, memory: found.memory, memoryProblem: found.problem };
         },
+        remember: async (memory) => {
+          this.shown = memory.runs;
+          // VS Code loads the script anew when the panel moves to another window.
+          this.start = { ...this.start, runs: [], focus: 'replay', memory };
+          await this.host.memory.update(memoryKey(uri), memory);
+          return null;
+        },
+        save: async (memory) => ({ file: await writePanelFile(this.uri, memory) }),
+        otherSeries: ({ uri: other, ...params }) => ask(seriesRequest, { uri: this.picked(other), ...params }),
         trace: async () => {
           const trace = await ask(traceRequest, { uri });
           this.sources = trace.sources;
@@ -255,7 +329,7 @@ class ReplayPanel {
         },
         command: async ({ command }) => {
           const { addPolicy, openSample, compareWith } = this.host;
-          await { addPolicy, openSample, compareWith }[command](this.uri);
+          await { addPolicy, openSample, compareWith, export: () => this.export() }[command](this.uri);
           return null;
         },
         size: (question) => this.size(question),
@@ -264,10 +338,7 @@ class ReplayPanel {
           return null;
         },
         other: async ({ uri: other, run }) => {
-          if (!this.others.has(other)) {
-            throw new FailureError({ kind: 'invalid', message: 'That trace was not picked for a comparison.' });
-          }
-          const trace = await ask(traceRequest, { uri: other });
+          const trace = await ask(traceRequest, { uri: this.picked(other) });
           return { trace, run: trace.requests === 0 ? null : await ask(runRequest, { uri: other, run }) };
         },
         front: (front) => {
@@ -277,6 +348,14 @@ class ReplayPanel {
         },
       },
     });
+  }
+
+  /** The user picked that trace to compare with, else the panel may not ask about it. */
+  private picked(other: string): string {
+    if (!this.others.has(other)) {
+      throw new FailureError({ kind: 'invalid', message: 'That trace was not picked for a comparison.' });
+    }
+    return other;
   }
 
   private allow(other: string | null): void {
@@ -330,6 +409,19 @@ function otherColumn(panelColumn: vscode.ViewColumn | undefined): vscode.ViewCol
   return panelColumn === undefined || panelColumn === vscode.ViewColumn.One
     ? vscode.ViewColumn.Beside
     : vscode.ViewColumn.One;
+}
+
+/** What a panel of the document last showed; null when that is not known or from another version. */
+function keptMemory({ memory }: PanelHost, uri: string): PanelMemory | null {
+  try {
+    return panelMemory(memory.get(memoryKey(uri)));
+  } catch {
+    return null;
+  }
+}
+
+function memoryKey(uri: string): string {
+  return `panel ${uri}`;
 }
 
 function titleOf(uri: vscode.Uri): string {

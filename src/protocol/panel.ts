@@ -1,7 +1,19 @@
 import { method } from './channel';
 import type { DevicesView, SharesView } from './devices';
 import type { SlotDetailView, SlotsView } from './slots';
-import { bool, finite, integer, listOf, nothing, nullable, object, oneOf, settings, text } from './validate';
+import {
+  bool,
+  finite,
+  integer,
+  listOf,
+  nothing,
+  nullable,
+  object,
+  oneOf,
+  settings,
+  text,
+  type Validated,
+} from './validate';
 import type { CursorView, RunView, SeriesView, SizeView, TraceView, VerifyView } from './views';
 
 /** Messages between the replay panel (webview) and the extension, both directions; see channel.ts. */
@@ -9,6 +21,47 @@ import type { CursorView, RunView, SeriesView, SizeView, TraceView, VerifyView }
 const runKey = object({ policy: text(64), set: settings });
 const timeNs = finite(-1e18, 1e18);
 const slotStep = integer(0, 2 ** 31);
+const uri = text(8192);
+/** Longest notes of a user. */
+export const maxNotes = 20_000;
+
+const memoryFields = {
+  /** Runs beside the recorded one. */
+  runs: listOf(runKey, 20),
+  /** `runId` of the run in front; null: the last one. */
+  front: nullable(text(4096)),
+  /** The visible part of the time axis; null: all of it. */
+  range: nullable(object({ fromNs: timeNs, toNs: timeNs })),
+  timeMode: nullable(oneOf('clock', 'relative', 'sinceBoot')),
+  /** Settings that all runs share. */
+  assumptions: nullable(settings),
+  notes: nullable(text(maxNotes)),
+};
+
+/** What a panel shows: kept across a reload of the window, and saved beside the trace when the user wants it. */
+export const panelMemory = object(memoryFields);
+export type PanelMemory = Validated<typeof panelMemory>;
+
+/** `setState` of the webview API. */
+export const panelState = object({ uri, ...memoryFields });
+
+/** The file beside a trace. */
+export const savedPanel = object({ version: integer(1, 1), ...memoryFields });
+
+/** Formats of what can be exported. */
+export const exportFormats = ['png', 'svg', 'csv', 'json'] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
+/** What the panel offers to export. */
+export const exportOffers = listOf(
+  object({ id: text(64), title: text(200), formats: listOf(oneOf(...exportFormats), exportFormats.length) }),
+  200,
+);
+export type ExportOffers = Validated<typeof exportOffers>;
+
+/** The content of a file: text, or bytes as Base64. */
+export const exportData = object({ encoding: oneOf('utf8', 'base64'), data: text(200_000_000) });
+export type ExportData = Validated<typeof exportData>;
 
 /** What a command wants to be seen. 'verify' also asks for the fidelity; 'size' and 'dryRun' try pool sizes at once. */
 export const panelFocuses = ['replay', 'compare', 'verify', 'size', 'dryRun', 'other', 'slotMap'] as const;
@@ -83,8 +136,12 @@ export const hostMethods = {
   copy: method<{ readonly text: string }, null>(object({ text: text(200_000) })),
   /** Runs another of the extension's commands on the same trace. */
   command: method<{ readonly command: PanelCommand }, null>(
-    object({ command: oneOf('addPolicy', 'openSample', 'compareWith') }),
+    object({ command: oneOf('addPolicy', 'openSample', 'compareWith', 'export') }),
   ),
+  /** Keeps what the panel shows for a reload of the window. */
+  remember: method<PanelMemory, null>(panelMemory),
+  /** Writes it beside the trace; the answer names the file. */
+  save: method<PanelMemory, { readonly file: string }>(panelMemory),
   /** Tries pool sizes; takes a while and can be cancelled by `cancelSize`. */
   size: method<SizeQuestion, SizeView>(
     object({ bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) }),
@@ -94,7 +151,18 @@ export const hostMethods = {
   other: method<
     { readonly uri: string; readonly run: { readonly policy: string; readonly set: Settings } },
     { readonly trace: TraceView; readonly run: RunView | null }
-  >(object({ uri: text(8192), run: runKey })),
+  >(object({ uri, run: runKey })),
+  /** A window of the other trace's run. */
+  otherSeries: method<
+    {
+      readonly uri: string;
+      readonly run: { readonly policy: string; readonly set: Settings };
+      readonly fromNs: number;
+      readonly toNs: number;
+      readonly buckets: number;
+    },
+    SeriesView
+  >(object({ uri, run: runKey, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) })),
   /** Another run is in front now. */
   front: method<{ readonly run: { readonly policy: string; readonly set: Settings }; readonly label: string }, null>(
     object({ run: runKey, label: text(200) }),
@@ -121,6 +189,11 @@ export const panelMethods = {
       line: nullable(integer(1, 2 ** 31)),
     }),
   ),
+  /** What can be exported now. */
+  exportOffers: method<null, ExportOffers>(nothing),
+  exportOne: method<{ readonly id: string; readonly format: ExportFormat }, ExportData>(
+    object({ id: text(64), format: oneOf(...exportFormats) }),
+  ),
   sizeProgress: method<{ readonly replays: number }, null>(object({ replays: integer(0, 1e6) })),
   /** The trace was analysed again. */
   reload: method<null, null>(nothing),
@@ -143,10 +216,7 @@ export interface SizeQuestion {
   readonly headroom: number;
 }
 
-export type PanelCommand = 'addPolicy' | 'openSample' | 'compareWith';
-
-/** What a panel keeps across a reload of the window (`setState` of the webview API). */
-export const panelMemory = object({ uri: text(8192), runs: listOf(runKey, 20) });
+export type PanelCommand = 'addPolicy' | 'openSample' | 'compareWith' | 'export';
 
 export interface PanelStart {
   /** The document's uri; the panel remembers it across a reload of the window. */
@@ -158,4 +228,8 @@ export interface PanelStart {
   readonly other: string | null;
   /** Line of the document that `slotMap` is about. */
   readonly line: number | null;
+  /** How the panel looked before, from a reload or from the file beside the trace. */
+  readonly memory: PanelMemory | null;
+  /** Why a file beside the trace was not read; null when there is nothing to say. */
+  readonly memoryProblem: string | null;
 }

@@ -1,5 +1,7 @@
 import type { TraceView } from '../protocol/views';
+import { keyHelp } from './charts/keys';
 import { byId, fill, h } from './dom';
+import { type TimeMode, timeModesOf } from './format';
 import { guidanceSection, provenSection } from './sections/guidance';
 import type { Reveal } from './sections/why';
 
@@ -9,18 +11,26 @@ export interface PageEvents {
   readonly copy: (text: string, button: HTMLElement) => void;
   readonly showAll: () => void;
   readonly tableToggled: (kind: TableKind) => void;
+  readonly timeMode: (mode: TimeMode) => void;
+  readonly exportSomething: () => void;
+  readonly notesChanged: (notes: string) => void;
+  readonly save: () => void;
 }
 
-export type TableKind = 'slots' | 'memory';
+export type TableKind = 'slots' | 'pools' | 'memory' | 'stalls';
 
-/** Puts up the blocks a trace gets; panel.ts fills them. A log without requests gets no chart, not an empty one. */
-export function buildPage(trace: TraceView, events: PageEvents): void {
+/** Puts up the blocks a trace gets; view.ts fills them. A log without requests gets no chart, not an empty one. */
+export function buildPage(
+  trace: TraceView,
+  { timeMode, notes }: { readonly timeMode: TimeMode; readonly notes: string },
+  events: PageEvents,
+): void {
   const hasRequests = 0 < trace.requests;
   const content = byId('content');
   content.className = hasRequests ? 'with-charts' : '';
   fill(
     content,
-    header(trace),
+    header(trace, events),
     hasRequests
       ? [
           h('div', { id: 'policies', role: 'toolbar', 'aria-label': 'Policies' }),
@@ -32,7 +42,7 @@ export function buildPage(trace: TraceView, events: PageEvents): void {
           ),
           h('div', { id: 'run-errors' }),
           h('dl', { id: 'figures' }),
-          chartsSection(events),
+          chartsSection(trace, timeMode, events),
         ]
       : null,
     h('section', { id: 'why', 'aria-label': 'Why it failed' }),
@@ -41,6 +51,7 @@ export function buildPage(trace: TraceView, events: PageEvents): void {
           'section',
           { id: 'compare', 'aria-labelledby': 'compare-title' },
           h('h2', { id: 'compare-title' }, 'Comparison'),
+          h('div', { id: 'multiples' }),
           h('div', { id: 'summary-holder', class: 'scroll' }),
         )
       : provenSection(trace, events.reveal),
@@ -54,11 +65,13 @@ export function buildPage(trace: TraceView, events: PageEvents): void {
       h('h2', { id: 'ledger-title' }, 'What this rests on'),
       h('div', { id: 'fidelity' }),
       h('div', { id: 'ledger-body' }),
+      hasRequests ? h('div', { id: 'assumptions' }) : null,
     ),
+    notesSection(notes, events),
   );
 }
 
-function header(trace: TraceView): HTMLElement {
+function header(trace: TraceView, events: PageEvents): HTMLElement {
   return h(
     'header',
     null,
@@ -69,22 +82,24 @@ function header(trace: TraceView): HTMLElement {
       h('span', { id: 'trace-facts' }),
       h('span', { class: 'spacer' }),
       h('span', { id: 'badges' }),
+      h('button', { id: 'export', type: 'button', class: 'link', click: events.exportSomething }, 'Export…'),
     ),
     h('h1', { id: 'verdict' }),
     h('p', { id: 'verdict-detail' }),
   );
 }
 
-function chartsSection(events: PageEvents): HTMLElement {
+function chartsSection(trace: TraceView, timeMode: TimeMode, events: PageEvents): HTMLElement {
+  const head = (title: string, ...more: (HTMLElement | null)[]) =>
+    h('div', { class: 'figure-head' }, h('h2', null, title), more);
   return h(
     'section',
     { id: 'charts', 'aria-label': 'Charts' },
-    h(
-      'div',
-      { class: 'figure-head' },
-      h('h2', null, 'Slots in use'),
+    head(
+      'Slots in use',
       h('ul', { id: 'legend', 'aria-label': 'Legend' }),
       h('span', { class: 'spacer' }),
+      timeSwitch(trace, timeMode, events),
       h(
         'span',
         { class: 'range' },
@@ -101,22 +116,61 @@ function chartsSection(events: PageEvents): HTMLElement {
     h('canvas', {
       id: 'overview',
       tabindex: 0,
-      role: 'img',
-      'aria-label': 'The whole trace; arrow keys move the visible range',
+      role: 'slider',
+      'aria-orientation': 'horizontal',
+      'aria-label': 'Visible part of the trace; arrow keys move it, plus and minus change its length',
     }),
     h('p', { id: 'capacity-note', hidden: true }),
     dataTable('slots', 'Slots as a table', events),
     h(
       'div',
-      { id: 'transient-block' },
-      h('div', { class: 'figure-head' }, h('h2', null, 'Slots in transient pools')),
+      { id: 'pools-block', class: 'chart-block' },
+      head('Pools', h('span', { id: 'pools-readout', class: 'muted' })),
+      plot('pools', 'Pools over time', 'plot-pools'),
+      dataTable('pools', 'Pools as a table', events),
+    ),
+    h(
+      'div',
+      { id: 'transient-block', class: 'chart-block' },
+      head('Slots in transient pools'),
       plot('transient', 'Slots in transient pools over time', 'plot-small'),
     ),
-    h('div', { class: 'figure-head' }, h('h2', null, 'Memory held')),
-    plot('memory', 'Memory held over time', 'plot-small plot-last'),
-    dataTable('memory', 'Memory as a table', events),
+    h(
+      'div',
+      { id: 'memory-block', class: 'chart-block' },
+      head('Memory held'),
+      plot('memory', 'Memory held over time', 'plot-small'),
+      dataTable('memory', 'Memory as a table', events),
+    ),
+    h(
+      'div',
+      { id: 'stalls-block', class: 'chart-block' },
+      head('Stalls', h('span', { class: 'muted' }, 'time that mappings were held up, added up')),
+      plot('stalls', 'Time that mappings were held up, added up', 'plot-small'),
+      dataTable('stalls', 'Stalls as a table', events),
+    ),
     keys(),
   );
+}
+
+const timeWords: Readonly<Record<TimeMode, string>> = {
+  clock: 'as the trace prints it',
+  relative: 'since the first event',
+  sinceBoot: 'since boot',
+};
+
+/** Clocks that give order only have one way to be written. */
+function timeSwitch(trace: TraceView, chosen: TimeMode, events: PageEvents): HTMLElement | null {
+  const modes = timeModesOf(trace);
+  if (modes.length < 2) {
+    return null;
+  }
+  const select = h(
+    'select',
+    { id: 'time-mode', change: () => events.timeMode(select.value as TimeMode) },
+    modes.map((mode) => h('option', { value: mode, selected: mode === chosen }, timeWords[mode])),
+  );
+  return h('label', { class: 'time-mode' }, 'Time ', select);
 }
 
 /** The canvas is the slider of the time cursor: arrow keys move it, its value text reads the levels. */
@@ -151,24 +205,42 @@ function keys(): HTMLElement {
     h(
       'dl',
       { class: 'keys' },
-      key('← →', 'move the time cursor (Shift: faster)'),
-      key(', .', 'previous, next change'),
-      key('p n', 'previous, next failure'),
-      key('Enter', 'go to the line of the nearest failure'),
-      key('+ −', 'zoom around the cursor (also Ctrl + wheel, or drag)'),
-      key('0', 'show the whole trace (also double click)'),
-      key('?', 'this list'),
+      keyHelp.flatMap(([names, meaning]) => [
+        h(
+          'dt',
+          null,
+          names.split(' ').flatMap((name) => [h('kbd', null, name), ' ']),
+        ),
+        h('dd', null, meaning),
+      ]),
     ),
   );
 }
 
-function key(names: string, meaning: string): HTMLElement[] {
-  return [
+function notesSection(notes: string, events: PageEvents): HTMLElement {
+  const area = h('textarea', {
+    id: 'notes-text',
+    rows: 3,
+    maxlength: 20_000,
+    'aria-labelledby': 'notes-title',
+    placeholder: 'What you found out about this trace.',
+    input: () => events.notesChanged(area.value),
+  });
+  area.value = notes;
+  return h(
+    'section',
+    { id: 'notes', 'aria-labelledby': 'notes-title' },
+    h('h2', { id: 'notes-title' }, 'Notes'),
+    area,
     h(
-      'dt',
-      null,
-      names.split(' ').flatMap((name) => [h('kbd', null, name), ' ']),
+      'p',
+      { class: 'save' },
+      h('button', { id: 'save', type: 'button', class: 'secondary', click: events.save }, 'Save beside the trace'),
+      h(
+        'span',
+        { id: 'save-status', class: 'muted', role: 'status' },
+        'Policies, settings, the visible range and these notes; picked up when the trace is opened again.',
+      ),
     ),
-    h('dd', null, meaning),
-  ];
+  );
 }

@@ -1,41 +1,53 @@
-import { formatBytes, formatSlotsAndBytes } from '../base/format';
-import { SLOT_BYTES } from '../model/units';
 import { Channel } from '../protocol/channel';
-import { type HostMethods, type PanelFocus, type PanelMethods, panelMethods } from '../protocol/panel';
+import {
+  type HostMethods,
+  type PanelFocus,
+  type PanelMemory,
+  type PanelMethods,
+  type PanelStart,
+  panelMethods,
+} from '../protocol/panel';
 import {
   bounceAllSetting,
   type LineRef,
+  type PolicySettings,
   type RunKey,
-  type RunView,
   runId,
   type SizeView,
   type TraceView,
 } from '../protocol/views';
-import { Overview } from './charts/overview';
+import { ChartBlock, isWhole, wholeRange } from './chartBlock';
 import { clampRange, type Range } from './charts/scale';
 import { readTheme, watchTheme } from './charts/theme';
-import { type ShownRun, Timeline, type TimelineModel } from './charts/timeline';
-import { byId, fill, h } from './dom';
+import { byId, fill } from './dom';
+import { Exports } from './exporting';
 import { poolSlotsParam } from './fixedSizes';
-import { type TimeFormat, timeFormat } from './format';
-import { buildPage, type TableKind } from './page';
+import { type TimeMode, timeFormat, timeModesOf } from './format';
+import { labelOf } from './labels';
+import { OtherBlock } from './otherBlock';
+import { buildPage } from './page';
+import { panelExports } from './panelExports';
 import { SectionHolder } from './sectionHolder';
 import { panelSections } from './sections';
-import { dataTable } from './sections/dataTable';
-import { badges, figures, traceFacts } from './sections/header';
-import { fidelity, ledgerSection } from './sections/ledger';
-import { legend } from './sections/legend';
-import { otherSection } from './sections/other';
-import { paramsBlock } from './sections/params';
-import { policyBar, styleOf, withDefaults } from './sections/policies';
-import { readoutRows } from './sections/readout';
-import { summaryTable } from './sections/summary';
-import { whySection } from './sections/why';
-import { SeriesCache } from './series';
+import { Multiples } from './sections/multiples';
+import { withDefaults } from './sections/policies';
 import { recommendedSlots } from './sizeCurve';
 import { Sizing } from './sizing';
-import { initialState, type PanelState, pressed, recordedKey, withDryRun, withRun } from './state';
-import { dryRunVerdict, verdict } from './verdict';
+import {
+  frontKey,
+  initialState,
+  type PanelState,
+  pressed,
+  recordedKey,
+  recordedKeyOf,
+  shownKeys,
+  withAssumptions,
+  withDryRun,
+  withRun,
+} from './state';
+import { sentenceOf, setStatus, showError } from './status';
+import { dryRunVerdict } from './verdict';
+import { View } from './view';
 import { policyLabel } from './words';
 
 declare function acquireVsCodeApi(): { postMessage(message: unknown): void; setState(state: unknown): void };
@@ -55,6 +67,11 @@ const channel = new Channel<PanelMethods, HostMethods>({
       }
       return null;
     },
+    exportOffers: async () => {
+      await loaded;
+      return exports.offers();
+    },
+    exportOne: ({ id, format }) => exports.make(id, format),
     sizeProgress: ({ replays }) => {
       sizing?.replaysDone(replays);
       return null;
@@ -64,66 +81,109 @@ const channel = new Channel<PanelMethods, HostMethods>({
       return null;
     },
     cursor: ({ at }) => {
-      editorNs = at === null ? null : at.timeNs;
-      timeline?.setEditorCursor(editorNs);
-      tellCursor();
+      charts.setEditorCursor(at === null ? null : at.timeNs);
       return null;
     },
   },
   post: (message) => api.postMessage(message),
-  onBug: (name, error) => showError(`'${name}' failed.`, error),
+  onBug: (name, error) => fail(`'${name}' failed.`, error),
 });
-const series = new SeriesCache((run, { fromNs, toNs }, buckets) =>
-  channel.call('series', { run, fromNs, toNs, buckets }),
-);
-
-/** The overview is a strip: this many columns are enough at any width. */
-const overviewBuckets = 600;
+const exports = new Exports();
+const charts = new ChartBlock({
+  state,
+  askSeries: (run, { fromNs, toNs }, buckets) => channel.call('series', { run, fromNs, toNs, buckets }),
+  reveal,
+  revealTime: (timeNs) => {
+    channel.call('revealTime', { timeNs }).catch((error: unknown) => fail('The line could not be shown.', error));
+  },
+  failed: fail,
+  drawn: () => {
+    view.renderMultiples();
+    updateSections();
+  },
+  cursor: () => {
+    const timeNs = charts.cursorNs();
+    view.multiples?.setCursor(timeNs);
+    for (const section of sections) {
+      section.onCursor(timeNs);
+    }
+  },
+  ranged: rememberSoon,
+});
+const view = new View(state, charts, {
+  reveal,
+  press,
+  choose,
+  addPolicy: () => void channel.call('command', { command: 'addPolicy' }),
+  assume: (assumptions) => void assume(assumptions),
+  front: tellFront,
+});
 
 let documentUri = '';
-let timeline: Timeline | null = null;
-let overview: Overview | null = null;
+/** How the panel looked before it was closed; taken over with the first trace. */
+let memory: PanelMemory | null = null;
 let sizing: Sizing | null = null;
+let other: OtherBlock | null = null;
 let sections: readonly SectionHolder[] = [];
-/** Where the editor's cursor is; null when it is elsewhere. */
-let editorNs: number | null = null;
 /** What was last told about the run in front. */
 let toldFront = '';
-let time: TimeFormat = timeFormat({ hasTime: true, origin: null });
 /** Grows with every load; answers to questions of an earlier one are dropped. */
 let generation = 0;
+/** Done when the page shows the trace, for better or worse. */
+let loaded: Promise<void> = Promise.resolve();
+/** What the panel was opened for. */
+let first: Pick<PanelStart, 'focus' | 'line'> = { focus: 'replay', line: null };
 let resizeTimer = 0;
-let rangeTimer = 0;
+let rememberTimer = 0;
 
 window.addEventListener('message', (event) => void channel.receive(event.data));
-window.addEventListener('error', (event) => showError('The panel ran into a defect.', event.error));
-window.addEventListener('unhandledrejection', (event) => showError('The panel ran into a defect.', event.reason));
+window.addEventListener('error', (event) => fail('The panel ran into a defect.', event.error));
+window.addEventListener('unhandledrejection', (event) => fail('The panel ran into a defect.', event.reason));
 window.addEventListener('resize', () => {
   window.clearTimeout(resizeTimer);
-  resizeTimer = window.setTimeout(() => void refreshCharts(), 120);
+  resizeTimer = window.setTimeout(() => void charts.refresh(), 120);
+});
+document.addEventListener('keydown', (event) => {
+  // Keys of the time axis work wherever nothing else has the focus.
+  if (!event.defaultPrevented && (event.target === document.body || event.target === document.documentElement)) {
+    charts.key(event);
+  }
 });
 watchTheme(() => {
   const theme = readTheme();
-  timeline?.setTheme(theme);
-  overview?.setTheme(theme);
+  charts.setTheme(theme);
+  view.multiples?.setTheme(theme);
+  other?.setTheme(theme);
   sizing?.setTheme(theme);
   for (const section of sections) {
     section.onTheme(theme);
   }
 });
-void start();
+loaded = start();
+void loaded.then(() => turnTo(first.focus, first.line));
 
 async function start(): Promise<void> {
-  const { uri, runs, focus, other, line } = await channel.call('ready', null);
-  documentUri = uri;
-  state.other = other;
+  const begun = await channel.call('ready', null);
+  documentUri = begun.uri;
+  memory = begun.memory;
+  state.other = begun.other;
+  const runs = [...(memory?.runs ?? []), ...begun.runs];
   state.bounceAll = runs.some((run) => run.set[bounceAllSetting] === true);
+  state.assumptions = memory?.assumptions ?? {};
+  state.notes = memory?.notes ?? '';
+  state.timeMode = memory?.timeMode ?? 'clock';
   for (const run of runs) {
     state.shown = withRun(state.shown, run);
     state.front = runId(run);
   }
+  if (begun.runs.length === 0) {
+    state.front = memory?.front ?? state.front;
+  }
   await load();
-  await turnTo(focus, line);
+  if (begun.memoryProblem !== null) {
+    byId('save-status').textContent = begun.memoryProblem;
+  }
+  first = begun;
 }
 
 /** Brings what a command is about into view, and makes it when it is not there yet. */
@@ -156,16 +216,12 @@ async function setDryRun(bounceAll: boolean): Promise<void> {
     return;
   }
   state.bounceAll = bounceAll;
-  const front = [recordedKey, ...state.shown].find((key) => runId(key) === state.front) ?? recordedKey;
+  const front = frontKey(state);
   const isBare = bounceAll && front.policy === 'recorded';
   state.shown = state.shown.map((key) => withDryRun(key, bounceAll));
   state.front = runId(withDryRun(front, bounceAll));
   sizing?.setBounceAll(bounceAll);
-  for (const key of state.shown) {
-    if (!state.runs.has(runId(key))) {
-      await loadRun(key);
-    }
-  }
+  await loadMissing();
   if (isBare) {
     choose({ policy: 'dynamic', set: {} });
   } else {
@@ -173,10 +229,28 @@ async function setDryRun(bounceAll: boolean): Promise<void> {
   }
 }
 
+/** Other assumptions hold for every replay: all of them are made again. */
+async function assume(assumptions: PolicySettings): Promise<void> {
+  const { trace } = state;
+  if (trace === null) {
+    return;
+  }
+  const old = state.assumptions;
+  const front = frontKey(state);
+  const isRecorded = front.policy === 'recorded';
+  state.assumptions = assumptions;
+  state.shown = state.shown.map((key) => withAssumptions(trace, key, old, assumptions));
+  state.front = isRecorded ? runId(recordedKeyOf(state)) : runId(withAssumptions(trace, front, old, assumptions));
+  setStatus('loading', 'Replaying …');
+  await loadMissing();
+  await render();
+  setStatus('ready', '');
+}
+
 /** The size is found: in a dry run the pool that would be set is replayed, too. */
-async function sizeFound(view: SizeView): Promise<void> {
-  const slots = recommendedSlots(view.smallest[0]);
-  if (!view.bounceAll || slots === null || state.trace === null) {
+async function sizeFound(found: SizeView): Promise<void> {
+  const slots = recommendedSlots(found.smallest[0]);
+  if (!found.bounceAll || slots === null || state.trace === null) {
     sizing?.setVerdict('');
     return;
   }
@@ -184,41 +258,23 @@ async function sizeFound(view: SizeView): Promise<void> {
   const fixed = prepared(state.trace, { policy: 'fixed', set: { [poolSlotsParam]: slots } });
   for (const key of [dynamic, fixed]) {
     state.shown = withRun(state.shown, key);
-    if (!state.runs.has(runId(key))) {
-      await loadRun(key);
-    }
   }
+  await loadMissing();
   state.front = runId(fixed);
   await render();
   const [grown, set] = [dynamic, fixed].map((key) => state.runs.get(runId(key)));
   if (grown !== undefined && set !== undefined) {
-    sizing?.setVerdict(dryRunVerdict(view, set, grown));
+    sizing?.setVerdict(dryRunVerdict(found, set, grown));
   }
 }
 
 async function loadOther(): Promise<void> {
-  const { trace, other } = state;
-  if (trace === null || other === null) {
-    return;
-  }
-  const holder = byId('other');
-  const front = [recordedKey, ...state.shown].find((key) => runId(key) === state.front) ?? recordedKey;
-  const mine = `${generation} ${runId(front)} ${other}`;
-  holder.hidden = false;
-  if (holder.dataset['shows'] === mine) {
-    return;
-  }
-  holder.dataset['shows'] = mine;
-  try {
-    const after = await channel.call('other', { uri: other, run: front });
-    if (holder.dataset['shows'] === mine) {
-      const run = state.runs.get(runId(front)) ?? null;
-      fill(holder, otherSection({ trace, run }, after, run === null ? 'Recorded' : labelOf(front, run)));
-    }
-  } catch (error) {
-    if (holder.dataset['shows'] === mine) {
-      fill(holder, h('p', { class: 'error', role: 'alert' }, `The other trace cannot be shown: ${sentenceOf(error)}`));
-    }
+  const { trace } = state;
+  if (trace !== null && state.other !== null) {
+    const key = frontKey(state);
+    const run = state.runs.get(runId(key)) ?? null;
+    const label = run === null ? 'Recorded' : labelOf(key, run, state.assumptions);
+    await other?.show({ trace, run }, state.other, key, label);
   }
 }
 
@@ -232,7 +288,8 @@ async function load(): Promise<void> {
       return;
     }
     const isFirst = state.trace === null;
-    const wasWhole = isFirst || isWhole(state.range);
+    const wasWhole = isFirst ? (memory?.range ?? null) === null : isWhole(state);
+    const range = isFirst ? (memory?.range ?? state.range) : state.range;
     state.trace = trace;
     const front = state.shown.find((key) => runId(key) === state.front);
     state.shown = state.shown.map((key) => prepared(trace, key));
@@ -240,25 +297,19 @@ async function load(): Promise<void> {
     state.runs.clear();
     state.failed.clear();
     state.verify = 'none';
-    series.clear();
-    time = timeFormat(trace);
-    buildPage(trace, { reveal, copy, showAll: () => setRange(wholeRange()), tableToggled: fillTable });
-    sizing?.destroy();
-    sizing = null;
-    for (const section of sections) {
-      section.destroy();
+    if (!timeModesOf(trace).includes(state.timeMode)) {
+      state.timeMode = 'clock';
     }
-    sections = [];
+    state.time = timeFormat(trace, state.timeMode);
+    newPage(trace);
     if (0 < trace.requests) {
-      createCharts();
-      createSizing(trace);
-      createSections();
       await Promise.all([recordedKey, ...state.shown].map((key) => loadRun(key)));
+      await loadMissing();
     }
     if (mine !== generation) {
       return;
     }
-    state.range = wasWhole ? wholeRange() : clampRange(state.range, wholeRange());
+    state.range = wasWhole ? wholeRange(state) : clampRange(range, wholeRange(state));
     await render();
     setStatus('ready', '');
     if (0 < trace.bounced) {
@@ -266,9 +317,61 @@ async function load(): Promise<void> {
     }
   } catch (error) {
     if (mine === generation) {
-      showError('The trace could not be analysed.', error);
+      fail('The trace could not be analysed.', error);
     }
   }
+}
+
+/** Puts up the empty blocks and what looks after them. */
+function newPage(trace: TraceView): void {
+  charts.clear();
+  sizing?.destroy();
+  sizing = null;
+  other?.destroy();
+  view.multiples?.destroy();
+  view.multiples = null;
+  for (const section of sections) {
+    section.destroy();
+  }
+  sections = [];
+  exports.clear();
+  buildPage(
+    trace,
+    { timeMode: state.timeMode, notes: state.notes },
+    {
+      reveal,
+      copy,
+      showAll: () => charts.setRange(wholeRange(state)),
+      tableToggled: (kind) => charts.fillTable(kind),
+      timeMode: setTimeMode,
+      exportSomething: () => void channel.call('command', { command: 'export' }),
+      notesChanged: (notes) => {
+        state.notes = notes;
+        rememberSoon();
+      },
+      save: () => void save(),
+    },
+  );
+  other = new OtherBlock(byId('other'), {
+    ask: (uri, run) => channel.call('other', { uri, run }),
+    series: ({ fromNs, toNs }, run) => channel.call('series', { run, fromNs, toNs, buckets: 400 }),
+    otherSeries: (uri, { fromNs, toNs }, run) => channel.call('otherSeries', { uri, run, fromNs, toNs, buckets: 400 }),
+  });
+  if (0 < trace.requests) {
+    charts.create();
+    view.multiples = new Multiples(byId('multiples'), (run) => press(run.run.key));
+    createSizing(trace);
+    createSections();
+    for (const item of panelExports(state, charts)) {
+      exports.offer(item);
+    }
+  }
+}
+
+/** Makes the shown runs that are not there yet. */
+async function loadMissing(): Promise<void> {
+  const missing = shownKeys(state).filter((key) => !state.runs.has(runId(key)) && !state.failed.has(runId(key)));
+  await Promise.all(missing.map((key) => loadRun(key)));
 }
 
 async function loadRun(key: RunKey): Promise<void> {
@@ -278,10 +381,10 @@ async function loadRun(key: RunKey): Promise<void> {
     const run = await channel.call('run', { run: key });
     if (mine === generation) {
       // A dry run has steps where the recording has none: who sees the whole trace goes on doing so.
-      const wasWhole = isWhole(state.range);
+      const wasWhole = isWhole(state);
       state.runs.set(id, run);
       if (wasWhole) {
-        state.range = wholeRange();
+        state.range = wholeRange(state);
       }
     }
   } catch (error) {
@@ -296,7 +399,7 @@ async function loadVerify(): Promise<void> {
   const set = (verify: PanelState['verify']) => {
     if (mine === generation) {
       state.verify = verify;
-      renderFidelity();
+      view.renderFidelity();
     }
   };
   set('running');
@@ -309,7 +412,8 @@ async function loadVerify(): Promise<void> {
 
 /** A run with the settings that this panel gives every one of its kind. */
 function prepared(trace: TraceView, key: RunKey): RunKey {
-  return withDryRun(withDefaults(trace, key), state.bounceAll);
+  const assumed = key.policy === 'recorded' ? key : withAssumptions(trace, key, {}, state.assumptions);
+  return withDryRun(withDefaults(trace, assumed), state.bounceAll);
 }
 
 /** Shows a replay in front, making it first when it is not there yet. */
@@ -317,7 +421,7 @@ function choose(wanted: RunKey): void {
   const key = state.trace === null ? wanted : prepared(state.trace, wanted);
   state.shown = withRun(state.shown, key);
   state.front = runId(key);
-  void showFront(key);
+  void showFront();
 }
 
 function press(wanted: RunKey): void {
@@ -325,113 +429,77 @@ function press(wanted: RunKey): void {
   const next = pressed(state.shown, state.front, key);
   state.shown = next.shown;
   state.front = next.front;
-  void showFront([recordedKey, ...state.shown].find((other) => runId(other) === state.front) ?? recordedKey);
+  state.front = runId(frontKey(state));
+  void showFront();
 }
 
-async function showFront(key: RunKey): Promise<void> {
+async function showFront(): Promise<void> {
+  const key = frontKey(state);
   if (state.trace === null) {
     return;
   }
   if (0 < state.trace.requests && !state.runs.has(runId(key)) && !state.failed.has(runId(key))) {
     setStatus('loading', 'Replaying …');
-    renderPolicies(state.trace);
+    view.renderPolicies(state.trace);
     await loadRun(key);
   }
   await render();
   setStatus('ready', '');
 }
 
-/** Brings the whole page in line with the state; done when the charts are drawn. */
 async function render(): Promise<void> {
-  const { trace } = state;
-  if (trace === null) {
-    return;
-  }
-  remember();
-  const recorded = state.runs.get(runId(recordedKey)) ?? null;
-  const front = state.runs.get(state.front) ?? recorded;
-  const words = verdict(trace, recorded, front);
-  byId('verdict').textContent = words.headline;
-  byId('verdict').dataset['tone'] = words.tone;
-  byId('verdict-detail').textContent = words.detail;
-  byId('trace-facts').textContent = traceFacts(trace).join(' · ');
-  renderFidelity();
-  const why = whySection({ trace, recorded, front, time, wholeNs: wholeRange().toNs - wholeRange().fromNs, reveal });
-  byId('why').hidden = why.length === 0;
-  fill(byId('why'), why);
-  const runs = shownRuns();
-  fill(
-    byId('ledger-body'),
-    ledgerSection(
-      trace,
-      runs.map((shown) => shown.run),
-      reveal,
-    ),
-  );
-  tellFront();
-  if (state.other !== null) {
-    void loadOther();
-  }
-  if (trace.requests === 0) {
-    return;
-  }
-  renderPolicies(trace);
-  renderParams(trace);
+  const ids = new Set(shownKeys(state).map((key) => runId(key)));
   for (const id of [...state.failed.keys()]) {
-    if (!state.shown.some((key) => runId(key) === id) && id !== runId(recordedKey)) {
+    if (!ids.has(id)) {
       state.failed.delete(id);
     }
   }
-  fill(byId('figures'), recorded === null || front === null ? null : figures(recorded, front));
-  fill(
-    byId('run-errors'),
-    [...state.failed].map(([id, message]) => h('p', { class: 'error', role: 'alert' }, `${id}: ${message}`)),
-  );
-  fill(byId('summary-holder'), runs.length === 0 ? null : summaryTable(runs));
-  byId('transient-block').hidden = runs.every((shown) => shown.run.transient.count === 0);
-  renderRange();
-  await refreshCharts();
+  remember();
+  if (state.other !== null) {
+    void loadOther();
+  }
+  await view.render();
 }
 
-/** For a reload of the window: the run in front last. */
+/** What the panel shows, to be shown again. */
+function memoryOf(): PanelMemory {
+  const { shown, front, range, timeMode, assumptions, notes } = state;
+  return { runs: shown, front, range: isWhole(state) ? null : range, timeMode, assumptions, notes };
+}
+
+/** For a reload of the window: VS Code writes its own state late, so the extension keeps it, too. */
 function remember(): void {
-  const front = state.shown.filter((key) => runId(key) === state.front);
-  const others = state.shown.filter((key) => runId(key) !== state.front);
-  api.setState({ uri: documentUri, runs: [...others, ...front] });
+  window.clearTimeout(rememberTimer);
+  const kept = memoryOf();
+  api.setState({ uri: documentUri, ...kept });
+  channel.call('remember', kept).catch(() => undefined);
 }
 
-function renderPolicies(trace: TraceView): void {
-  const addPolicy = () => void channel.call('command', { command: 'addPolicy' });
-  const focused = document.activeElement?.getAttribute('data-policy');
-  fill(byId('policies'), policyBar({ trace, shown: state.shown, front: state.front, press, choose, addPolicy }));
-  if (focused) {
-    document.querySelector<HTMLElement>(`#policies [data-policy="${CSS.escape(focused)}"]`)?.focus();
+function rememberSoon(): void {
+  window.clearTimeout(rememberTimer);
+  rememberTimer = window.setTimeout(remember, 400);
+}
+
+async function save(): Promise<void> {
+  const status = byId('save-status');
+  try {
+    const { file } = await channel.call('save', memoryOf());
+    status.textContent = `Saved to ${file}.`;
+  } catch (error) {
+    status.textContent = sentenceOf(error);
   }
 }
 
-/** The parameters of the run in front; what was recorded has none to change. */
-function renderParams(trace: TraceView): void {
-  const key = state.shown.find((candidate) => runId(candidate) === state.front);
-  const policy = trace.policies.find((candidate) => candidate.id === key?.policy);
-  byId('params').hidden = key === undefined || policy === undefined;
-  if (key === undefined || policy === undefined) {
-    return;
-  }
-  const focused = document.activeElement?.getAttribute('data-param');
-  const changed = policy.params.filter(({ name }) => name in key.set).length;
-  byId('params-title').textContent =
-    `Parameters: ${policyLabel(policy.id, policy.title)}${changed === 0 ? '' : ` (${changed} set by you)`}`;
-  fill(byId('params-body'), paramsBlock({ policy, key, run: state.runs.get(runId(key)) ?? null, choose }));
-  if (focused) {
-    document.querySelector<HTMLElement>(`#params [data-param="${CSS.escape(focused)}"]`)?.focus();
+function setTimeMode(mode: TimeMode): void {
+  if (state.trace !== null) {
+    state.timeMode = mode;
+    state.time = timeFormat(state.trace, mode);
+    void render();
   }
 }
 
 /** The status bar names the run in front. */
-function tellFront(): void {
-  const key = [recordedKey, ...state.shown].find((candidate) => runId(candidate) === state.front) ?? recordedKey;
-  const run = state.runs.get(runId(key));
-  const label = run === undefined ? policyLabel(key.policy, key.policy) : labelOf(key, run);
+function tellFront(key: RunKey, label: string): void {
   const told = `${runId(key)} ${label}`;
   if (told !== toldFront) {
     toldFront = told;
@@ -439,89 +507,6 @@ function tellFront(): void {
       toldFront = '';
     });
   }
-}
-
-function renderFidelity(): void {
-  const { trace, verify } = state;
-  if (trace === null) {
-    return;
-  }
-  fill(
-    byId('badges'),
-    badges(trace, verify, () => byId('ledger').scrollIntoView()),
-  );
-  const muted = (text: string) => h('p', { class: 'muted' }, text);
-  if (verify === 'none') {
-    fill(byId('fidelity'));
-  } else if (verify === 'running') {
-    fill(byId('fidelity'), muted('Comparing the model with the recorded addresses …'));
-  } else if ('error' in verify) {
-    fill(byId('fidelity'), muted(`The model was not compared with the recorded addresses: ${verify.error}`));
-  } else {
-    fill(byId('fidelity'), fidelity(verify, reveal));
-  }
-}
-
-function renderRange(): void {
-  const { range, trace } = state;
-  const spanNs = range.toNs - range.fromNs;
-  const unit = trace?.hasTime === true ? ' s' : '';
-  byId('range').textContent = `${time.tick(range.fromNs, spanNs)}–${time.tick(range.toNs, spanNs)}${unit}`;
-  byId('reset-range').hidden = isWhole(range);
-}
-
-function showReadout(timeNs: number | null): void {
-  const model = timelineModel();
-  fill(byId('readout'), model === null ? null : readoutRows(model, timeNs));
-}
-
-function showCapacityNote(isHidden: boolean, capacitySlots: number): void {
-  const note = byId('capacity-note');
-  note.hidden = !isHidden && !state.showCapacity;
-  const toggle = (label: string) => {
-    const click = () => {
-      state.showCapacity = !state.showCapacity;
-      drawCharts();
-    };
-    return h('button', { type: 'button', class: 'link', click }, label);
-  };
-  if (isHidden) {
-    fill(note, `The capacity, ${formatSlotsAndBytes(capacitySlots)}, is above the chart. `, toggle('Show it'));
-  } else if (state.showCapacity) {
-    fill(note, toggle('Fit to the slots in use'));
-  }
-}
-
-function fillTable(kind: TableKind): void {
-  const details = document.querySelector<HTMLDetailsElement>(`details[data-table="${kind}"]`);
-  const holder = details?.querySelector('.scroll');
-  const model = timelineModel();
-  if (details?.open === true && holder && model !== null) {
-    fill(holder, dataTable(kind, model));
-  }
-}
-
-function createCharts(): void {
-  const theme = readTheme();
-  timeline?.destroy();
-  timeline = new Timeline(
-    { slots: byId('chart-slots'), transient: byId('chart-transient'), memory: byId('chart-memory') },
-    theme,
-    {
-      range: setRange,
-      cursor: (timeNs) => {
-        showReadout(timeNs);
-        tellCursor();
-      },
-      reveal,
-      capacityHidden: showCapacityNote,
-      help: () => {
-        const keys = byId<HTMLDetailsElement>('keys');
-        keys.open = !keys.open;
-      },
-    },
-  );
-  overview = new Overview(byId('overview'), theme, setRange);
 }
 
 function createSizing(trace: TraceView): void {
@@ -538,6 +523,7 @@ function createSizing(trace: TraceView): void {
       byId('charts').scrollIntoView();
     },
     copy,
+    exportable: (item) => exports.offer(item),
     onAnswer: sizeFound,
     leaveDryRun: () => void setDryRun(false),
   });
@@ -552,10 +538,10 @@ function createSections(): void {
       new SectionHolder(create(), {
         ask: (name, params) => channel.call(name, params),
         reveal,
-        setCursor: (timeNs) => timeline?.setCursor(timeNs),
-        setRange,
+        setCursor: (timeNs) => charts.setCursor(timeNs),
+        setRange: (range: Range) => charts.setRange(range),
         theme: readTheme,
-        exportable: () => undefined,
+        exportable: (item) => exports.offer(item),
       }),
   );
   fill(
@@ -565,175 +551,19 @@ function createSections(): void {
 }
 
 function updateSections(): void {
-  const { trace, range } = state;
+  const { trace, range, time } = state;
   if (trace === null) {
     return;
   }
-  const runs = shownRuns();
+  const runs = charts.shownRuns();
   const front = runs.find((run) => run.isFront) ?? null;
   for (const section of sections) {
-    section.update({ trace, runs, front, range, whole: wholeRange(), time, cursorNs: cursorNs() });
+    section.update({ trace, runs, front, range, whole: wholeRange(state), time, cursorNs: charts.cursorNs() });
   }
-}
-
-/** The pointer's or keyboard's place on the time axis, else the editor's. */
-function cursorNs(): number | null {
-  return timeline?.cursor() ?? editorNs;
-}
-
-function tellCursor(): void {
-  for (const section of sections) {
-    section.onCursor(cursorNs());
-  }
-}
-
-function setRange(range: Range): void {
-  state.range = clampRange(range, wholeRange());
-  renderRange();
-  drawCharts();
-  window.clearTimeout(rangeTimer);
-  rangeTimer = window.setTimeout(() => void refreshCharts(), 60);
-}
-
-/** Asks for the windows of every shown run that are not there yet, then draws. */
-async function refreshCharts(): Promise<void> {
-  if (timeline === null || state.runs.size === 0) {
-    return;
-  }
-  const mine = generation;
-  drawCharts();
-  // The first drawing decides how wide the plot is.
-  const width = timeline.plotWidth();
-  const wanted = [recordedKey, ...state.shown].filter((key) => state.runs.get(runId(key))?.replayable === true);
-  try {
-    await Promise.all([
-      ...wanted.map((key) => series.fetch(key, state.range, width, true)),
-      ...wanted.map((key) => series.fetch(key, wholeRange(), overviewBuckets, false)),
-      ...bandKeys().map((key) => series.fetch(key, state.range, width, true)),
-    ]);
-  } catch (error) {
-    if (mine === generation) {
-      showError('The charts could not be drawn.', error);
-    }
-    return;
-  }
-  if (mine === generation) {
-    drawCharts();
-    fillTable('slots');
-    fillTable('memory');
-    updateSections();
-  }
-}
-
-function drawCharts(): void {
-  const model = timelineModel();
-  const { trace } = state;
-  if (model === null || trace === null || timeline === null || overview === null) {
-    return;
-  }
-  timeline.show(model);
-  fill(byId('legend'), legend(trace, model));
-  showReadout(timeline.cursor());
-  const whole = wholeRange();
-  overview.show({
-    whole,
-    range: state.range,
-    runs: model.runs.map(({ id, style, isFront }) => ({
-      series: series.exact(id, whole, overviewBuckets),
-      style,
-      isFront,
-    })),
-    failureTimesNs: model.runs.find((shown) => shown.isFront)?.run.failures.map((mark) => mark.timeNs) ?? [],
-  });
-}
-
-/** The run in front with a tenth of and ten times the assumed lifetimes; none when the trace or its samples say more. */
-function bandKeys(): RunKey[] {
-  const key = [recordedKey, ...state.shown].find((other) => runId(other) === state.front);
-  const run = state.runs.get(state.front);
-  const isAssumed = run?.basis === 'modelled' && 0 < run.assumed.lifetimes && run.assumed.lifetimes === run.requests;
-  return key === undefined || !isAssumed || state.trace?.samples !== null
-    ? []
-    : [0.1, 10].map((lifetimeScale) => ({ ...key, set: { ...key.set, lifetimeScale } }));
-}
-
-function band(): TimelineModel['band'] {
-  const width = timeline?.plotWidth() ?? 0;
-  const [low, high] = bandKeys().map((key) => series.get(runId(key), state.range, width));
-  return low && high ? [low, high] : null;
-}
-
-function timelineModel(): TimelineModel | null {
-  const { trace, range, showCapacity } = state;
-  return trace === null || timeline === null
-    ? null
-    : {
-        runs: shownRuns(),
-        samples: trace.samples,
-        band: band(),
-        range,
-        whole: wholeRange(),
-        time,
-        hasTime: trace.hasTime,
-        showCapacity,
-      };
-}
-
-function shownRuns(): ShownRun[] {
-  const width = timeline?.plotWidth() ?? 0;
-  return [recordedKey, ...state.shown].flatMap((key) => {
-    const id = runId(key);
-    const run = state.runs.get(id);
-    if (run === undefined || !run.replayable) {
-      return [];
-    }
-    const isRecorded = key.policy === 'recorded';
-    return [
-      {
-        id,
-        label: labelOf(key, run),
-        run,
-        style: styleOf(key.policy, state.shown),
-        isFront: state.front === id || (isRecorded && !state.runs.has(state.front)),
-        isRecorded,
-        series: series.get(id, state.range, width),
-      },
-    ];
-  });
-}
-
-function labelOf(key: RunKey, { title, basis }: RunView): string {
-  const slots = key.set[poolSlotsParam];
-  const label = policyLabel(key.policy, title);
-  if (key.policy === 'recorded' && basis === 'modelled') {
-    return `${label} (model)`;
-  }
-  const dry = key.set[bounceAllSetting] === true ? ', dry run' : '';
-  const isChanged = Object.keys(key.set).some((name) => name !== bounceAllSetting && name !== poolSlotsParam);
-  const size = typeof slots === 'number' ? ` ${formatBytes(slots * SLOT_BYTES)}` : '';
-  return `${label}${size}${isChanged ? ' (changed)' : ''}${dry}`;
-}
-
-/** From the first step of any run to the last. */
-function wholeRange(): Range {
-  let fromNs = Number.POSITIVE_INFINITY;
-  let toNs = Number.NEGATIVE_INFINITY;
-  for (const run of state.runs.values()) {
-    if (run.replayable) {
-      fromNs = Math.min(fromNs, run.fromNs);
-      toNs = Math.max(toNs, run.toNs);
-    }
-  }
-  return fromNs < toNs ? { fromNs, toNs } : { fromNs: 0, toNs: 1 };
-}
-
-function isWhole(range: Range): boolean {
-  const whole = wholeRange();
-  return range.fromNs === whole.fromNs && range.toNs === whole.toNs;
 }
 
 function reveal({ file, line }: LineRef): void {
-  channel.call('reveal', { file, line }).catch((error: unknown) => showError('The line could not be shown.', error));
+  channel.call('reveal', { file, line }).catch((error: unknown) => fail('The line could not be shown.', error));
 }
 
 function copy(text: string, button: HTMLElement): void {
@@ -741,23 +571,10 @@ function copy(text: string, button: HTMLElement): void {
     () => {
       button.textContent = 'Copied';
     },
-    (error: unknown) => showError('Copying failed.', error),
+    (error: unknown) => fail('Copying failed.', error),
   );
 }
 
-function setStatus(kind: 'loading' | 'ready' | 'error', message: string): void {
-  const status = byId('status');
-  status.dataset['state'] = kind;
-  status.textContent = message;
-  document.body.dataset['state'] = kind;
-}
-
-function showError(title: string, error: unknown): void {
-  setStatus('error', '');
-  const again = h('button', { type: 'button', class: 'secondary', click: () => void load() }, 'Try again');
-  fill(byId('status'), h('strong', null, title), ' ', sentenceOf(error), ' ', again);
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function fail(title: string, error: unknown): void {
+  showError(title, error, () => void load());
 }

@@ -1,9 +1,20 @@
 import type { SizeQuestion } from '../protocol/panel';
 import type { SizeView } from '../protocol/views';
-import { SizeChart } from './charts/sizeChart';
-import { type ChartTheme, readTheme } from './charts/theme';
+import { SizeChart, type SizeChartModel } from './charts/sizeChart';
+import { sizeSvg } from './charts/sizeSvg';
+import { type ChartTheme, readTheme, runStyle } from './charts/theme';
 import { fill, h } from './dom';
-import { type SizeActions, sizeAnswer, sizeLegend, sizeTable, smallestTable } from './sections/size';
+import { framed } from './exporting';
+import type { Exportable } from './sections/section';
+import {
+  type SizeActions,
+  seriesLabel,
+  sizeAnswer,
+  sizeLegend,
+  sizeReadout,
+  sizeTable,
+  smallestTable,
+} from './sections/size';
 import { recommendedSlots, sizeSeries } from './sizeCurve';
 
 export interface SizingDeps extends SizeActions {
@@ -14,6 +25,7 @@ export interface SizingDeps extends SizeActions {
   /** CPUs of the recorded machine. */
   readonly cpus: number | null;
   readonly onAnswer: (view: SizeView) => Promise<void>;
+  readonly exportable: (item: Exportable) => void;
   /** Back to the trace as it was recorded. */
   readonly leaveDryRun: () => void;
 }
@@ -151,6 +163,38 @@ export class Sizing {
     }
   }
 
+  private offer(view: SizeView, model: SizeChartModel, chart: SizeChart): void {
+    const { deps } = this;
+    const title = view.bounceAll ? 'Requests that fail by pool size, dry run' : 'Requests that fail by pool size';
+    deps.exportable({
+      id: 'size-curve',
+      title,
+      png: () => {
+        const theme = readTheme();
+        const legend = model.series.map((series, index) => {
+          const style = runStyle(series.policy, index);
+          const dash = series.isSingleArea ? [1, 3] : style.dash;
+          return { label: seriesLabel(series, deps), colour: theme.series[style.series] ?? theme.text, dash };
+        });
+        return framed(chart.picture(), title, model.parameter ?? '', legend, theme);
+      },
+      svg: () => sizeSvg({ ...model, title, nameOf: (series) => seriesLabel(series, deps) }, readTheme()),
+      table: () => ({
+        columns: ['policy', 'slots', 'bytes', 'areas', 'failed', 'failureRatio', 'peakBytes', 'proven'],
+        rows: view.curve.map((point) => [
+          point.policy,
+          point.slots,
+          point.bytes,
+          point.areas,
+          point.failed,
+          point.failureRatio,
+          point.peakBytes,
+          point.proven,
+        ]),
+      }),
+    });
+  }
+
   private renderQuestion(message: string): void {
     this.go.textContent = this.isRunning ? 'Cancel' : 'Find the pool size';
     this.progress.textContent = message;
@@ -179,13 +223,20 @@ export class Sizing {
     const today = this.bounceAll ? null : deps.today;
     const canvas = h('canvas', {
       id: 'chart-size',
-      role: 'img',
-      'aria-label': 'Requests that fail by pool size; the table beside it has the numbers',
+      role: 'slider',
+      tabindex: 0,
+      'aria-orientation': 'horizontal',
+      'aria-label': 'Requests that fail by pool size; arrow keys go through the sizes, Enter replays with one',
     });
+    const series = sizeSeries(view.curve);
+    const describe = (slots: number) => sizeReadout(series, slots, deps);
+    const usual = 'Point at the curve, or focus it and use the arrow keys; a click or Enter replays with that size.';
+    const readout = h('p', { id: 'size-readout', class: 'muted' }, usual);
     fill(
       this.body,
       sizeAnswer(view, today, deps),
       h('ul', { class: 'legend', 'aria-label': 'Legend of the size curve' }, sizeLegend(view, today, deps)),
+      readout,
       h(
         'div',
         { class: 'size-figure' },
@@ -194,12 +245,23 @@ export class Sizing {
       ),
       h('div', { class: 'scroll' }, smallestTable(view, deps)),
     );
-    this.chart = new SizeChart(canvas, readTheme());
-    this.chart.show({
-      series: sizeSeries(view.curve),
-      recommended: recommendedSlots(view.smallest[0]),
-      knee: view.smallest[0]?.kneeSlots ?? null,
-      today,
+    const chart = new SizeChart(canvas, readTheme(), {
+      cursor: (slots) => {
+        readout.textContent = slots === null ? usual : describe(slots);
+      },
+      choose: (slots) => deps.replay('fixed', slots),
+      describe,
     });
+    const best = view.smallest[0];
+    const model = {
+      series,
+      recommended: recommendedSlots(best),
+      knee: best?.kneeSlots ?? null,
+      today,
+      parameter: best?.bootParameter ?? null,
+    };
+    chart.show(model);
+    this.chart = chart;
+    this.offer(view, model, chart);
   }
 }

@@ -1,9 +1,18 @@
-import { bounceAllSetting, type RunKey, type RunView, runId, type TraceView, type VerifyView } from '../protocol/views';
+import {
+  bounceAllSetting,
+  type PolicySettings,
+  type RunKey,
+  type RunView,
+  runId,
+  type TraceView,
+  type VerifyView,
+} from '../protocol/views';
 import type { Range } from './charts/scale';
+import { type TimeFormat, type TimeMode, timeFormat } from './format';
 
 export const recordedKey: RunKey = { policy: 'recorded', set: {} };
 
-/** What the panel shows; one object, changed only by panel.ts. */
+/** What the panel shows; one object, changed only by panel.ts and what it hands the object to. */
 export interface PanelState {
   trace: TraceView | null;
   /** Beside the recorded run, in the order they were added. */
@@ -14,12 +23,19 @@ export interface PanelState {
   /** Sentences of runs that could not be made. */
   readonly failed: Map<string, string>;
   range: Range;
+  /** How times are written. */
+  timeMode: TimeMode;
+  time: TimeFormat;
   verify: VerifyView | 'none' | 'running' | { readonly error: string };
   showCapacity: boolean;
   /** Every DMA mapping bounces in the replays: a dry run for a confidential VM. */
   bounceAll: boolean;
+  /** Settings that every replay of the panel gets, as far as its policy has them. */
+  assumptions: PolicySettings;
   /** The trace to compare with, as picked; its answers come later. */
   other: string | null;
+  /** What the user wrote down about this trace. */
+  notes: string;
 }
 
 export function initialState(): PanelState {
@@ -30,11 +46,44 @@ export function initialState(): PanelState {
     runs: new Map(),
     failed: new Map(),
     range: { fromNs: 0, toNs: 1 },
+    timeMode: 'clock',
+    time: timeFormat({ hasTime: true, origin: null }),
     verify: 'none',
     showCapacity: false,
     bounceAll: false,
+    assumptions: {},
     other: null,
+    notes: '',
   };
+}
+
+/**
+ * The run that stands for the trace itself. What the trace shows does not depend on assumptions; where it has to be
+ * replayed to be shown, it does.
+ */
+export function recordedKeyOf({ trace, runs, assumptions }: PanelState): RunKey {
+  const isReplayed = runs.get(runId(recordedKey))?.basis === 'modelled';
+  return trace === null || !isReplayed ? recordedKey : withAssumptions(trace, recordedKey, {}, assumptions);
+}
+
+/** The recorded run first, then the others in the order they were added. */
+export function shownKeys(state: PanelState): readonly RunKey[] {
+  return [recordedKeyOf(state), ...state.shown];
+}
+
+/** The run in front, the recorded one when that is gone. */
+export function frontKey(state: PanelState): RunKey {
+  const keys = shownKeys(state);
+  return keys.find((key) => runId(key) === state.front) ?? keys[0]!;
+}
+
+/** Takes the old assumptions out of a run's settings and puts the new ones in, as far as its policy has them. */
+export function withAssumptions(trace: TraceView, key: RunKey, old: PolicySettings, next: PolicySettings): RunKey {
+  const id = key.policy === 'recorded' ? trace.recordedPolicy : key.policy;
+  const params = new Set(trace.policies.find((policy) => policy.id === id)?.params.map((param) => param.name) ?? []);
+  const own = Object.entries(key.set).filter(([name, value]) => !Object.hasOwn(old, name) || old[name] !== value);
+  const taken = Object.entries(next).filter(([name]) => params.has(name));
+  return { ...key, set: Object.fromEntries([...taken, ...own]) };
 }
 
 /** A run in or out of the dry run; what was recorded stays what it is. */

@@ -1,13 +1,14 @@
 import type { SeriesView } from '../../protocol/views';
-import { clampRange, type Range } from './scale';
-import type { ChartTheme, RunStyle } from './theme';
-import { withAlpha } from './timeline';
+import { clampRange, panRange, type Range, zoomRange } from './scale';
+import { type ChartTheme, type RunStyle, withAlpha } from './theme';
 
 export interface OverviewModel {
   readonly whole: Range;
   readonly range: Range;
   readonly runs: readonly { readonly series: SeriesView | null; readonly style: RunStyle; readonly isFront: boolean }[];
   readonly failureTimesNs: readonly number[];
+  /** A time in words. */
+  readonly describe: (timeNs: number) => string;
 }
 
 const edge = 8;
@@ -55,6 +56,7 @@ export class Overview {
     if (context === null || model === null || width === 0) {
       return;
     }
+    this.describe(model);
     const ratio = window.devicePixelRatio;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -162,13 +164,37 @@ export class Overview {
 
   private key(event: KeyboardEvent): void {
     const { model } = this;
-    if (model === null || (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight')) {
+    if (model === null || event.ctrlKey || event.metaKey || event.altKey) {
       return;
     }
-    event.preventDefault();
-    const spanNs = model.range.toNs - model.range.fromNs;
-    const delta = (event.key === 'ArrowLeft' ? -1 : 1) * spanNs * 0.1;
-    this.onRange(clampRange({ fromNs: model.range.fromNs + delta, toNs: model.range.toNs + delta }, model.whole));
+    const { range, whole } = model;
+    const middleNs = (range.fromNs + range.toNs) / 2;
+    const ranges: Readonly<Record<string, Range>> = {
+      ArrowLeft: panRange(range, whole, -0.1),
+      ArrowRight: panRange(range, whole, 0.1),
+      PageUp: panRange(range, whole, -1),
+      PageDown: panRange(range, whole, 1),
+      Home: clampRange({ fromNs: whole.fromNs, toNs: whole.fromNs + (range.toNs - range.fromNs) }, whole),
+      End: clampRange({ fromNs: whole.toNs - (range.toNs - range.fromNs), toNs: whole.toNs }, whole),
+      '+': zoomRange(range, whole, middleNs, 0.5),
+      '=': zoomRange(range, whole, middleNs, 0.5),
+      '-': zoomRange(range, whole, middleNs, 2),
+      '0': whole,
+    };
+    const next = ranges[event.key];
+    if (next !== undefined) {
+      event.preventDefault();
+      this.onRange(next);
+    }
+  }
+
+  /** The window as the value of a slider: where it begins, and in words to where it goes. */
+  private describe({ range, whole, describe }: OverviewModel): void {
+    const { canvas } = this;
+    canvas.setAttribute('aria-valuemin', String(Math.round(whole.fromNs)));
+    canvas.setAttribute('aria-valuemax', String(Math.round(whole.toNs)));
+    canvas.setAttribute('aria-valuenow', String(Math.round(range.fromNs)));
+    canvas.setAttribute('aria-valuetext', `${describe(range.fromNs)} to ${describe(range.toNs)}`);
   }
 
   private send(aNs: number, bNs: number): void {

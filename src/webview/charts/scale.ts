@@ -1,8 +1,14 @@
 import { upperBound } from '../../base/bisect';
 import type { FailureMark, SeriesView } from '../../protocol/views';
 
+/** From 0 to `max`, with a tick every `step`. */
+export interface VerticalScale {
+  readonly max: number;
+  readonly step: number;
+}
+
 /** Steps of a power of two, so that slots and bytes are both round; at most `steps` of them. */
-export function powerOfTwoScale(top: number, steps = 6): { readonly max: number; readonly step: number } {
+export function powerOfTwoScale(top: number, steps = 6): VerticalScale {
   if (top <= 0) {
     return { max: 4, step: 4 };
   }
@@ -12,8 +18,19 @@ export function powerOfTwoScale(top: number, steps = 6): { readonly max: number;
   return { max: Math.ceil(wanted / step) * step, step };
 }
 
+/** Steps of 1, 2 or 5 times a power of ten, for times; at most `steps` of them. */
+export function roundScale(top: number, steps = 6): VerticalScale {
+  if (top <= 0) {
+    return { max: 1, step: 1 };
+  }
+  const rough = (top * 1.04) / steps;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => rough <= candidate) ?? 10 * power;
+  return { max: Math.ceil((top * 1.04) / step) * step, step };
+}
+
 /** Multiples of the step from 0 to max. */
-export function ticksOf(scale: { readonly max: number; readonly step: number }): number[] {
+export function ticksOf(scale: VerticalScale): number[] {
   return Array.from({ length: Math.round(scale.max / scale.step) + 1 }, (_, index) => index * scale.step);
 }
 
@@ -38,7 +55,7 @@ export function slotsScale(
   usedTop: number,
   capacityTop: number,
   showCapacity: boolean,
-): { readonly max: number; readonly step: number; readonly capacityHidden: boolean } {
+): VerticalScale & { readonly capacityHidden: boolean } {
   const wanted = Math.max(usedTop, 1);
   const hidden = !showCapacity && wanted * 4 < capacityTop;
   return { ...powerOfTwoScale(hidden ? wanted : Math.max(wanted, capacityTop)), capacityHidden: hidden };
@@ -61,7 +78,7 @@ export interface MarkCluster {
   readonly timeNs: number;
 }
 
-/** One cluster per `widthNs`; failures come in time order. */
+/** One cluster per `widthNs` and cause; failures come in time order. */
 export function clusterMarks(
   marks: readonly FailureMark[],
   fromNs: number,
@@ -69,15 +86,18 @@ export function clusterMarks(
   widthNs: number,
 ): MarkCluster[] {
   const clusters: { first: FailureMark; count: number; timeNs: number }[] = [];
+  const latest = new Map<string, (typeof clusters)[number]>();
   for (const mark of marks) {
     if (mark.timeNs < fromNs || toNs < mark.timeNs) {
       continue;
     }
-    const last = clusters[clusters.length - 1];
+    const last = latest.get(mark.cause);
     if (last !== undefined && mark.timeNs - last.timeNs < widthNs) {
       last.count++;
     } else {
-      clusters.push({ first: mark, count: 1, timeNs: mark.timeNs });
+      const cluster = { first: mark, count: 1, timeNs: mark.timeNs };
+      clusters.push(cluster);
+      latest.set(mark.cause, cluster);
     }
   }
   return clusters;
@@ -93,6 +113,12 @@ export function zoomRange(range: Range, whole: Range, centreNs: number, factor: 
   const span = Math.min(whole.toNs - whole.fromNs, Math.max((range.toNs - range.fromNs) * factor, minSpanNs(whole)));
   const share = (centreNs - range.fromNs) / Math.max(range.toNs - range.fromNs, 1);
   return clampRange({ fromNs: centreNs - span * share, toNs: centreNs + span * (1 - share) }, whole);
+}
+
+/** Moves a range by a share of its length; it stays inside the whole. */
+export function panRange(range: Range, whole: Range, share: number): Range {
+  const delta = (range.toNs - range.fromNs) * share;
+  return clampRange({ fromNs: range.fromNs + delta, toNs: range.toNs + delta }, whole);
 }
 
 /** Keeps the length and moves the range inside the whole. */

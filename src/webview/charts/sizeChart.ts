@@ -20,6 +20,17 @@ export interface SizeChartModel {
   readonly recommended: number | null;
   readonly knee: number | null;
   readonly today: number | null;
+  /** What to set for the recommended pool. */
+  readonly parameter: string | null;
+}
+
+export interface SizeChartEvents {
+  /** Slots of the size under the pointer or keyboard cursor; null when there is none. */
+  readonly cursor: (slots: number | null) => void;
+  /** A size was picked. */
+  readonly choose: (slots: number) => void;
+  /** What is to be said about a size. */
+  readonly describe: (slots: number) => string;
 }
 
 type Point = ScatterDataPoint;
@@ -28,10 +39,16 @@ type Point = ScatterDataPoint;
 export class SizeChart {
   private readonly chart: Chart<'line', Point[]>;
   private theme: ChartTheme;
+  private readonly canvas: HTMLCanvasElement;
+  private readonly events: SizeChartEvents;
   private model: SizeChartModel | null = null;
+  /** Index into `sizes`. */
+  private cursor: number | null = null;
 
-  constructor(canvas: HTMLCanvasElement, theme: ChartTheme) {
+  constructor(canvas: HTMLCanvasElement, theme: ChartTheme, events: SizeChartEvents) {
+    this.canvas = canvas;
     this.theme = theme;
+    this.events = events;
     this.chart = new Chart<'line', Point[]>(canvas, {
       type: 'line',
       data: { datasets: [] },
@@ -45,7 +62,12 @@ export class SizeChart {
         layout: { padding: { top: 12, right: 14 } },
         scales: { x: { type: 'linear' }, y: { type: 'linear' } },
       },
+      plugins: [{ id: 'marks', afterDatasetsDraw: (chart) => this.drawMarks(chart as Chart<'line', Point[]>) }],
     });
+    canvas.addEventListener('pointermove', (event) => this.moveTo(this.nearest(event.offsetX)));
+    canvas.addEventListener('pointerleave', () => this.moveTo(null));
+    canvas.addEventListener('click', () => this.choose());
+    canvas.addEventListener('keydown', (event) => this.key(event));
   }
 
   setTheme(theme: ChartTheme): void {
@@ -60,6 +82,109 @@ export class SizeChart {
 
   destroy(): void {
     this.chart.destroy();
+  }
+
+  /** The curve at twice the size of the screen. */
+  picture(): HTMLCanvasElement {
+    const { chart } = this;
+    const before = chart.options.devicePixelRatio;
+    chart.options.devicePixelRatio = 2;
+    chart.resize();
+    const picture = document.createElement('canvas');
+    picture.width = chart.canvas.width;
+    picture.height = chart.canvas.height;
+    picture.getContext('2d')!.drawImage(chart.canvas, 0, 0);
+    chart.options.devicePixelRatio = before ?? window.devicePixelRatio;
+    chart.resize();
+    return picture;
+  }
+
+  private sizes(): number[] {
+    const all = this.model?.series.flatMap((series) => series.points.map((point) => point.slots)) ?? [];
+    return [...new Set(all)].sort((a, b) => a - b);
+  }
+
+  private nearest(x: number): number | null {
+    const scale = this.chart.scales['x'];
+    const distances = this.sizes().map((slots) => Math.abs((scale?.getPixelForValue(Math.log2(slots)) ?? 0) - x));
+    return distances.length === 0 ? null : distances.indexOf(Math.min(...distances));
+  }
+
+  private key(event: KeyboardEvent): void {
+    const last = this.sizes().length - 1;
+    const at = this.cursor ?? -1;
+    const moves: Readonly<Record<string, number | null>> = {
+      ArrowLeft: Math.max(0, at - 1),
+      ArrowRight: Math.min(last, at + 1),
+      Home: 0,
+      End: last,
+      Escape: null,
+    };
+    if (event.key === 'Enter') {
+      this.choose();
+    } else if (Object.hasOwn(moves, event.key) && 0 <= last) {
+      this.moveTo(moves[event.key]!);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  private choose(): void {
+    const slots = this.cursor === null ? undefined : this.sizes()[this.cursor];
+    if (slots !== undefined) {
+      this.events.choose(slots);
+    }
+  }
+
+  private moveTo(cursor: number | null): void {
+    if (cursor === this.cursor) {
+      return;
+    }
+    this.cursor = cursor;
+    this.describe();
+    this.events.cursor(cursor === null ? null : (this.sizes()[cursor] ?? null));
+    this.chart.draw();
+  }
+
+  private describe(): void {
+    const sizes = this.sizes();
+    const slots = sizes[this.cursor ?? 0];
+    this.canvas.setAttribute('aria-valuemin', '0');
+    this.canvas.setAttribute('aria-valuemax', String(Math.max(0, sizes.length - 1)));
+    this.canvas.setAttribute('aria-valuenow', String(this.cursor ?? 0));
+    this.canvas.setAttribute('aria-valuetext', slots === undefined ? '' : this.events.describe(slots));
+  }
+
+  /** The cursor, and what to set beside its ring. */
+  private drawMarks({ ctx: context, chartArea: area, scales }: Chart<'line', Point[]>): void {
+    const { model, theme } = this;
+    const x = scales['x'];
+    const y = scales['y'];
+    if (model === null || x === undefined || y === undefined) {
+      return;
+    }
+    context.save();
+    const slots = this.cursor === null ? undefined : this.sizes()[this.cursor];
+    if (slots !== undefined) {
+      const at = Math.round(x.getPixelForValue(Math.log2(slots))) + 0.5;
+      context.strokeStyle = theme.cursor;
+      context.beginPath();
+      context.moveTo(at, area.top);
+      context.lineTo(at, area.bottom);
+      context.stroke();
+    }
+    const ratio = model.recommended === null ? null : ratioAt(model.series[0]?.points ?? [], model.recommended);
+    if (model.recommended !== null && model.parameter !== null && ratio !== null) {
+      context.font = `600 ${theme.fontSize + 1}px ${theme.font}`;
+      context.fillStyle = theme.text;
+      const { width } = context.measureText(model.parameter);
+      const at = x.getPixelForValue(Math.log2(model.recommended));
+      const left = Math.min(Math.max(at - width / 2, area.left + 4), area.right - width - 4);
+      const scale = ratioScale(model.series.flatMap((series) => series.points));
+      context.fillText(model.parameter, left, y.getPixelForValue(scale.height(ratio)) - 18);
+    }
+    context.restore();
   }
 
   private draw(): void {
@@ -109,6 +234,7 @@ export class SizeChart {
         title: title('requests that fail'),
       },
     };
+    this.describe();
     chart.update('none');
   }
 

@@ -6,6 +6,8 @@ export interface ChartTheme {
   readonly error: string;
   readonly background: string;
   readonly cursor: string;
+  /** Where the editor's cursor is. */
+  readonly editorCursor: string;
   readonly selection: string;
   readonly font: string;
   readonly fontSize: number;
@@ -24,6 +26,7 @@ export function readTheme(): ChartTheme {
     error: read('--lens-error'),
     background: read('--lens-background'),
     cursor: read('--lens-cursor'),
+    editorCursor: read('--lens-series-1'),
     selection: read('--lens-selection'),
     font: style.fontFamily,
     fontSize: 11,
@@ -34,26 +37,23 @@ export function readTheme(): ChartTheme {
 
 const seriesCount = 6;
 
-/** Runs differ by dash and mark as well as by colour. */
+/** Runs differ by dash as well as by colour. */
 export interface RunStyle {
   /** Index into `ChartTheme.series`. */
   readonly series: number;
   readonly dash: readonly number[];
-  readonly mark: 'crossRot' | 'triangle' | 'rectRot' | 'star';
 }
 
 const named: Readonly<Record<string, RunStyle>> = {
-  recorded: { series: 0, dash: [], mark: 'crossRot' },
-  dynamic: { series: 1, dash: [], mark: 'triangle' },
-  transient: { series: 2, dash: [7, 4], mark: 'rectRot' },
-  fixed: { series: 3, dash: [3, 2], mark: 'star' },
+  recorded: { series: 0, dash: [] },
+  dynamic: { series: 1, dash: [14, 3] },
+  transient: { series: 2, dash: [7, 4] },
+  fixed: { series: 3, dash: [3, 2] },
 };
 
 /** A fixed style per policy, so that a policy looks the same in every panel; others share the last two. */
 export function runStyle(policy: string, position: number): RunStyle {
-  return (
-    named[policy] ?? { series: 4 + (position % 2), dash: position % 2 === 0 ? [10, 3, 2, 3] : [1, 4], mark: 'triangle' }
-  );
+  return named[policy] ?? { series: 4 + (position % 2), dash: position % 2 === 0 ? [10, 3, 2, 3] : [1, 4] };
 }
 
 /** Calls back when the editor's theme changes. */
@@ -63,4 +63,15 @@ export function watchTheme(onChange: () => void): void {
     attributeFilter: ['class', 'data-vscode-theme-id'],
   });
   new MutationObserver(onChange).observe(document.documentElement, { attributes: true, attributeFilter: ['style'] });
+}
+
+/** `#rrggbb` or `rgb()` with another alpha; other notations are returned as they are. */
+export function withAlpha(colour: string, alpha: number): string {
+  const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})/i.exec(colour);
+  if (hex !== null) {
+    const [red, green, blue] = hex.slice(1, 4).map((part) => Number.parseInt(part, 16));
+    return `rgba(${red}, ${green}, ${blue}, ${alpha})`;
+  }
+  const rgb = /^rgba?\(([\d.]+)[ ,]+([\d.]+)[ ,]+([\d.]+)/.exec(colour);
+  return rgb === null ? colour : `rgba(${rgb[1]}, ${rgb[2]}, ${rgb[3]}, ${alpha})`;
 }

@@ -1,11 +1,17 @@
-import { formatBytes, formatSlots } from '../../base/format';
+import { formatBytes, formatCount, formatDuration, formatSlots } from '../../base/format';
+import type { SeriesView } from '../../protocol/views';
+import { frontOf, type TimelineModel } from '../charts/model';
 import { valueAt } from '../charts/scale';
-import type { TimelineModel } from '../charts/timeline';
 import { h } from '../dom';
+import type { TableKind } from '../page';
+import type { ExportTable } from './section';
 
 const rowCount = 40;
 
-const columns = {
+type Column = keyof Omit<SeriesView, 'timeNs'>;
+type LevelKind = Exclude<TableKind, 'pools'>;
+
+const columns: Readonly<Record<LevelKind, readonly (readonly [Column, string, (value: number) => string])[]>> = {
   slots: [
     ['usedSlots', 'in use', formatSlots],
     ['hiwaterSlots', 'high water', formatSlots],
@@ -13,26 +19,22 @@ const columns = {
     ['transientSlots', 'transient', formatSlots],
   ],
   memory: [['memoryBytes', 'memory', formatBytes]],
-} as const;
+  stalls: [['stalledNs', 'stalled', formatDuration]],
+};
 
-/** The visible range of a chart as numbers, at even steps. */
-export function dataTable(kind: keyof typeof columns, model: TimelineModel): HTMLElement {
+/** The visible range of a chart as numbers, at even steps; the pools one by one. */
+export function dataTable(kind: TableKind, model: TimelineModel): HTMLElement {
+  return kind === 'pools' ? poolTable(model) : levelTable(kind, model);
+}
+
+function levelTable(kind: LevelKind, model: TimelineModel): HTMLElement {
   const { range, runs, time } = model;
   const spanNs = range.toNs - range.fromNs;
   const times = Array.from({ length: rowCount + 1 }, (_, index) => range.fromNs + (spanNs * index) / rowCount);
   return h(
     'table',
     { class: 'data' },
-    h(
-      'thead',
-      null,
-      h(
-        'tr',
-        null,
-        h('th', { scope: 'col' }, 'Time'),
-        runs.flatMap((run) => columns[kind].map(([, name]) => h('th', { scope: 'col' }, `${run.label}: ${name}`))),
-      ),
-    ),
+    headOf(['Time', ...runs.flatMap((run) => columns[kind].map(([, name]) => `${run.label}: ${name}`))]),
     h(
       'tbody',
       null,
@@ -51,4 +53,87 @@ export function dataTable(kind: keyof typeof columns, model: TimelineModel): HTM
       ),
     ),
   );
+}
+
+/** Most pools that are listed; the command line lists all. */
+const listedPools = 200;
+
+function poolTable(model: TimelineModel): HTMLElement {
+  const { time, whole } = model;
+  const pools = frontOf(model)?.run.pools ?? [];
+  const spanNs = (whole.toNs - whole.fromNs) / 100;
+  const at = (timeNs: number | null, otherwise: string) =>
+    timeNs === null ? otherwise : time.absolute(timeNs, spanNs);
+  return h(
+    'div',
+    null,
+    h(
+      'table',
+      { class: 'data', 'aria-label': 'Pools' },
+      headOf(['Pool', 'Kind', 'Start', 'Slots', 'Areas', 'Added', 'Removed']),
+      h(
+        'tbody',
+        null,
+        pools
+          .slice(0, listedPools)
+          .map((pool) =>
+            h(
+              'tr',
+              null,
+              h('th', { scope: 'row' }, formatCount(pool.id)),
+              h('td', null, pool.kind),
+              h('td', null, h('code', null, pool.start)),
+              h('td', { class: 'number' }, formatCount(pool.slots)),
+              h('td', { class: 'number' }, formatCount(pool.areas)),
+              h('td', { class: 'number' }, at(pool.addedAtNs, 'from the start')),
+              h('td', { class: 'number' }, at(pool.removedAtNs, 'never')),
+            ),
+          ),
+      ),
+    ),
+    listedPools < pools.length
+      ? h('p', { class: 'muted' }, `The first ${formatCount(listedPools)} of ${formatCount(pools.length)}.`)
+      : null,
+  );
+}
+
+function headOf(titles: readonly string[]): HTMLElement {
+  return h(
+    'thead',
+    null,
+    h(
+      'tr',
+      null,
+      titles.map((title) => h('th', { scope: 'col' }, title)),
+    ),
+  );
+}
+
+/** Every step of the visible range, as drawn: a row per run and step, in plain numbers. */
+export function seriesTable(model: Pick<TimelineModel, 'runs' | 'hasTime'>): ExportTable {
+  const names = ['usedSlots', 'hiwaterSlots', 'capacitySlots', 'transientSlots', 'memoryBytes', 'stalledNs'] as const;
+  return {
+    columns: ['run', model.hasTime ? 'timeNs' : 'event', ...names],
+    rows: model.runs.flatMap(({ label, series }) =>
+      series === null
+        ? []
+        : series.timeNs.map((timeNs, index) => [label, timeNs, ...names.map((name) => series[name][index] ?? null)]),
+    ),
+  };
+}
+
+/** The pools of the run in front in plain numbers. */
+export function poolExport(model: TimelineModel): ExportTable {
+  return {
+    columns: ['pool', 'kind', 'start', 'slots', 'areas', 'addedAtNs', 'removedAtNs'],
+    rows: (frontOf(model)?.run.pools ?? []).map((pool) => [
+      pool.id,
+      pool.kind,
+      pool.start,
+      pool.slots,
+      pool.areas,
+      pool.addedAtNs,
+      pool.removedAtNs,
+    ]),
+  };
 }

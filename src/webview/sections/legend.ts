@@ -1,17 +1,14 @@
 import type { TraceView } from '../../protocol/views';
-import type { TimelineModel } from '../charts/timeline';
+import { causeMark } from '../charts/causeMarks';
+import { marksFailures, type TimelineModel } from '../charts/model';
 import { h, svg } from '../dom';
-
-const markSigns = { crossRot: '✕', triangle: '▲', rectRot: '◆', star: '✳' } as const;
+import { sortedCauses } from '../verdict';
+import { causeWords } from '../words';
 
 /** What the lines and marks of the slots chart mean. */
 export function legend(trace: TraceView, { runs, band }: TimelineModel): HTMLElement[] {
   const entries = [line('', 2, 'in use'), line('8 3', 1, 'high water'), line('1 3', 1.5, 'capacity')];
-  const failing = runs.filter((shown) => (shown.isFront || shown.isRecorded) && 0 < shown.run.failed);
-  if (0 < failing.length) {
-    const signs = failing.map((shown) => markSigns[shown.style.mark]).join(' ');
-    entries.push(h('li', { class: 'failure-key' }, `${signs} failures (click: go to the line)`));
-  }
+  entries.push(...failureKeys(runs));
   if (band !== null) {
     entries.push(h('li', null, '▒ lifetimes 0.1× to 10×'));
   }
@@ -19,6 +16,18 @@ export function legend(trace: TraceView, { runs, band }: TimelineModel): HTMLEle
     entries.push(h('li', null, '○ debugfs sample'));
   }
   return entries;
+}
+
+/** One entry per shape of the failures that are drawn, with the causes it stands for. */
+function failureKeys(runs: TimelineModel['runs']): HTMLElement[] {
+  const labels = new Map<string, Set<string>>();
+  for (const shown of runs.filter(marksFailures)) {
+    for (const [cause] of sortedCauses(shown.run.failuresByCause)) {
+      const { sign } = causeMark(cause);
+      labels.set(sign, (labels.get(sign) ?? new Set()).add(causeWords[cause].label));
+    }
+  }
+  return [...labels].map(([sign, names]) => h('li', { class: 'failure-key' }, `${sign} ${[...names].join(', ')}`));
 }
 
 function line(dash: string, width: number, label: string): HTMLElement {

@@ -51,7 +51,12 @@ function toneOf([before, after]: readonly (number | null)[]): OtherRow['tone'] {
   return after < before ? 'good' : 'bad';
 }
 
-export function otherSection(before: Side, after: Side, label: string): HTMLElement[] {
+export function otherSection(
+  before: Side,
+  after: Side,
+  label: string,
+  charts: HTMLElement | null,
+): (HTMLElement | null)[] {
   const names = sideNames(before.trace, after.trace);
   const isReplayed = before.run?.replayable === true && after.run?.replayable === true;
   return [
@@ -63,6 +68,7 @@ export function otherSection(before: Side, after: Side, label: string): HTMLElem
         ? `Both under the run in front: ${label}. Choose another policy above to compare with it.`
         : 'One of them has no requests to replay: what the files themselves say is compared.',
     ),
+    charts,
     h(
       'div',
       { class: 'scroll' },

@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration, formatSlotsAndBytes } from '../../base/format';
+import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes } from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
 import type { PolicyParamView, PolicyView, RunKey, RunView } from '../../protocol/views';
 import { h } from '../dom';
@@ -55,22 +55,55 @@ function withSettings(key: RunKey, keeps: (name: string) => boolean): RunKey {
 
 function field({ key, run, choose }: ParamsBlock, param: PolicyParamView): HTMLElement {
   const used = run?.params[param.name];
-  const value = key.set[param.name] ?? used?.value ?? param.default;
-  const isSet = param.name in key.set;
-  const set = (next: Value) => choose(withParam(key, param.name, next));
-  const id = `param-${param.name}`;
-  const source = isSet ? 'set by you' : (used?.source ?? param.source);
+  return paramField({
+    id: `param-${param.name}`,
+    param,
+    value: key.set[param.name] ?? used?.value ?? param.default,
+    isSet: param.name in key.set,
+    source: used?.source ?? param.source,
+    set: (next) => choose(withParam(key, param.name, next)),
+  });
+}
+
+export interface ParamField {
+  /** Of the input element. */
+  readonly id: string;
+  readonly param: PolicyParamView;
+  readonly value: Value;
+  /** By the user. */
+  readonly isSet: boolean;
+  /** Where the value comes from when the user did not set it. */
+  readonly source: string;
+  /** An empty text: back to the default. */
+  readonly set: (next: Value) => void;
+}
+
+/** A parameter's label, its value to change, what that is in other units, and where it comes from. */
+export function paramField({ id, param, value, isSet, source, set }: ParamField): HTMLElement {
+  const from = isSet ? 'set by you' : source;
+  const limits = limitsOf(param);
   return h(
     'div',
-    { class: `param ${isSet ? 'set' : ''}`, title: `${param.title}. ${source}` },
+    { class: `param ${isSet ? 'set' : ''}`, title: `${param.title}. ${from}` },
     h('label', { for: id }, param.title),
     h('span', { class: 'param-value' }, input(id, param, value, set), h('span', { class: 'unit' }, ` ${param.unit}`)),
     h(
       'span',
       { class: 'muted param-note' },
-      [readable(param, value), source].filter((part) => part !== '').join(' · '),
+      [readable(param, value), limits, from].filter((part) => part !== '').join(' · '),
     ),
   );
+}
+
+/** `1 to 64`, `at least 0`; nothing where only negative numbers are out. */
+function limitsOf({ min, max, default: value }: PolicyParamView): string {
+  if (typeof value !== 'number' || (max === null && (min === null || min === 0))) {
+    return '';
+  }
+  if (max === null) {
+    return `at least ${formatCount(min!)}`;
+  }
+  return min === null ? `at most ${formatCount(max)}` : `${formatCount(min)} to ${formatCount(max)}`;
 }
 
 function input(id: string, param: PolicyParamView, value: Value, set: (next: Value) => void): HTMLElement {
@@ -95,6 +128,8 @@ function input(id: string, param: PolicyParamView, value: Value, set: (next: Val
     'data-param': param.name,
     type: isNumber ? 'number' : 'text',
     step: 'any',
+    min: isNumber ? (param.min ?? undefined) : undefined,
+    max: isNumber ? (param.max ?? undefined) : undefined,
     value,
     change: () => set(isNumber && box.value.trim() !== '' ? Number(box.value) : box.value),
   });

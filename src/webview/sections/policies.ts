@@ -2,7 +2,6 @@ import { type RunKey, runId, type TraceView } from '../../protocol/views';
 import { type RunStyle, runStyle } from '../charts/theme';
 import { h, svg } from '../dom';
 import { poolSizeChoices, poolSlotsParam } from '../fixedSizes';
-import { recordedKey } from '../state';
 import { policyLabel } from '../words';
 
 /** Policies that always have a button; the others appear when they are shown. */
@@ -10,6 +9,7 @@ const usual = ['dynamic', 'transient', 'fixed'];
 
 export interface PolicyBar {
   readonly trace: TraceView;
+  readonly recorded: RunKey;
   readonly shown: readonly RunKey[];
   readonly front: string;
   readonly press: (key: RunKey) => void;
@@ -22,7 +22,7 @@ export function policyBar(bar: PolicyBar): (HTMLElement | null)[] {
   const known = usual.filter((id) => trace.policies.some((policy) => policy.id === id));
   const more = trace.policies.some((policy) => !usual.includes(policy.id));
   return [
-    button(bar, recordedKey),
+    button(bar, bar.recorded),
     ...known.map((policy) =>
       button(bar, shown.find((key) => key.policy === policy) ?? withDefaults(trace, { policy, set: {} })),
     ),

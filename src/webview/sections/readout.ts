@@ -1,17 +1,21 @@
 import { formatBytes, formatCount, formatSlots } from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
+import { causeMark } from '../charts/causeMarks';
 import { valueAt } from '../charts/scale';
 import { failuresNear, type ShownRun, type TimelineModel } from '../charts/timeline';
 import { h } from '../dom';
 import { causeWords } from '../words';
 import { swatch } from './policies';
 
-/** The levels of every run at the cursor, one line each; the same lines without numbers when there is no cursor. */
-export function readoutRows(model: TimelineModel, timeNs: number | null): HTMLElement[] {
-  return [timeLine(model, timeNs), ...model.runs.flatMap((run) => runLine(model, run, timeNs))];
+/**
+ * The levels of every run at the cursor, one line each; the same lines without numbers when there is no cursor.
+ * `isEditor`: the cursor is that of the editor.
+ */
+export function readoutRows(model: TimelineModel, timeNs: number | null, isEditor = false): HTMLElement[] {
+  return [timeLine(model, timeNs, isEditor), ...model.runs.flatMap((run) => runLine(model, run, timeNs))];
 }
 
-function timeLine({ range, time, hasTime }: TimelineModel, timeNs: number | null): HTMLElement {
+function timeLine({ range, time, hasTime }: TimelineModel, timeNs: number | null, isEditor: boolean): HTMLElement {
   if (timeNs === null) {
     return h('span', { class: 'time muted' }, 'Point at the chart, or focus it and press ? for keys.');
   }
@@ -21,6 +25,7 @@ function timeLine({ range, time, hasTime }: TimelineModel, timeNs: number | null
     { class: 'time' },
     h('strong', null, time.absolute(timeNs, spanNs / 100)),
     hasTime ? h('span', { class: 'muted' }, ` (${time.relative(timeNs)})`) : null,
+    isEditor ? h('span', { class: 'muted' }, ", the editor's cursor") : null,
   );
 }
 
@@ -33,7 +38,10 @@ function runLine(model: TimelineModel, shown: ShownRun, timeNs: number | null): 
   const near = timeNs === null ? [] : failuresNear(model, shown, timeNs);
   const first = near[0];
   const more = near.length < 2 ? '' : ` and ${formatCount(near.length - 1)} more`;
-  const fails = first === undefined ? '' : `✕ ${causeWords[first.cause].label}, line ${formatCount(first.line)}${more}`;
+  const fails =
+    first === undefined
+      ? ''
+      : `${causeMark(first.cause).sign} ${causeWords[first.cause].label}, line ${formatCount(first.line)}${more}`;
   return [
     h('span', null, swatch(shown.style, true), shown.label),
     h('span', { class: 'number' }, used === null ? '–' : formatSlots(used)),

@@ -78,6 +78,16 @@ export function seriesLabel(series: SizeSeries, actions: SizeActions): string {
   return series.isSingleArea ? `${name}, 1 area` : name;
 }
 
+/** Every policy at one size, in a sentence. */
+export function sizeReadout(all: readonly SizeSeries[], slots: number, actions: SizeActions): string {
+  const parts = all.flatMap((series) => {
+    const point = series.points.find((candidate) => candidate.slots === slots);
+    const fails = point === undefined || point.failed === 0 ? '' : ` (${formatPercent(point.failureRatio)})`;
+    return point === undefined ? [] : [`${seriesLabel(series, actions)} ${formatCount(point.failed)}${fails}`];
+  });
+  return `${formatSlotsAndBytes(slots)}: ${parts.join(', ')} failed`;
+}
+
 /** Which line is which, and what the rings mean. */
 export function sizeLegend(view: SizeView, today: number | null, actions: SizeActions): HTMLElement[] {
   return [

@@ -1,7 +1,7 @@
 import type { Range } from '../charts/scale';
 import type { ChartTheme } from '../charts/theme';
+import { withAlpha } from '../charts/theme';
 import type { ShownRun } from '../charts/timeline';
-import { withAlpha } from '../charts/timeline';
 
 export interface ScrubberModel {
   readonly run: ShownRun | null;

@@ -1,0 +1,169 @@
+import { type LineRef, type PolicySettings, type RunKey, type RunView, runId, type TraceView } from '../protocol/views';
+import { type ChartBlock, wholeRange } from './chartBlock';
+import { byId, fill, h } from './dom';
+import { labelOf } from './labels';
+import { showAssumptions } from './sections/assumptions';
+import { badges, figures, traceFacts } from './sections/header';
+import { fidelity, ledgerSection } from './sections/ledger';
+import type { Multiples } from './sections/multiples';
+import { paramsBlock } from './sections/params';
+import { policyBar } from './sections/policies';
+import { summaryTable } from './sections/summary';
+import { whySection } from './sections/why';
+import { frontKey, type PanelState, recordedKeyOf } from './state';
+import { verdict } from './verdict';
+import { policyLabel } from './words';
+
+export interface ViewActions {
+  readonly reveal: (place: LineRef) => void;
+  readonly press: (key: RunKey) => void;
+  readonly choose: (key: RunKey) => void;
+  readonly addPolicy: () => void;
+  readonly assume: (assumptions: PolicySettings) => void;
+  /** The run in front has this name. */
+  readonly front: (key: RunKey, label: string) => void;
+}
+
+/** Fills the blocks of the page from the state. */
+export class View {
+  private readonly state: PanelState;
+  private readonly charts: ChartBlock;
+  private readonly actions: ViewActions;
+  /** Made anew with every page. */
+  multiples: Multiples | null = null;
+
+  constructor(state: PanelState, charts: ChartBlock, actions: ViewActions) {
+    this.state = state;
+    this.charts = charts;
+    this.actions = actions;
+  }
+
+  /** Brings the whole page in line with the state; done when the charts are drawn. */
+  async render(): Promise<void> {
+    const { state, charts, actions } = this;
+    const { trace, time } = state;
+    if (trace === null) {
+      return;
+    }
+    const { reveal } = actions;
+    const recorded = this.recorded();
+    const front = state.runs.get(state.front) ?? recorded;
+    const words = verdict(trace, recorded, front);
+    byId('verdict').textContent = words.headline;
+    byId('verdict').dataset['tone'] = words.tone;
+    byId('verdict-detail').textContent = words.detail;
+    byId('trace-facts').textContent = traceFacts(trace).join(' · ');
+    this.renderFidelity();
+    const whole = wholeRange(state);
+    const why = whySection({ trace, recorded, front, time, wholeNs: whole.toNs - whole.fromNs, reveal });
+    byId('why').hidden = why.length === 0;
+    fill(byId('why'), why);
+    const runs = charts.shownRuns();
+    const ledger = ledgerSection(
+      trace,
+      runs.map((shown) => shown.run),
+      reveal,
+    );
+    fill(byId('ledger-body'), ledger);
+    this.tellFront();
+    if (trace.requests === 0) {
+      return;
+    }
+    this.renderPolicies(trace);
+    this.renderParams(trace);
+    showAssumptions(byId('assumptions'), {
+      trace,
+      assumptions: state.assumptions,
+      run: state.runs.get(runId(recordedKeyOf(state))) ?? null,
+      change: actions.assume,
+    });
+    fill(byId('figures'), recorded === null || front === null ? null : figures(recorded, front));
+    fill(
+      byId('run-errors'),
+      [...state.failed].map(([id, message]) => h('p', { class: 'error', role: 'alert' }, `${id}: ${message}`)),
+    );
+    fill(byId('summary-holder'), runs.length === 0 ? null : summaryTable(runs));
+    charts.showRange();
+    await charts.refresh();
+  }
+
+  /** The charts were drawn: the small ones show the same runs. */
+  renderMultiples(): void {
+    const { state, charts, multiples } = this;
+    const runs = charts.shownRuns();
+    byId('multiples').hidden = runs.length < 2;
+    if (1 < runs.length) {
+      multiples?.show({
+        runs: runs.map((run) => ({ ...run, series: charts.overviewOf(run.id) })),
+        whole: wholeRange(state),
+        time: state.time,
+        hasTime: state.trace?.hasTime === true,
+      });
+    }
+  }
+
+  renderPolicies(trace: TraceView): void {
+    const { state, actions } = this;
+    const { press, choose, addPolicy } = actions;
+    const focused = document.activeElement?.getAttribute('data-policy');
+    const recorded = recordedKeyOf(state);
+    const { shown, front } = state;
+    fill(byId('policies'), policyBar({ trace, recorded, shown, front, press, choose, addPolicy }));
+    if (focused) {
+      document.querySelector<HTMLElement>(`#policies [data-policy="${CSS.escape(focused)}"]`)?.focus();
+    }
+  }
+
+  renderFidelity(): void {
+    const { trace, verify } = this.state;
+    if (trace === null) {
+      return;
+    }
+    fill(
+      byId('badges'),
+      badges(trace, verify, () => byId('ledger').scrollIntoView()),
+    );
+    const muted = (text: string) => h('p', { class: 'muted' }, text);
+    if (verify === 'none') {
+      fill(byId('fidelity'));
+    } else if (verify === 'running') {
+      fill(byId('fidelity'), muted('Comparing the model with the recorded addresses …'));
+    } else if ('error' in verify) {
+      fill(byId('fidelity'), muted(`The model was not compared with the recorded addresses: ${verify.error}`));
+    } else {
+      fill(byId('fidelity'), fidelity(verify, this.actions.reveal));
+    }
+  }
+
+  private recorded(): RunView | null {
+    return this.state.runs.get(runId(recordedKeyOf(this.state))) ?? null;
+  }
+
+  /** The parameters of the run in front; what was recorded has none to change. */
+  private renderParams(trace: TraceView): void {
+    const { state } = this;
+    const key = state.shown.find((candidate) => runId(candidate) === state.front);
+    const policy = trace.policies.find((candidate) => candidate.id === key?.policy);
+    byId('params').hidden = key === undefined || policy === undefined;
+    if (key === undefined || policy === undefined) {
+      return;
+    }
+    const focused = document.activeElement?.getAttribute('data-param');
+    const changed = policy.params.filter(({ name }) => name in key.set).length;
+    byId('params-title').textContent =
+      `Parameters: ${policyLabel(policy.id, policy.title)}${changed === 0 ? '' : ` (${changed} set by you)`}`;
+    const run = state.runs.get(runId(key)) ?? null;
+    const isInside = byId('params').contains(document.activeElement);
+    fill(byId('params-body'), paramsBlock({ policy, key, run, choose: this.actions.choose }));
+    if (focused && isInside) {
+      document.querySelector<HTMLElement>(`#params [data-param="${CSS.escape(focused)}"]`)?.focus();
+    }
+  }
+
+  private tellFront(): void {
+    const key = frontKey(this.state);
+    const run = this.state.runs.get(runId(key));
+    const label = run === undefined ? policyLabel(key.policy, key.policy) : labelOf(key, run, this.state.assumptions);
+    this.actions.front(key, label);
+  }
+}

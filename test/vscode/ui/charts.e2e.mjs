@@ -1,0 +1,173 @@
+// The charts of the panel, as a user moves about in them: keys, mouse, times, lines, assumptions, small multiples.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { expectEventually } from '../harness/until.mjs';
+import { cursorLine, goToLine, openFile, runCommand } from '../harness/workbench.mjs';
+import { inkEventually, panelReady } from './panel.mjs';
+import { openSession } from './session.mjs';
+
+const timeout = 180_000;
+let session;
+let page;
+/** One-based line of the event that failed. */
+let failingLine;
+
+before(
+  async () => {
+    session = await openSession();
+    page = session.page;
+    const trace = fs.readFileSync(path.join(session.workspace, 'capture/trace.txt'), 'utf8').split('\n');
+    failingLine = trace.findIndex((line) => line.includes('dma_addr=ffffffffffffffff')) + 1;
+    await page.locator('.explorer-folders-view').getByText('capture', { exact: true }).click();
+    await openFile(page, 'trace.txt');
+    await page.setViewportSize({ width: 1600, height: 1400 });
+    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+    await runCommand(page, 'SWIOTLB Lens: Compare policies');
+    await panelReady(page);
+  },
+  { timeout },
+);
+after(() => session?.close());
+
+/** The cursor of the charts as a screen reader gets it. */
+function spoken(frame, chart = '#chart-slots') {
+  return frame.locator(chart).getAttribute('aria-valuetext');
+}
+
+const rangeOf = (frame) => frame.locator('#range').innerText();
+
+test('every chart has ink, a name, and a table or numbers beside it', { timeout }, async () => {
+  const frame = await panelReady(page);
+  for (const chart of ['slots', 'pools', 'transient', 'memory']) {
+    const canvas = frame.locator(`#chart-${chart}`);
+    await inkEventually(canvas);
+    assert.match(await canvas.getAttribute('aria-label'), /over time/);
+    assert.match(await canvas.getAttribute('role'), /slider/);
+  }
+  await frame.locator('details[data-table="pools"] summary').click();
+  const rows = frame.locator('details[data-table="pools"] tbody tr');
+  await rows.first().waitFor();
+  assert.match(await rows.first().innerText(), /boot/);
+  await frame.locator('header').evaluate((element) => element.scrollIntoView());
+  await session.shot('charts');
+});
+
+test('one small chart per policy, on the same axes', { timeout }, async () => {
+  const frame = await panelReady(page);
+  const small = frame.locator('#multiples canvas');
+  await expectEventually(async () => (await small.count()) === 3, 'three small charts');
+  for (let index = 0; index < 3; index++) await inkEventually(small.nth(index));
+  assert.match(await small.first().getAttribute('aria-label'), /Recorded: 1 failure/);
+  await frame.locator('#compare').evaluate((section) => section.scrollIntoView());
+  await session.shot('multiples');
+});
+
+test('the keyboard walks through changes and failures, zooms, moves and lists its keys', { timeout }, async () => {
+  const frame = await panelReady(page);
+  const whole = await rangeOf(frame);
+  await frame.locator('#chart-slots').focus();
+  await page.keyboard.press('Home');
+  const first = await spoken(frame);
+  await page.keyboard.press('.');
+  const second = await spoken(frame);
+  assert.notEqual(first, second);
+  await page.keyboard.press(',');
+  await page.keyboard.press('n');
+  await expectEventually(async () => /fails here: fragmented, line 35,09/.test(await spoken(frame)), 'the failure');
+  await page.keyboard.press('+');
+  await page.keyboard.press('+');
+  await expectEventually(async () => (await rangeOf(frame)) !== whole, 'a shorter range');
+  const zoomed = await rangeOf(frame);
+  await page.keyboard.press('a');
+  await expectEventually(async () => (await rangeOf(frame)) !== zoomed, 'an earlier range');
+  await page.keyboard.press('0');
+  await expectEventually(async () => (await rangeOf(frame)) === whole, 'the whole trace');
+  await page.keyboard.press('?');
+  await frame.locator('#keys[open]').waitFor();
+  await page.keyboard.press('?');
+  await frame.locator('#overview').focus();
+  await page.keyboard.press('+');
+  await expectEventually(async () => (await rangeOf(frame)) !== whole, 'the overview zooms');
+  assert.match(await frame.locator('#overview').getAttribute('aria-valuetext'), /s to .* s/);
+  await page.keyboard.press('0');
+});
+
+test('a click anywhere on a chart goes to the nearest line, the cursor of the editor comes back', {
+  timeout,
+}, async () => {
+  const frame = await panelReady(page);
+  await frame.locator('#charts').evaluate((section) => section.scrollIntoView());
+  const canvas = frame.locator('#chart-memory');
+  const { width, height } = await canvas.boundingBox();
+  await canvas.click({ position: { x: width / 2, y: height / 2 } });
+  const line = await expectEventually(async () => {
+    const now = await cursorLine(page);
+    return now !== null && now > 1000 && now !== failingLine && now;
+  }, 'a line in the middle of the trace');
+  const text = fs.readFileSync(path.join(session.workspace, 'capture/trace.txt'), 'utf8').split('\n')[line - 1];
+  assert.match(text, /dma_(map|unmap)_/);
+
+  await goToLine(page, failingLine);
+  await expectEventually(
+    async () => /5\.4496.*editor/.test(await frame.locator('#readout .time').innerText()),
+    "the time of the editor's line",
+  );
+});
+
+test('the visible range follows the cursor of the editor', { timeout }, async () => {
+  const frame = await panelReady(page);
+  await goToLine(page, 20);
+  await expectEventually(
+    async () => /4\.22/.test(await frame.locator('#readout .time').innerText()),
+    'the first lines',
+  );
+  await frame.locator('#chart-slots').focus();
+  await page.keyboard.press('Escape');
+  for (let i = 0; i < 4; i++) await page.keyboard.press('+');
+  await page.keyboard.press('End');
+  const early = await rangeOf(frame);
+  assert.match(early, /^4\./);
+  await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
+  await goToLine(page, failingLine);
+  await expectEventually(async () => /–5\.[45]/.test(await rangeOf(frame)), 'the range around the failure');
+  await session.shot('follows-editor');
+  await frame.locator('#reset-range').dispatchEvent('click');
+});
+
+test('times are written in three ways', { timeout }, async () => {
+  const frame = await panelReady(page);
+  const select = frame.locator('#time-mode');
+  await select.selectOption('relative');
+  await expectEventually(async () => /^0\.0/.test(await rangeOf(frame)), 'the range since the first event');
+  await select.selectOption('sinceBoot');
+  await expectEventually(async () => /^0:00:04\.1/.test(await rangeOf(frame)), 'the range since boot');
+  await session.shot('since-boot');
+  await select.selectOption('clock');
+});
+
+test('an assumption is changed in place and every replay follows', { timeout }, async () => {
+  const frame = await panelReady(page);
+  const block = frame.locator('#assumptions');
+  await block.locator('summary', { hasText: 'machine around' }).click();
+  const field = frame.locator('#assume-fragmentation');
+  await field.fill('1');
+  await field.press('Enter');
+  await frame.locator('#summary th[data-run="transient(fragmentation=1)"]').waitFor();
+  await expectEventually(
+    async () =>
+      (await frame
+        .locator('#summary td[data-run="transient(fragmentation=1)"][data-metric="failed"]')
+        .getAttribute('data-value')) === '1',
+    'no transient pool where no page can be had',
+  );
+  await frame.locator('#ledger').evaluate((section) => section.scrollIntoView());
+  await session.shot('assumptions');
+  await frame.locator('#reset-assumptions').dispatchEvent('click');
+  await frame.locator('#summary th[data-run="transient"]').waitFor();
+});
+
+test('nothing went wrong on the way', () => {
+  assert.deepEqual(session.problems(), []);
+});

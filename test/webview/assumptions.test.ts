@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { panelMemory, panelState, savedPanel } from '../../src/protocol/panel';
+import { ValidationError } from '../../src/protocol/validate';
+import type { PolicyView } from '../../src/protocol/views';
+import { labelOf } from '../../src/webview/labels';
+import { assumptionsOf } from '../../src/webview/sections/assumptions';
+import { initialState, recordedKeyOf, withAssumptions } from '../../src/webview/state';
+import { mockRun, mockTrace } from './mockTrace';
+
+function policy(id: string, names: readonly string[]): PolicyView {
+  const param = (name: string) => ({ name, title: name, unit: '', default: 0, source: '', min: null, max: null });
+  return { id, title: id, explanation: '', source: '', params: names.map(param) };
+}
+
+const trace = mockTrace({
+  recordedPolicy: 'fixed',
+  policies: [
+    policy('fixed', ['areas', 'seed']),
+    policy('dynamic', ['areas', 'workerDelayNs', 'seed']),
+    policy('cc', ['seed']),
+  ],
+});
+
+describe('assumptions', () => {
+  it('are what every policy has, and what the trace is silent about', () => {
+    expect(assumptionsOf(trace).map(({ param }) => param.name)).toEqual(['areas', 'seed']);
+  });
+
+  it('go into the settings of the policies that know them and out again', () => {
+    const key = { policy: 'dynamic', set: { workerDelayNs: 5 } };
+    const changed = withAssumptions(trace, key, {}, { areas: 4, seed: 2 });
+    expect(changed.set).toEqual({ areas: 4, seed: 2, workerDelayNs: 5 });
+    expect(withAssumptions(trace, changed, { areas: 4, seed: 2 }, {}).set).toEqual({ workerDelayNs: 5 });
+    expect(withAssumptions(trace, { policy: 'cc', set: {} }, {}, { areas: 4, seed: 2 }).set).toEqual({ seed: 2 });
+  });
+
+  it('leave alone what the user set for one run', () => {
+    const key = { policy: 'dynamic', set: { areas: 8 } };
+    expect(withAssumptions(trace, key, { areas: 4 }, { areas: 2 }).set).toEqual({ areas: 8 });
+  });
+
+  it('concern the recorded run only where it is a replay itself', () => {
+    const state = { ...initialState(), trace, assumptions: { seed: 2 } };
+    state.runs.set('recorded', mockRun({ basis: 'recorded' }));
+    expect(recordedKeyOf(state).set).toEqual({});
+    state.runs.set('recorded', mockRun({ basis: 'modelled' }));
+    expect(recordedKeyOf(state).set).toEqual({ seed: 2 });
+  });
+
+  it('shared by all runs do not make one of them another', () => {
+    const run = mockRun({ title: 'Dynamic pools' });
+    expect(labelOf({ policy: 'dynamic', set: { seed: 2 } }, run, { seed: 2 })).toBe('Dynamic');
+    expect(labelOf({ policy: 'dynamic', set: { seed: 3 } }, run, { seed: 2 })).toBe('Dynamic (changed)');
+  });
+});
+
+describe('the memory of a panel', () => {
+  const memory = {
+    runs: [{ policy: 'dynamic', set: { seed: 2 } }],
+    front: 'dynamic(seed=2)',
+    range: { fromNs: 0, toNs: 5 },
+    timeMode: 'relative',
+    assumptions: { seed: 2 },
+    notes: 'the second disk',
+  };
+
+  it('survives JSON, from this version and from the first', () => {
+    expect(panelMemory(JSON.parse(JSON.stringify(memory)))).toEqual(memory);
+    expect(panelState({ uri: 'file:///a', runs: [] })).toMatchObject({
+      runs: [],
+      front: null,
+      range: null,
+      notes: null,
+    });
+  });
+
+  it('is refused when it is anything else', () => {
+    for (const wrong of [
+      { ...memory, version: 2 },
+      { ...memory, version: 1, notes: 5 },
+      { ...memory, version: 1, range: { fromNs: 0 } },
+      { ...memory, version: 1, timeMode: 'dali' },
+      { ...memory, version: 1, script: 'x' },
+      [memory],
+    ]) {
+      expect(() => savedPanel(wrong)).toThrow(ValidationError);
+    }
+    expect(savedPanel({ ...memory, version: 1 })).toMatchObject(memory);
+  });
+});
