@@ -112,11 +112,13 @@ function assemble(
   const levels = levelsOf(seen.changes, fromNs);
   const { baselineSlots, baselineFrom } = baselineOf(analysis, levels);
   const series = seriesOf(levels, baselineSlots, capacity, failures, highWaterSamples(analysis));
+  const { startNs, endNs } = requestSpan(analysis);
   let memoryPeakBytes = 0;
   let byteNs = 0;
   for (let i = 0; i < series.length; i++) {
     memoryPeakBytes = Math.max(memoryPeakBytes, series.memoryBytes[i]);
-    byteNs += i + 1 < series.length ? series.memoryBytes[i] * (series.timeNs[i + 1] - series.timeNs[i]) : 0;
+    const untilNs = Math.min(series.timeNs[i + 1] ?? endNs, endNs);
+    byteNs += series.memoryBytes[i] * Math.max(0, untilNs - Math.max(series.timeNs[i], startNs));
   }
   const failuresByCause: Partial<Record<Cause, number>> = {};
   for (const failure of failures) {
@@ -137,6 +139,22 @@ function assemble(
     failures,
     series,
   };
+}
+
+/** First to last step of the requests: the time a replay takes its integrals over, so that both compare. */
+function requestSpan(analysis: Analysis): { readonly startNs: Nanoseconds; readonly endNs: Nanoseconds } {
+  const { requests, sources } = analysis.tables;
+  const { enterNs, unmapEnterNs, source } = requests.columns;
+  let startNs = Number.POSITIVE_INFINITY;
+  let endNs = Number.NEGATIVE_INFINITY;
+  for (let row = 0; row < requests.length; row++) {
+    const { offsetNs } = sources[source[row]];
+    for (const timeNs of [enterNs[row] + offsetNs, unmapEnterNs[row] + offsetNs]) {
+      startNs = timeNs < startNs ? timeNs : startNs;
+      endNs = timeNs > endNs ? timeNs : endNs;
+    }
+  }
+  return { startNs, endNs };
 }
 
 /** Failures of requests; a log line that joined none is a finding, but no request of this trace. */

@@ -90,6 +90,18 @@ describe('what the trace itself shows', () => {
     expect(use('', ['dmesg.txt', boot])).toBeNull();
   });
 
+  it('counts memory over the time of the requests, as a replay does', () => {
+    // One mapping is older than the trace, whose first event comes half a second before the first request.
+    const found = use(
+      at(0, 'tracing_mark_write: begin') +
+        map(500_000, '7da00000', 2048, '100000000') +
+        unmap(750_000, '7da08000', 4096) +
+        unmap(999_999, '7da00000', 2048),
+      ['dmesg.txt', boot],
+    );
+    expect(found?.byteSeconds).toBeCloseTo((1 << 20) * 0.499_999, 0);
+  });
+
   it('agrees with the counters of a real kernel', () => {
     const read = (name: string) => readFileSync(new URL(name, sample), 'utf8');
     const found = use(
