@@ -150,8 +150,13 @@ function requestSpan(analysis: Analysis): { readonly startNs: Nanoseconds; reado
   for (let row = 0; row < requests.length; row++) {
     const { offsetNs } = sources[source[row]];
     for (const timeNs of [enterNs[row] + offsetNs, unmapEnterNs[row] + offsetNs]) {
-      startNs = timeNs < startNs ? timeNs : startNs;
-      endNs = timeNs > endNs ? timeNs : endNs;
+      // Unknown times are NaN and pass both comparisons by.
+      if (timeNs < startNs) {
+        startNs = timeNs;
+      }
+      if (timeNs > endNs) {
+        endNs = timeNs;
+      }
     }
   }
   return { startNs, endNs };

@@ -182,16 +182,17 @@ export function metricRows(runs: readonly RunView[]): readonly MetricRow[] {
 function rowOf(row: Metric, runs: readonly RunView[]): MetricRow {
   const values = runs.map((run) => row.value(run));
   const differs = values.some((value) => value !== values[0]);
-  return { metric: row, values, differs, best: differs ? bestColumns(values, row.better) : [] };
+  return { metric: row, values, differs, best: differs ? bestColumns(values, row) : [] };
 }
 
-function bestColumns(values: readonly (number | null)[], better: Metric['better']): number[] {
+function bestColumns(values: readonly (number | null)[], { better, format }: Metric): number[] {
   const numbers = values.filter((value) => value !== null);
   if (better === 'neither' || numbers.length < 2) {
     return [];
   }
-  const best = Math.min(...numbers);
-  const columns = values.flatMap((value, column) => (value === best ? [column] : []));
+  // Values that read alike are alike: a mark on one of two equal texts would puzzle.
+  const best = format(Math.min(...numbers));
+  const columns = values.flatMap((value, column) => (value !== null && format(value) === best ? [column] : []));
   // A mark that most columns carry says nothing.
   return columns.length * 2 <= values.length ? columns : [];
 }
