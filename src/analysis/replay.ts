@@ -3,7 +3,7 @@ import { lowerBound, upperBound } from '../base/bisect';
 import { causes } from '../model/cause';
 import type { EvidenceLevel } from '../model/evidence';
 import { ReplayOutcome, type ReplayResult, type ReplaySeries } from '../model/replayResult';
-import type { CompareReport, LedgerReport, PoliciesReport, ReplayReport, SeriesWindow } from '../model/reports';
+import type { LedgerReport, PoliciesReport, ReplayReport, SeriesWindow } from '../model/reports';
 import type { Nanoseconds } from '../model/units';
 import { commonParams } from '../replay/commonParams';
 import { costModelFrom } from '../replay/costModel';
@@ -16,14 +16,12 @@ import type { Analysis } from './analysis';
 import { ledgerOf } from './ledger';
 import {
   checkedSettings,
-  checkSomePolicyTakes,
   environmentSettings,
   geometryFor,
   optionsFrom,
   planOf,
   policyOf,
   type ReplayRequest,
-  settingsFor,
 } from './replaySetup';
 
 export interface ReplayAnswer {
@@ -49,92 +47,6 @@ export function replayReport(analysis: Analysis, request: ReplayRequest): Replay
     planOf(tables, options.bounceAll),
   );
   return { result, report: reportOf(analysis, policy, settings, machine, result) };
-}
-
-/** How much a result depends on lifetimes that the trace does not say. */
-export interface LifetimeSensitivity {
-  readonly assumedLifetimes: number;
-  readonly variants: readonly {
-    readonly name: string;
-    readonly set: ParamSettings;
-    readonly failed: number;
-    readonly usedHighWaterSlots: number;
-    readonly peakBytes: number;
-  }[];
-}
-
-const lifetimeVariants: readonly { readonly name: string; readonly set: ParamSettings }[] = [
-  { name: '25th percentile', set: { lifetimeQuantile: 0.25 } },
-  { name: 'median', set: { lifetimeQuantile: 0.5 } },
-  { name: '75th percentile', set: { lifetimeQuantile: 0.75 } },
-  { name: '0.1 ×', set: { lifetimeScale: 0.1 } },
-  { name: '10 ×', set: { lifetimeScale: 10 } },
-];
-
-/** The same replay with other assumed lifetimes; null when none had to be assumed. */
-export function lifetimeSensitivity(analysis: Analysis, request: ReplayRequest): LifetimeSensitivity | null {
-  const variants: LifetimeSensitivity['variants'][number][] = [];
-  let assumedLifetimes = 0;
-  for (const { name, set } of lifetimeVariants) {
-    const merged = { ...request, set: { ...request.set, ...set }, keepSeries: false };
-    const { report } = replayReport(analysis, merged);
-    assumedLifetimes = Math.max(assumedLifetimes, report.assumed.lifetimes);
-    if (assumedLifetimes === 0) {
-      return null;
-    }
-    const { failed, usedHighWaterSlots, memory } = report;
-    variants.push({ name, set, failed, usedHighWaterSlots, peakBytes: memory.peakBytes });
-  }
-  return { assumedLifetimes, variants };
-}
-
-export interface CompareRequest extends Omit<ReplayRequest, 'policy'> {
-  readonly policies: readonly string[];
-}
-
-export interface CompareAnswer {
-  readonly report: CompareReport;
-  readonly results: readonly ReplayResult[];
-}
-
-/** The same trace under several policies. A parameter is given to the policies that have it. */
-export function compareReport(analysis: Analysis, request: CompareRequest): CompareAnswer {
-  checkSomePolicyTakes(request.policies, request.set ?? {});
-  const answers = request.policies.map((policy) =>
-    replayReport(analysis, { ...request, policy, set: settingsFor(policy, request.set ?? {}) }),
-  );
-  return compareAnswers(answers, (answer) => answer.report.policy);
-}
-
-/** One policy on several traces (before and after a change). The winner is named by its file. */
-export function compareTraces(analyses: readonly Analysis[], request: ReplayRequest): CompareAnswer {
-  return compareAnswers(
-    analyses.map((analysis) => replayReport(analysis, request)),
-    (answer) => answer.report.file,
-  );
-}
-
-function compareAnswers(answers: readonly ReplayAnswer[], nameOf: (answer: ReplayAnswer) => string): CompareAnswer {
-  const replayable = answers.filter((answer) => answer.report.replayable);
-  const byFailures = [...replayable].sort(
-    (a, b) => a.report.failed - b.report.failed || a.report.memory.peakBytes - b.report.memory.peakBytes,
-  );
-  const byMemory = [...replayable].sort(
-    (a, b) =>
-      a.report.memory.peakBytes - b.report.memory.peakBytes ||
-      (a.report.memory.byteSeconds ?? 0) - (b.report.memory.byteSeconds ?? 0) ||
-      a.report.failed - b.report.failed,
-  );
-  return {
-    results: answers.map((answer) => answer.result),
-    report: {
-      results: answers.map((answer) => answer.report),
-      best: {
-        fewestFailures: byFailures[0] === undefined ? null : nameOf(byFailures[0]),
-        leastMemory: byMemory[0] === undefined ? null : nameOf(byMemory[0]),
-      },
-    },
-  };
 }
 
 /** Every policy with its parameters; those that every replay has come last. */

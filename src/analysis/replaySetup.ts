@@ -28,8 +28,10 @@ export interface ReplayRequest {
   readonly overrides?: GeometryOverrides;
   /** Dry run for a confidential VM. */
   readonly bounceAll?: boolean;
-  /** Sizing runs do without the series. */
+  /** False: without the series and the list of failures. */
   readonly keepSeries?: boolean;
+  /** Outcomes, levels and memory only: no series, no costs. */
+  readonly totalsOnly?: boolean;
   /** Hears of every change of the slots. */
   readonly watch?: MoveWatch;
 }
@@ -121,7 +123,8 @@ export function optionsFrom(settings: ParamSettings, request: ReplayRequest): Re
     lifetimeQuantile: number('lifetimeQuantile', defaultReplayOptions.lifetimeQuantile),
     lifetimeScale: number('lifetimeScale', defaultReplayOptions.lifetimeScale),
     context: settings['context'] === 'alwaysAtomic' ? 'alwaysAtomic' : 'fromFlags',
-    keepSeries: request.keepSeries ?? true,
+    keepSeries: request.totalsOnly !== true && (request.keepSeries ?? true),
+    summaryOnly: request.totalsOnly === true,
     ...(request.watch === undefined ? {} : { watch: request.watch }),
   };
 }

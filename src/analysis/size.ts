@@ -1,8 +1,8 @@
 import { sizeBootPool } from '../allocator/bootSizing';
-import { formatBytes } from '../base/format';
+import { formatBytes, plural } from '../base/format';
 import type { GeometryOverrides } from '../model/geometry';
-import type { SizeReport } from '../model/reports';
-import { SEGMENT_SLOTS, type Slots, slotsToBytes } from '../model/units';
+import type { SizeReport, SizeVariant } from '../model/reports';
+import { SEGMENT_SLOTS, SLOT_BYTES, type Slots, slotsToBytes } from '../model/units';
 import type { Policy } from '../replay/policy';
 import type { ParamSettings } from '../replay/settings';
 import {
@@ -23,6 +23,7 @@ import { howToApply } from './advice';
 import type { Analysis } from './analysis';
 import { policyOf } from './replaySetup';
 import { contextOf, runSizeJob, type SizingData, sizingData } from './sizeJobs';
+import { asksForUnknownClass, asksWhoMaySleep, lifetimeVariants } from './uncertainty';
 
 /** What to size. */
 export interface SizeRequest {
@@ -113,9 +114,12 @@ function* sizingOf(
     main.map((index) => specs[index]!.policy.id),
     main.map((index) => curves[index]!),
   );
+  const recommended = main.map((index, position) => recommend(specs[index]!.policy, needed[position]!, headroom, cpus));
+  const variants = yield* variantsOf(analysis, request, recommended, needed);
   const smallest = main.map((index, position) => ({
-    ...recommend(specs[index]!.policy, needed[position]!, headroom, cpus),
+    ...recommended[position]!,
     kneeSlots: kneeOf(curves[index]!)?.slots ?? null,
+    variants: variants[position]!,
   }));
   const curve = curves.flat();
   const unusedBytes = unusedOf(analysis, curve);
@@ -138,6 +142,45 @@ function* sizingOf(
   };
 }
 
+/** What the recommended pools would do where something is otherwise than assumed. */
+function* variantsOf(
+  analysis: Analysis,
+  { set, overrides }: SizeRequest,
+  recommended: readonly Recommended[],
+  needed: readonly (SizePoint | null)[],
+): Sizing<SizeVariant[][]> {
+  const jobs: SizeJob[] = [];
+  const names: { readonly position: number; readonly name: string; readonly set: ParamSettings }[] = [];
+  for (const [position, { policy, bytesAfterRounding, areas }] of recommended.entries()) {
+    const point = needed[position] ?? null;
+    if (point === null || bytesAfterRounding === null || areas === null) {
+      continue;
+    }
+    const asked = { policy, ...(set === undefined ? {} : { set }), ...(overrides === undefined ? {} : { overrides }) };
+    const others = [
+      ...(point.assumedLifetimes > 0 && set?.['lifetimeQuantile'] === undefined ? lifetimeQuartiles : []),
+      ...(asksForUnknownClass(analysis, asked) ? [unknownAsBlock] : []),
+      ...(asksWhoMaySleep(analysis, asked) ? [noneMaySleep] : []),
+    ];
+    for (const other of others) {
+      jobs.push({ policy, slots: bytesAfterRounding / SLOT_BYTES, areas, set: other.set });
+      names.push({ position, ...other });
+    }
+  }
+  const variants: SizeVariant[][] = recommended.map(() => []);
+  for (const [job, { failed, avoidable, peakBytes }] of (jobs.length === 0 ? [] : yield jobs).entries()) {
+    const { position, name, set: otherwise } = names[job]!;
+    variants[position]!.push({ name, set: otherwise, failed, avoidable, peakBytes });
+  }
+  return variants;
+}
+
+const lifetimeQuartiles = lifetimeVariants
+  .filter(({ name }) => name.endsWith('th percentile'))
+  .map(({ name, set }) => ({ name: `${name} of known lifetimes`, set }));
+const unknownAsBlock = { name: 'unknown devices as block devices', set: { unknownClass: 'block' } };
+const noneMaySleep = { name: 'no map may sleep', set: { context: 'alwaysAtomic' } };
+
 function emptyReport(analysis: Analysis): SizeReport {
   return {
     file: analysis.file,
@@ -153,13 +196,10 @@ function powerOfTwoFrom(count: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(1, count)));
 }
 
+type Recommended = Omit<SizeReport['smallest'][number], 'kneeSlots' | 'variants'>;
+
 /** The parameter that gives the needed size and the headroom on a machine with so many CPUs. */
-function recommend(
-  policy: Policy,
-  needed: SizePoint | null,
-  headroom: number,
-  cpus: number,
-): Omit<SizeReport['smallest'][number], 'kneeSlots'> {
+function recommend(policy: Policy, needed: SizePoint | null, headroom: number, cpus: number): Recommended {
   if (needed === null) {
     return { policy: policy.id, slots: null, bootParameter: null, bytesAfterRounding: null, areas: null, headroom };
   }
@@ -209,6 +249,13 @@ function adviceFor(
     advice.push(howToApply);
   } else if (fixed !== undefined) {
     advice.push('No fixed pool of the sizes tried serves this load.');
+  }
+  for (const { name, avoidable } of fixed?.variants ?? []) {
+    if (avoidable > 0) {
+      advice.push(
+        `That rests on assumptions. Assumed otherwise (${name}), ${plural(avoidable, 'request')} would fail even with the headroom: take more.`,
+      );
+    }
   }
   if (unusedBytes !== null && unusedBytes > 0) {
     advice.push(

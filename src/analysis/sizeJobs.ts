@@ -5,7 +5,6 @@ import type { TraceTables } from '../model/tables';
 import { createModelEnvironment, type EnvironmentSettings } from '../replay/environment';
 import type { ReplayPlan } from '../replay/plan';
 import type { Policy } from '../replay/policy';
-import type { ReplayOptions } from '../replay/replay';
 import type { ParamSettings } from '../replay/settings';
 import { type SizeJob, type SizePoint, type SizingContext, sizePoint } from '../replay/sizing';
 import type { Analysis } from './analysis';
@@ -22,7 +21,7 @@ import {
 /** How one policy is replayed, as plain data. */
 interface PolicySetup {
   readonly set: ParamSettings;
-  readonly options: ReplayOptions;
+  readonly bounceAll: boolean;
   readonly environment: EnvironmentSettings;
 }
 
@@ -53,7 +52,7 @@ export function sizingData(analysis: Analysis, policies: readonly Policy[], sett
     const set = checkedSettings(policy, settingsFor(policy.id, settings.set ?? {}));
     setups.set(policy.id, {
       set,
-      options: optionsFrom(set, { policy: policy.id, bounceAll }),
+      bounceAll,
       environment: environmentSettings(tables, geometry, set),
     });
   }
@@ -82,20 +81,21 @@ export function revived(data: SizingData): SizingData {
   };
 }
 
-export function contextOf(data: SizingData, policy: string): SizingContext {
+export function contextOf(data: SizingData, policy: string, otherwise: ParamSettings = {}): SizingContext {
   const setup = data.policies.get(policy)!;
   const { tables, geometry, plan } = data;
+  const set = { ...setup.set, ...otherwise };
   return {
     tables,
     geometry,
     plan,
-    options: setup.options,
-    set: setup.set,
+    options: optionsFrom(set, { policy, bounceAll: setup.bounceAll }),
+    set,
     createEnvironment: () => createModelEnvironment(setup.environment),
   };
 }
 
 /** One replay: the same point on any thread. */
 export function runSizeJob(data: SizingData, job: SizeJob): SizePoint {
-  return sizePoint(contextOf(data, job.policy), policyOf(job.policy), job.slots, job.areas);
+  return sizePoint(contextOf(data, job.policy, job.set), policyOf(job.policy), job.slots, job.areas);
 }

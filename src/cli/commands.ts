@@ -2,22 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import type { Analysis } from '../analysis/analysis';
 import type { BootSizeRequest } from '../analysis/bootSize';
 import { bootSize } from '../analysis/bootSize';
+import { compareReport, compareTraces } from '../analysis/compare';
 import { compareLogs } from '../analysis/compareLogs';
 import { devicesReport } from '../analysis/devices';
 import { diagnose } from '../analysis/diagnose';
 import { guidanceFor, isRecognised } from '../analysis/guidance';
 import { info } from '../analysis/info';
 import { recordedReplay } from '../analysis/recorded';
-import {
-  compareReport,
-  compareTraces,
-  lifetimeSensitivity,
-  policiesReport,
-  replayReport,
-  requestsCsv,
-  seriesCsv,
-} from '../analysis/replay';
-import { classVariants } from '../analysis/replayVariants';
+import { policiesReport, replayReport, requestsCsv, seriesCsv } from '../analysis/replay';
+import { uncertaintyReport } from '../analysis/uncertainty';
 import { VectorsRun } from '../analysis/vectors';
 import { verifyReport } from '../analysis/verify';
 import type { GeometryOverrides } from '../model/geometry';
@@ -28,10 +21,11 @@ import { sarifOf } from './sarif';
 import { sizeWithThreads } from './sizing';
 import type { Terminal } from './terminal';
 import { diagnoseText } from './textDiagnose';
+import { compareLogsText } from './textLogs';
 import { bootText, devicesText, infoText, policiesText, vectorsText, verifyText } from './textOther';
 import { compareText, replayText } from './textReplay';
 import { sizeText } from './textSize';
-import { classVariantsText, compareLogsText, sensitivityText } from './textVariants';
+import { uncertaintyText } from './textUncertainty';
 
 /** Exit codes of the command line; 70 is a bug of this program. */
 export const Exit = { done: 0, gateFailed: 1, usage: 2, unreadable: 3, lossy: 4, bug: 70 } as const;
@@ -233,19 +227,13 @@ export async function runReplay(files: readonly string[], context: Context, flag
     const { policy, set, bounceAll } = flags;
     const request = { policy, set, bounceAll, overrides: context.overrides };
     const { report, result } = replayReport(analysis, request);
-    const sensitivity = report.assumed.lifetimes === 0 ? null : lifetimeSensitivity(analysis, request);
-    const variants = report.replayable ? classVariants(analysis, request) : null;
+    const uncertainty = uncertaintyReport(analysis, request);
     if (context.flags.json === true) {
-      printJson(context, { ...report, sensitivity, classVariants: variants });
+      printJson(context, { ...report, ...uncertainty });
     } else {
       const series = result.hasTime ? result.series : null;
       context.terminal.out(replayText(report, series, guidanceFor(analysis), context.terminal));
-      if (sensitivity !== null) {
-        context.terminal.out(`\n${sensitivityText(sensitivity, context.terminal)}\n`);
-      }
-      if (variants !== null) {
-        context.terminal.out(`\n${classVariantsText(variants, context.terminal)}\n`);
-      }
+      context.terminal.out(uncertaintyText(uncertainty, context.terminal));
     }
     if (flags.series !== undefined) {
       writes.push(writeFile(flags.series, seriesCsv(result)));

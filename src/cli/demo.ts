@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { compareReport } from '../analysis/compare';
 import { diagnose } from '../analysis/diagnose';
 import { recordedReplay } from '../analysis/recorded';
-import { compareReport, replayReport } from '../analysis/replay';
+import { replayReport } from '../analysis/replay';
 import { type Context, Exit } from './commands';
 import { loadAnalysis } from './load';
 import { packageRoot } from './package';

@@ -7,6 +7,7 @@ import { checkSomePolicyTakes, settingsFor } from '../analysis/replaySetup';
 import { modelledRun, type ReportParts, type ReportRun, recordedRun } from '../analysis/report/content';
 import { htmlReport } from '../analysis/report/html';
 import { markdownReport } from '../analysis/report/markdown';
+import { uncertaintyReport } from '../analysis/uncertainty';
 import { verifyReport } from '../analysis/verify';
 import { type Context, Ending, forEachInput, printJson, UsageError } from './commands';
 import { sizeWithThreads } from './sizing';
@@ -49,7 +50,7 @@ export async function runReport(file: string, context: Context, flags: ReportFla
     for (const policy of hasRequests ? policies : []) {
       terminal.progress(`replaying ${policy}`);
       const request = { policy, set: settingsFor(policy, set), bounceAll, overrides: context.overrides };
-      runs.push(modelledRun(policy, replayReport(analysis, request)));
+      runs.push(modelledRun(policy, replayReport(analysis, request), uncertaintyReport(analysis, request)));
     }
     if (hasRequests && flags.size) {
       terminal.progress('trying pool sizes');

@@ -8,6 +8,7 @@ import type { CompareReport, Guidance, LedgerReport, ReplayReport } from '../mod
 import type { Terminal } from './terminal';
 import { printable, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
+import { compareUncertaintyText } from './textUncertainty';
 
 /** One replay for a person: what it would have done, what it would have cost, what was assumed. */
 export function replayText(
@@ -193,7 +194,8 @@ export function compareText(report: CompareReport, terminal: Terminal): string {
   const first = report.results[0];
   const title = sameFile && first !== undefined ? `${printable(first.file)}\n` : '';
   const ledger = first === undefined ? '' : `\n${assumptions(first.ledger, terminal)}\n`;
-  return `${title}${best.join(' ')}\n\n${table(header, rows, style)}\n${ledger}`;
+  const uncertain = compareUncertaintyText(report.results, nameOf, terminal);
+  return `${title}${best.join(' ')}\n\n${table(header, rows, style)}\n${uncertain}${ledger}`;
 }
 
 const chartHeight = 8;

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatPercent } from '../base/format';
+import { formatBytes, formatCount, formatPercent, joinWords } from '../base/format';
 import type { Guidance, SizeReport } from '../model/reports';
 import { printable, type Terminal, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
@@ -21,10 +21,35 @@ export function sizeText(report: SizeReport, guidance: Guidance | null, terminal
   const blocks = [
     style.bold(`The smallest pool for ${file}:`),
     table(['policy', '>slots', 'parameter', '>after rounding', '>headroom'], smallest, style),
+    variantsText(report, terminal),
     report.advice.map((advice) => wrap(advice, width, '    ', '  • ')).join('\n'),
     curveTable(report, terminal),
   ];
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+/** Whether the recommended pools would still do; '' where nothing had to be assumed. */
+function variantsText({ smallest }: SizeReport, { style, width }: Terminal): string {
+  const all = smallest.flatMap(({ policy, bootParameter, variants }) =>
+    variants.map((variant) => ({ policy, bootParameter, ...variant })),
+  );
+  if (all.length === 0) {
+    return '';
+  }
+  if (all.every(({ avoidable }) => avoidable === 0)) {
+    const names = joinWords([...new Set(all.map(({ name }) => name))]);
+    return wrap(`They would do as well where what had to be assumed is otherwise (${names}).`, width);
+  }
+  const rows = all.map(({ policy, bootParameter, name, failed, avoidable, peakBytes }) => [
+    policy,
+    bootParameter ?? '–',
+    name,
+    formatCount(failed),
+    formatCount(avoidable),
+    formatBytes(peakBytes),
+  ]);
+  const header = ['policy', 'parameter', 'assumed otherwise', '>failed', '>avoidable', '>memory peak'];
+  return `The same pools where what had to be assumed is otherwise:\n${table(header, rows, style)}`;
 }
 
 /** One row per size, one column per policy and number of areas: requests that fail. */

@@ -113,8 +113,8 @@ export interface ReplayResult {
     readonly pageAllocations: number;
     readonly conversions: number;
     /**
-     * Times an area was locked by another CPU within the search time of the one before.
-     * null: no clock, no areas, or totals only.
+     * Times a lock (of an area; of a class or an index of buffers where the policy has those) was taken by another CPU
+     * within the search time of the one before. null: no clock, or totals only.
      */
     readonly contendedLocks: number | null;
     /** Searches, releases and allocations of pools at the times of `costModel`; copies and stalls excluded. */

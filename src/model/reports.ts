@@ -319,9 +319,58 @@ export interface ReplayReport {
   readonly ledger: LedgerReport;
 }
 
+/** The numbers that a replay with another assumption is compared by. */
+export interface VariantNumbers {
+  readonly failed: number;
+  readonly stalls: ReplayReport['stalls'];
+  readonly usedHighWaterSlots: number;
+  readonly peakBytes: number;
+}
+
+/** How much a result depends on lifetimes that the trace does not say. */
+export interface LifetimeSensitivity {
+  readonly assumedLifetimes: number;
+  /** `25th percentile`, `median`, `75th percentile`, `0.1 ×` and `10 ×`, in this order. */
+  readonly variants: readonly (VariantNumbers & {
+    readonly name: string;
+    readonly set: Readonly<Record<string, number | string | boolean>>;
+  })[];
+}
+
+/** What a device of unknown class would mean for a policy that treats block devices differently. */
+export interface ClassVariant extends VariantNumbers {
+  readonly unknownClass: 'block' | 'other';
+}
+
+/** What it would mean for a policy that may block if no map could sleep: the flags only show where none can. */
+export interface ContextVariant extends VariantNumbers {
+  readonly context: 'fromFlags' | 'alwaysAtomic';
+}
+
+/** How much a replay hangs on what the trace does not say. */
+export interface UncertaintyReport {
+  /** Null: no lifetime had to be assumed. */
+  readonly sensitivity: LifetimeSensitivity | null;
+  /** Null: the policy does not ask for classes, all are known, or the user has chosen. */
+  readonly classVariants: readonly ClassVariant[] | null;
+  /** Null: the policy never blocks, no map of the trace may sleep, or the user has chosen. */
+  readonly contextVariants: readonly ContextVariant[] | null;
+}
+
 export interface CompareReport {
-  readonly results: readonly ReplayReport[];
+  /** Each with what it hangs on. */
+  readonly results: readonly (ReplayReport & UncertaintyReport)[];
   readonly best: { readonly fewestFailures: string | null; readonly leastMemory: string | null };
+}
+
+/** One thing assumed otherwise, e.g. lifetimes at another quantile of the known ones. */
+export interface SizeVariant {
+  readonly name: string;
+  readonly set: Readonly<Record<string, number | string | boolean>>;
+  readonly failed: number;
+  /** Of the failed: those that another pool size could have served. */
+  readonly avoidable: number;
+  readonly peakBytes: number;
 }
 
 /** The JSON object of the `size` command. */
@@ -350,6 +399,8 @@ export interface SizeReport {
     readonly headroom: number;
     /** The size after which more memory saves little. */
     readonly kneeSlots: number | null;
+    /** The recommended pool, headroom included, where what had to be assumed is otherwise; empty: nothing had to be. */
+    readonly variants: readonly SizeVariant[];
   }[];
   /** Memory of today's pool that a smaller one would leave free without one more failure; null when unknown. */
   readonly unusedBytes: number | null;

@@ -1,3 +1,4 @@
+import type { UncertaintyReport } from '../model/reports';
 import type { Result } from './result';
 import type {
   CursorView,
@@ -65,6 +66,14 @@ export interface ReportParams extends DocumentParams {
 
 export const traceRequest: RequestName<DocumentParams, Result<TraceView>> = { method: 'swiotlbLens/trace' };
 export const runRequest: RequestName<RunParams, Result<RunView>> = { method: 'swiotlbLens/run' };
+/**
+ * What a run hangs on: the same replay with other assumed lifetimes, unknown classes and contexts, to draw as a band
+ * or a line beside it ("failed 12 (9 to 14)"). Up to nine more replays: ask after the run is shown. All null where
+ * nothing had to be assumed, and for runs that are recorded.
+ */
+export const uncertaintyRequest: RequestName<RunParams, Result<UncertaintyReport>> = {
+  method: 'swiotlbLens/uncertainty',
+};
 export const seriesRequest: RequestName<SeriesParams, Result<SeriesView>> = { method: 'swiotlbLens/series' };
 export const verifyRequest: RequestName<DocumentParams, Result<VerifyView>> = { method: 'swiotlbLens/verify' };
 /** Null when the line has no time or nothing was replayed. */

@@ -125,6 +125,8 @@ export interface Policy {
    * misses nothing, the results are the same.
    */
   readonly actsOnlyOnMiss?: boolean;
+  /** Does something else for maps that may sleep. */
+  readonly asksWhoMaySleep?: boolean;
   create(
     geometry: Geometry,
     params: ReadonlyMap<string, number | string | boolean>,

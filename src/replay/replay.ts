@@ -259,6 +259,7 @@ class Replayer {
           this.death(row);
           break;
         default:
+          this.lockCpu = unmapCpuOf(this.columns.unmapWhere[row]);
           this.instance.lookup(this.columns.device[row], 1);
       }
     }
@@ -840,6 +841,7 @@ class Replayer {
         return;
       }
       this.nextSync++;
+      this.lockCpu = -1;
       this.instance.lookup(device[row], count[row]);
       if (count[row] > 0) {
         const copying = this.options.bounceAll ? count[row] : bounced[row];

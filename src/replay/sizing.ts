@@ -38,6 +38,8 @@ export interface SizePoint {
   /** Of the failed: those that another pool size could have served. */
   readonly avoidable: number;
   readonly peakBytes: Bytes;
+  /** Requests whose end the trace does not say. */
+  readonly assumedLifetimes: number;
   /** Not replayed: proven to fail the same requests as a smaller size, or as the fixed pool of this size. */
   readonly proven: boolean;
 }
@@ -94,6 +96,7 @@ function pointOf(policy: string, slots: Slots, areas: number, result: ReplayResu
     failed: result.failed,
     avoidable,
     peakBytes: result.memory.peakBytes,
+    assumedLifetimes: result.assumed.lifetimes,
     proven: false,
   };
 }
@@ -215,6 +218,8 @@ export interface SizeJob {
   readonly policy: string;
   readonly slots: Slots;
   readonly areas: number;
+  /** Settings that differ from those of the sizing. */
+  readonly set?: ParamSettings;
 }
 
 /**

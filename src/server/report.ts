@@ -12,7 +12,9 @@ export async function reportText(trace: Trace, params: ReportParams, context: Si
     diagnosis: trace.diagnose(),
     runs: (trace.hasRequests ? params.runs : []).map((key) => {
       const answer = trace.run(key);
-      return key.policy === 'recorded' ? recordedRun(trace.recordedUse(), answer) : modelledRun(runId(key), answer);
+      return key.policy === 'recorded'
+        ? recordedRun(trace.recordedUse(), answer)
+        : modelledRun(runId(key), answer, trace.uncertainty(key));
     }),
     size: trace.hasRequests && params.size !== null ? await sizeOf(trace, params.size, context) : null,
     verify: trace.hasRequests ? trace.verify() : null,

@@ -17,6 +17,7 @@ import {
   seriesRequest,
   sizeRequest,
   traceRequest,
+  uncertaintyRequest,
   verifyRequest,
 } from '../protocol/lsp';
 import { FailureError, failure, type Result, success } from '../protocol/result';
@@ -96,6 +97,7 @@ export function registerRequests(
   on(seriesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), (trace, params) =>
     seriesView(trace, params.run, params.fromNs, params.toNs, params.buckets),
   );
+  on(uncertaintyRequest, object({ uri, run }), (trace, params) => trace.uncertainty(params.run));
   on(verifyRequest, object({ uri }), (trace) => verifyView(trace));
   on(devicesRequest, object({ uri }), (trace) => devicesView(trace));
   on(sharesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), sharesView);

@@ -28,12 +28,8 @@ const workerFile = path.join(__dirname, 'worker.js');
 
 /** Which pool size a trace needs. Never holds up other questions for longer than one replay. */
 export async function sizeView(trace: Trace, params: SizeParams, context: SizeContext): Promise<SizeView> {
-  const { bounceAll, headroom } = params;
-  const cpus = params.cpus ?? trace.analysis.geometry.cpus.value;
-  const report = await trace.size(JSON.stringify([bounceAll, cpus, headroom]), () =>
-    cancellableSize(trace, { bounceAll, headroom, cpus, set: trace.settings.replay }, context),
-  );
-  const { replayable, curve, smallest, unusedBytes, advice } = report;
+  const { bounceAll } = params;
+  const { replayable, curve, smallest, unusedBytes, advice } = await sizeOf(trace, params, context);
   return {
     bounceAll,
     replayable,
@@ -50,8 +46,8 @@ export async function sizeView(trace: Trace, params: SizeParams, context: SizeCo
 export function sizeOf(trace: Trace, params: Omit<SizeParams, 'uri'>, context: SizeContext): Promise<SizeReport> {
   const { bounceAll, headroom } = params;
   const cpus = params.cpus ?? trace.analysis.geometry.cpus.value;
-  return trace.size(JSON.stringify([bounceAll, cpus, headroom]), () =>
-    cancellableSize(trace, { bounceAll, headroom, cpus }, context),
+  return trace.size(sizeId(bounceAll, cpus, headroom), () =>
+    cancellableSize(trace, { bounceAll, headroom, cpus, set: trace.settings.replay }, context),
   );
 }
 

@@ -5,8 +5,10 @@ import { recordedPolicy } from '../analysis/recorded';
 import { type RecordedUse, recordedUse } from '../analysis/recordedUse';
 import { withOverrides } from '../analysis/reinterpret';
 import { type ReplayAnswer, replayReport } from '../analysis/replay';
+import type { ReplayRequest } from '../analysis/replaySetup';
+import { uncertaintyReport } from '../analysis/uncertainty';
 import { verifyReport } from '../analysis/verify';
-import type { DiagnoseReport, InfoReport, SizeReport, VerifyReport } from '../model/reports';
+import type { DiagnoseReport, InfoReport, SizeReport, UncertaintyReport, VerifyReport } from '../model/reports';
 import { bounceAllSetting, type RunKey, runId } from '../protocol/views';
 import type { LineOffsets } from './lineOffsets';
 import { type DocumentSettings, defaultSettings } from './settings';
@@ -37,6 +39,7 @@ export class Trace {
   readonly members: readonly Member[];
   private readonly runs = new Map<string, { readonly key: RunKey; readonly answer: ReplayAnswer }>();
   private readonly sizes = new Map<string, SizeReport>();
+  private readonly uncertainties = new Map<string, UncertaintyReport>();
   private madeDiagnose: DiagnoseReport | undefined;
   private madeInfo: InfoReport | undefined;
   private madeVerify: VerifyReport | undefined;
@@ -150,18 +153,33 @@ export class Trace {
     if (known !== undefined) {
       return known.answer;
     }
-    const policy = key.policy === 'recorded' ? recordedPolicy(this.analysis) : key.policy;
-    const { [bounceAllSetting]: bounceAll, ...set } = key.set;
-    const made = replayReport(this.analysis, {
-      policy,
-      set: { ...this.settings.replay, ...set },
-      bounceAll: bounceAll === true,
-    });
+    const made = replayReport(this.analysis, this.requestOf(key));
     const oldest = [...this.runs.keys()].find((other) => other !== 'recorded');
     if (keptRuns <= this.runs.size && oldest !== undefined) {
       this.runs.delete(oldest);
     }
     this.runs.set(id, { key, answer: made });
     return made;
+  }
+
+  /** Nothing where the trace itself is shown: it hangs on no assumption. */
+  uncertainty(key: RunKey): UncertaintyReport {
+    const id = runId(key);
+    const known = this.uncertainties.get(id);
+    if (known !== undefined) {
+      return known;
+    }
+    const isModelled = this.hasRequests && (key.policy !== 'recorded' || this.recordedUse() === null);
+    const made = isModelled
+      ? uncertaintyReport(this.analysis, this.requestOf(key))
+      : { sensitivity: null, classVariants: null, contextVariants: null };
+    this.uncertainties.set(id, made);
+    return made;
+  }
+
+  private requestOf(key: RunKey): ReplayRequest {
+    const policy = key.policy === 'recorded' ? recordedPolicy(this.analysis) : key.policy;
+    const { [bounceAllSetting]: bounceAll, ...set } = key.set;
+    return { policy, set: { ...this.settings.replay, ...set }, bounceAll: bounceAll === true };
   }
 }

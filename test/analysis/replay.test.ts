@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import type { Analysis } from '../../src/analysis/analysis';
-import {
-  compareReport,
-  compareTraces,
-  lifetimeSensitivity,
-  policiesReport,
-  replayReport,
-  requestsCsv,
-  seriesCsv,
-  seriesWindow,
-} from '../../src/analysis/replay';
+import { compareReport, compareTraces } from '../../src/analysis/compare';
+import { policiesReport, replayReport, requestsCsv, seriesCsv, seriesWindow } from '../../src/analysis/replay';
 import { type ReplayRequest, ReplaySettingError } from '../../src/analysis/replaySetup';
+import { uncertaintyReport } from '../../src/analysis/uncertainty';
 import type { ReplaySeries } from '../../src/model/replayResult';
 import { EvidenceBit, Outcome, Pairing, type TraceTables } from '../../src/model/tables';
-import { type GeometryOptions, geometryOf, type RequestRow, tablesOf } from '../support/replayTables';
+import {
+  type GeometryOptions,
+  geometryOf,
+  hardIrqContext,
+  processContext,
+  type RequestRow,
+  tablesOf,
+} from '../support/replayTables';
 
 function analysisOf(tables: TraceTables, geometry: GeometryOptions = {}, file = 'trace.txt'): Analysis {
   return { tables, geometry: geometryOf(geometry), overrides: {}, sourceLedgers: [], problems: [], file };
@@ -118,7 +118,7 @@ describe('replayReport', () => {
   });
 });
 
-describe('lifetimeSensitivity', () => {
+describe('uncertaintyReport', () => {
   it('shows how far a result depends on assumed lifetimes', () => {
     const bounced: RequestRow[] = Array.from({ length: 30 }, (_, row) => ({
       sizeBytes: 16 * page,
@@ -127,15 +127,55 @@ describe('lifetimeSensitivity', () => {
       pairing: Pairing.assumed,
       outcome: Outcome.unknown,
     }));
-    const sensitivity = lifetimeSensitivity(analysisOf(tablesOf(bounced)), { policy: 'fixed' })!;
-    const failed = Object.fromEntries(sensitivity.variants.map((variant) => [variant.name, variant.failed]));
+    const { sensitivity } = uncertaintyReport(analysisOf(tablesOf(bounced)), { policy: 'fixed' });
+    const failed = Object.fromEntries(sensitivity!.variants.map((variant) => [variant.name, variant.failed]));
     expect(failed['0.1 ×']).toBe(0);
     expect(failed['median']).toBeGreaterThan(0);
     expect(failed['10 ×']).toBeGreaterThan(failed['median']!);
   });
 
   it('is null where every lifetime is recorded', () => {
-    expect(lifetimeSensitivity(analysisOf(tablesOf([{ unmapLine: 3 }])), { policy: 'fixed' })).toBeNull();
+    expect(uncertaintyReport(analysisOf(tablesOf([{ unmapLine: 3 }])), { policy: 'fixed' })).toEqual({
+      sensitivity: null,
+      classVariants: null,
+      contextVariants: null,
+    });
+  });
+
+  it('gives both results where a class is unknown and the policy asks for it', () => {
+    // Two block requests that a full pool makes wait, one after the other.
+    const rows: RequestRow[] = Array.from({ length: 8 }, (_, row) => ({
+      context: processContext,
+      sizeBytes: 30 * 2048,
+      enterLine: row + 1,
+      unmapLine: 20 + row,
+    }));
+    const ask = (deviceClass: GeometryOptions['deviceClass'], request: Partial<ReplayRequest> = {}) =>
+      uncertaintyReport(analysisOf(tablesOf(rows), { deviceClass: deviceClass! }), { policy: 'throttle', ...request });
+    const { classVariants } = ask('unknown');
+    expect(classVariants!.map(({ unknownClass }) => unknownClass)).toEqual(['other', 'block']);
+    expect(classVariants![0]!.stalls.count).toBe(0);
+    expect(classVariants![1]!.stalls.count).toBeGreaterThan(0);
+    expect(ask('block').classVariants).toBeNull();
+    expect(ask('unknown', { set: { unknownClass: 'block' } }).classVariants).toBeNull();
+    expect(ask('unknown', { policy: 'fixed' }).classVariants).toBeNull();
+  });
+
+  it('gives both results where flags allow sleeping and the policy may block', () => {
+    const rows: RequestRow[] = [
+      { sizeBytes: 128 * 2048, context: processContext },
+      { sizeBytes: 2048, context: processContext },
+    ];
+    const analysis = analysisOf(tablesOf(rows));
+    const { contextVariants } = uncertaintyReport(analysis, { policy: 'may-sleep' });
+    expect(contextVariants!.map(({ context, stalls }) => [context, stalls.count])).toEqual([
+      ['fromFlags', 1],
+      ['alwaysAtomic', 0],
+    ]);
+    expect(uncertaintyReport(analysis, { policy: 'lend' }).contextVariants).toHaveLength(2);
+    expect(uncertaintyReport(analysis, { policy: 'dynamic' }).contextVariants).toBeNull();
+    const atomic = rows.map((row) => ({ ...row, context: hardIrqContext }));
+    expect(uncertaintyReport(analysisOf(tablesOf(atomic)), { policy: 'may-sleep' }).contextVariants).toBeNull();
   });
 });
 

@@ -36,6 +36,7 @@ describe('sizeReport', () => {
         bytesAfterRounding: 2 * 2 ** 20,
         areas: 1,
         headroom: 0.2,
+        variants: [],
         kneeSlots: 1024,
       },
     ]);

@@ -131,4 +131,55 @@ describe('replay', () => {
     expect(cli.json([...args, '--class', '0000:00:04.0=block'])['classVariants']).toBeNull();
     expect(cli.json(['replay', sample('small-arm'), '--policy', 'fixed', '--bounce-all'])['classVariants']).toBeNull();
   });
+
+  it('compares policies with what each hangs on', () => {
+    const args = [
+      'compare',
+      sample('sev-guest-6-percent'),
+      '--policies',
+      'fixed,throttle',
+      '--bounce-all',
+      '--pool-slots',
+      '8192',
+    ];
+    const { results } = cli.json(args) as unknown as {
+      results: { failed: number; classVariants: { unknownClass: string; failed: number }[] | null }[];
+    };
+    expect(results[0]!.classVariants).toBeNull();
+    const [other, block] = results[1]!.classVariants!;
+    expect(other!.failed).toBe(results[1]!.failed);
+    expect(block!.failed).not.toBe(other!.failed);
+    const { out } = cli.run(args);
+    const printed = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+    expect(out).toMatch(/failed {2}.*unknown as block/);
+    expect(out).toMatch(new RegExp(`throttle +${printed(other!.failed)} .*${printed(block!.failed)}`));
+  });
+
+  it('says whether the recommended size rests on assumed lifetimes', () => {
+    const line = (name: string, us: number, fields: string) =>
+      `  fio-1  [000] d..1.     1.${String(us).padStart(6, '0')}: ${name}: 0000:00:05.0 dir=TO_DEVICE ${fields}`;
+    // Short and long mappings in turn fill 1 MiB; what fails then has a lifetime between 1 us and 900 us.
+    const lines: string[] = ['# tracer: nop'];
+    for (let i = 0; i < 400; i++) {
+      const original = (0x100000000 + i * 65536).toString(16);
+      const failed = i >= 20 && i % 4 === 3;
+      const address = failed ? 'ffffffffffffffff' : (0x7da8e000 + (i % 16) * 65536).toString(16);
+      lines.push(
+        `  fio-1  [000] d..1.     1.${String(i * 4).padStart(6, '0')}: swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffffffffffff dev_addr=${original} size=65536 FORCE`,
+      );
+      lines.push(line('dma_map_page', i * 4 + 1, `dma_addr=${address} size=65536 phys_addr=${original} attrs=`));
+      if (!failed) {
+        lines.push(line('dma_unmap_page', i * 4 + 2, `dma_addr=${address} size=65536 attrs=`));
+      }
+    }
+    const trace = path.join(cli.folder, 'lifetimes.txt');
+    writeFileSync(trace, `${lines.join('\n')}\n`);
+    const args = ['size', trace, '--policies', 'fixed', '--areas', '1'];
+    const report = cli.json(args) as unknown as { smallest: { variants: { name: string; failed: number }[] }[] };
+    expect(report.smallest[0]!.variants.map(({ name }) => name)).toEqual([
+      '25th percentile of known lifetimes',
+      '75th percentile of known lifetimes',
+    ]);
+    expect(cli.run(args).out).toMatch(/They would do as well|assumed otherwise/);
+  });
 });

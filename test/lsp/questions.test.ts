@@ -8,6 +8,7 @@ import { createAnalysis } from '../../src/analysis/createAnalysis';
 import { devicesReport } from '../../src/analysis/devices';
 import { replayReport } from '../../src/analysis/replay';
 import { sizeReport } from '../../src/analysis/size';
+import { uncertaintyReport } from '../../src/analysis/uncertainty';
 import { devicesRequest } from '../../src/protocol/devices';
 import {
   type AnalysisFailedParams,
@@ -20,6 +21,7 @@ import {
   sizeProgressNotification,
   sizeRequest,
   traceRequest,
+  uncertaintyRequest,
 } from '../../src/protocol/lsp';
 import type { Result } from '../../src/protocol/result';
 import type { RunKey } from '../../src/protocol/views';
@@ -114,6 +116,17 @@ describe('dry run', () => {
     const { report } = replayReport(sampleAnalysis(), { policy: 'dynamic', bounceAll: true });
     expect(view).toMatchObject({ requests: report.requests, failed: report.failed });
     expect(view.key).toEqual(run);
+  });
+});
+
+describe('what a run hangs on', () => {
+  it('is what the command line says, and nothing for what is recorded', async () => {
+    const run = { policy: 'may-sleep', set: {} };
+    const view = answerOf(await server.ask(uncertaintyRequest, { uri: traceUri, run }));
+    expect(view).toEqual(uncertaintyReport(sampleAnalysis(), { policy: 'may-sleep' }));
+    expect(view.sensitivity!.variants.map(({ name }) => name)).toContain('75th percentile');
+    const recorded = { policy: 'recorded', set: {} };
+    expect(answerOf(await server.ask(uncertaintyRequest, { uri: traceUri, run: recorded })).sensitivity).toBeNull();
   });
 });
 

@@ -56,10 +56,23 @@ describe('estimated cost', () => {
     expect(params['searchNs']!.value).toBeLessThan(100_000);
   });
 
-  it('contention is unknown without a clock and for policies without areas', () => {
+  it('contention is unknown without a clock', () => {
     const nothingTimed = [{ enterNs: Number.NaN, unmapEnterNs: Number.NaN }];
     expect(replayReport(analysisOf(nothingTimed, 'order'), { policy: 'fixed' }).report.cost.contendedLocks).toBeNull();
-    expect(replayReport(analysisOf([{}]), { policy: 'cc-swiotlb' }).report.cost.contendedLocks).toBeNull();
     expect(replayReport(analysisOf([{}]), { policy: 'dynamic' }).report.cost.contendedLocks).toBe(0);
+  });
+
+  it('contention is that of the locks a policy has', () => {
+    // Two CPUs map for two devices within the search time: page buffers of the RFC, slots of two classes.
+    const contended = (policy: string, sizes: readonly [number, number]) =>
+      replayReport(
+        analysisOf(sizes.map((sizeBytes, row) => ({ device: row, cpu: row, sizeBytes, enterNs: row * 100 }))),
+        { policy, set: { searchNs: 1000 } },
+      ).report.cost.contendedLocks;
+    expect(contended('rfc-v1', [8192, 8192])).toBe(1);
+    expect(contended('rfc-v2', [8192, 8192])).toBe(0);
+    // The xarray of live slots has one lock, each class another.
+    expect(contended('cc-swiotlb', [4096, 4096])).toBe(2);
+    expect(contended('cc-swiotlb', [4096, 512])).toBe(1);
   });
 });

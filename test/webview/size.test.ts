@@ -52,7 +52,7 @@ describe('size curve', () => {
   });
 
   it('has no recommendation where no size is enough', () => {
-    const entry = { policy: 'fixed', slots: 640, areas: 4, headroom: 0.2, kneeSlots: null };
+    const entry = { policy: 'fixed', slots: 640, areas: 4, headroom: 0.2, kneeSlots: null, variants: [] };
     expect(recommendedSlots({ ...entry, bootParameter: 'swiotlb=1024', bytesAfterRounding: 2 ** 21 })).toBe(1024);
     expect(recommendedSlots({ ...entry, slots: null, bootParameter: null, bytesAfterRounding: null })).toBeNull();
     expect(recommendedSlots(undefined)).toBeNull();

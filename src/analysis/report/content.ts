@@ -10,7 +10,14 @@ import {
 } from '../../base/format';
 import type { Cause } from '../../model/cause';
 import type { ReplaySeries } from '../../model/replayResult';
-import type { DiagnoseReport, InfoReport, ReplayReport, SizeReport, VerifyReport } from '../../model/reports';
+import type {
+  DiagnoseReport,
+  InfoReport,
+  ReplayReport,
+  SizeReport,
+  UncertaintyReport,
+  VerifyReport,
+} from '../../model/reports';
 import type { Analysis } from '../analysis';
 import { devicesReport } from '../devices';
 import { info } from '../info';
@@ -38,15 +45,21 @@ export interface ReportRun {
   readonly report: ReplayReport;
   readonly series: ReplaySeries;
   readonly hasTime: boolean;
+  /** Null: it hangs on nothing, as what is recorded. */
+  readonly uncertainty: UncertaintyReport | null;
 }
 
-export function modelledRun(name: string, { report, result }: ReplayAnswer): ReportRun {
-  return { name, basis: 'modelled', report, series: result.series, hasTime: result.hasTime };
+export function modelledRun(
+  name: string,
+  { report, result }: ReplayAnswer,
+  uncertainty: UncertaintyReport | null,
+): ReportRun {
+  return { name, basis: 'modelled', report, series: result.series, hasTime: result.hasTime, uncertainty };
 }
 
 /** What the trace shows of itself; only the costs come from a replay of the recorded policy. */
 export function recordedRun(use: RecordedUse | null, replayed: ReplayAnswer): ReportRun {
-  const run = modelledRun('recorded', replayed);
+  const run = modelledRun('recorded', replayed, null);
   if (use === null) {
     return run;
   }
@@ -244,6 +257,12 @@ function policyBlocks(runs: readonly ReportRun[]): ReportBlock[] {
   if (causes.length > 0) {
     blocks.push({ kind: 'text', text: 'Why requests fail under each:' }, { kind: 'list', items: causes });
   }
+  const otherwise = shown.flatMap(({ name, uncertainty }) => uncertaintyRows(name, uncertainty));
+  if (otherwise.length > 0) {
+    const caption = 'Where what had to be assumed is otherwise';
+    const header = ['policy', 'assumed otherwise', '>failed', '>stalls', '>peak used', '>memory peak'];
+    blocks.push({ kind: 'table', caption, header, rows: otherwise });
+  }
   const params = paramRows(shown);
   if (params.length > 0) {
     const caption = 'Parameters that are not defaults';
@@ -255,6 +274,24 @@ function policyBlocks(runs: readonly ReportRun[]): ReportBlock[] {
     });
   }
   return blocks;
+}
+
+function uncertaintyRows(policy: string, uncertainty: UncertaintyReport | null): string[][] {
+  if (uncertainty === null) {
+    return [];
+  }
+  const { sensitivity, classVariants, contextVariants } = uncertainty;
+  const lifetimes = sensitivity?.variants.map((variant) => [`lifetimes: ${variant.name}`, variant] as const) ?? [];
+  const classes = classVariants?.map((variant) => [`unknown devices: ${variant.unknownClass}`, variant] as const) ?? [];
+  const contexts = contextVariants?.map((variant) => [`who may sleep: ${variant.context}`, variant] as const) ?? [];
+  return [...lifetimes, ...classes, ...contexts].map(([name, { failed, stalls, usedHighWaterSlots, peakBytes }]) => [
+    policy,
+    name,
+    formatCount(failed),
+    stalls.count === 0 ? '–' : formatDuration(stalls.totalNs),
+    formatSlotsAndBytes(usedHighWaterSlots),
+    formatBytes(peakBytes),
+  ]);
 }
 
 /** Policies that share a value share its row. */
@@ -323,6 +360,25 @@ function sizeBlocks(size: SizeReport | null): ReportBlock[] {
         entry.kneeSlots === null ? '–' : formatSlotsAndBytes(entry.kneeSlots),
       ]),
     },
+    ...(size.smallest.every(({ variants }) => variants.length === 0)
+      ? []
+      : [
+          {
+            kind: 'table' as const,
+            caption: 'The same pools where what had to be assumed is otherwise',
+            header: ['policy', 'parameter', 'assumed otherwise', '>failed', '>avoidable', '>memory peak'],
+            rows: size.smallest.flatMap(({ policy, bootParameter, variants }) =>
+              variants.map(({ name, failed, avoidable, peakBytes }) => [
+                policy,
+                bootParameter ?? '–',
+                name,
+                formatCount(failed),
+                formatCount(avoidable),
+                formatBytes(peakBytes),
+              ]),
+            ),
+          },
+        ]),
     {
       kind: 'table',
       caption: 'Requests that fail, by size of the boot pool',

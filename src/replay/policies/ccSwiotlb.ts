@@ -93,6 +93,7 @@ class CcSwiotlbInstance implements PolicyInstance {
   private readonly chunks: ReplayPool[] = [];
   private readonly live = new Map<Address, LiveSlot>();
   private readonly cost: AllocatorCost = { areaLocks: 0, probes: 0, poolsVisited: 0, lookups: 0, listSteps: 0 };
+  private lockWatch: ((pool: number, area: number) => void) | null = null;
   private nowNs: Nanoseconds = 0;
   private usedBytes: Bytes = 0;
   private highWaterBytes: Bytes = 0;
@@ -127,6 +128,10 @@ class CcSwiotlbInstance implements PolicyInstance {
     this.populateAtBoot();
   }
 
+  watchLocks(watch: (pool: number, area: number) => void): void {
+    this.lockWatch = watch;
+  }
+
   map(request: MapRequest): MapResult {
     this.nowNs = request.nowNs;
     const minAlignMask = (this.masks[request.device] ?? unlimitedMasks(false)).minAlignMask;
@@ -135,19 +140,19 @@ class CcSwiotlbInstance implements PolicyInstance {
     const align = Math.max(minAlignMask, request.allocAlignMask);
     // First class that is large enough and whose size bit the alignment does not claim; a full class is not passed over.
     const sizeClass = this.classes.find((candidate) => bytes <= candidate.bytes && (align & candidate.bytes) === 0);
-    this.cost.areaLocks++;
     this.cost.probes++;
     if (sizeClass === undefined) {
       const largest = this.classes.at(-1)?.bytes ?? 0;
       return this.failure(bytes > largest ? 'over-size' : 'alignment', bytes);
     }
+    this.lock(sizeClass);
     const slot = takeSlot(sizeClass);
     if (slot === null) {
       this.wakeIfLow();
       return this.failure('class-empty', bytes);
     }
     this.wakeIfLow();
-    this.cost.areaLocks++;
+    this.lock(null);
     if (!this.environment.allocateMeta(xarrayNodeBytes, false)) {
       giveBack(sizeClass, slot);
       return this.failure('allocation-failed', bytes);
@@ -183,11 +188,18 @@ class CcSwiotlbInstance implements PolicyInstance {
       return;
     }
     this.live.delete(placement.address);
-    this.cost.areaLocks += 2;
+    this.lock(null);
+    this.lock(slot.sizeClass);
     this.lookup(0, 1);
     giveBack(slot.sizeClass, slot);
     this.usedBytes -= slot.sizeClass.bytes;
     this.wasteBytes -= slot.wasteBytes;
+  }
+
+  /** The lock of a class, or of the xarray that knows the live slots; both are those of all CPUs. */
+  private lock(sizeClass: SizeClass | null): void {
+    this.cost.areaLocks++;
+    this.lockWatch?.(0, sizeClass === null ? 0 : 1 + this.classes.indexOf(sizeClass));
   }
 
   /** A descent of the xarray, 64 ways per level. */

@@ -215,6 +215,7 @@ export const lendPolicy: Policy = {
   params,
   source:
     'alternative B in the discussion of the dynamic swiotlb RFC, with Christoph Hellwig (2023); no code was posted',
+  asksWhoMaySleep: true,
   create: (geometry, values, environment) => new LendInstance(geometry, values, environment),
   resolveParams: (geometry, settings) => resolveParams(params, geometry, settings),
 };

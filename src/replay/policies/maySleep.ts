@@ -82,6 +82,7 @@ export const maySleepPolicy: Policy = {
   params,
   source: 'SWIOTLB_MAY_SLEEP of the dynamic swiotlb RFC v2, and plans in the v3/v4 discussion (2023)',
   actsOnlyOnMiss: true,
+  asksWhoMaySleep: true,
   create: (geometry, values, environment) => new MaySleepInstance(geometry, values, environment),
   resolveParams: (geometry, settings) =>
     resolveParams(params, geometry, settings, { generation: dynamicGeneration(geometry) }),

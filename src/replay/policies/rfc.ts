@@ -56,6 +56,8 @@ interface DynamicBuffer {
 const descriptorBytes = 64;
 const treeNodeBytes = 256;
 const fourGibLimit = 0xffffffff;
+/** Stands for the index of buffers where locks are counted by pool and area. */
+const lockPool = -1;
 
 /** policies.md (b): one page allocation per mapping first, the fixed pool when that is refused or fails. */
 export class RfcInstance extends IoTlbInstance {
@@ -78,6 +80,7 @@ export class RfcInstance extends IoTlbInstance {
   private dynamicAllocations = 0;
   private dynamicConversions = 0;
   private highWater: Slots = 0;
+  private lockWatch: ((pool: number, area: number) => void) | null = null;
 
   constructor(geometry: Geometry, values: ParamValues, environment: Environment, version: RfcVersion) {
     const watch = watchReclaim(environment);
@@ -85,6 +88,11 @@ export class RfcInstance extends IoTlbInstance {
     this.version = version;
     this.watch = watch;
     this.block = blockDevices(geometry, values);
+  }
+
+  override watchLocks(watch: (pool: number, area: number) => void): void {
+    super.watchLocks(watch);
+    this.lockWatch = watch;
   }
 
   override map(request: MapRequest): MapResult {
@@ -221,7 +229,7 @@ export class RfcInstance extends IoTlbInstance {
     }
     this.count(buffer, 1);
     this.dynamicCount++;
-    this.tlb.cost.areaLocks++;
+    this.lock(request.device);
     this.highWater = Math.max(this.highWater, this.tlb.totalUsed + this.dynamicSlots);
     return {
       pool: id,
@@ -272,7 +280,7 @@ export class RfcInstance extends IoTlbInstance {
   /** The search for a buffer by address: a descent in the tree, or a walk that moves what it finds to the front. */
   private countSearch(device: number, id: number): void {
     const { cost } = this.tlb;
-    cost.areaLocks++;
+    this.lock(device);
     if (this.version.index === 'tree') {
       cost.listSteps += Math.ceil(Math.log2(this.buffers.size + 1));
       return;
@@ -284,6 +292,12 @@ export class RfcInstance extends IoTlbInstance {
       list.splice(at, 1);
       list.unshift(id);
     }
+  }
+
+  /** v1: one lock for the tree of all devices; v2: one per device. */
+  private lock(device: number): void {
+    this.tlb.cost.areaLocks++;
+    this.lockWatch?.(lockPool, this.version.index === 'tree' ? 0 : device);
   }
 
   private list(device: number): number[] {

@@ -13,6 +13,7 @@ export const rfcV1Policy: Policy = {
     'reclaim needs the very I/O that is being mapped. Encrypted guests convert pages twice per mapping.',
   params: rfcParams,
   source: 'Petr Tesarik, Allow dynamic allocation of software IO TLB bounce buffers, RFC v1 (20 March 2023)',
+  asksWhoMaySleep: true,
   create: (geometry, values, environment) =>
     new RfcInstance(geometry, values, environment, { gfp: 'KERNEL', index: 'tree' }),
   resolveParams: (geometry, settings) => resolveParams(rfcParams, geometry, settings),

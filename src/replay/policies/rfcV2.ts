@@ -12,6 +12,7 @@ export const rfcV2Policy: Policy = {
     'fails where only I/O could have freed memory. Long lists make unmaps of busy devices slow.',
   params: rfcParams,
   source: 'Petr Tesarik, Allow dynamic allocation of software IO TLB bounce buffers, v2 (May 2023)',
+  asksWhoMaySleep: true,
   create: (geometry, values, environment) =>
     new RfcInstance(geometry, values, environment, { gfp: 'NOIO', index: 'list' }),
   resolveParams: (geometry, settings) => resolveParams(rfcParams, geometry, settings),

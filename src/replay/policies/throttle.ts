@@ -124,6 +124,7 @@ export const throttlePolicy: Policy = {
     'answer back: later requests arrive as recorded although their submitters would be asleep.',
   params,
   source: 'Michael Kelley, Introduce swiotlb throttling, RFC (August 2024)',
+  asksWhoMaySleep: true,
   create: (geometry, values, environment) => new ThrottleInstance(geometry, values, environment),
   resolveParams: (geometry, settings) => resolveParams(params, geometry, settings),
 };
