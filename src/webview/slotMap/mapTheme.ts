@@ -26,19 +26,21 @@ export function readMapTheme(): MapTheme {
   const { font, text, muted } = readTheme();
   const background = rgbOf(read('--lens-background'), [255, 255, 255]);
   const over = (name: string) => rgbOf(read(name), background);
-  const strong = over('--map-ramp');
+  // Some themes make chart colours translucent; next to free slots they would hardly show.
+  const solid = (name: string) => rgbOf(read(name), null);
+  const strong = solid('--map-ramp');
   const textRgb = over('--lens-text');
   const classes = document.body.classList;
   return {
     background,
     free: over('--map-free'),
-    classes: Array.from({ length: mostClasses }, (_, index) => over(`--map-${index}`)),
+    classes: Array.from({ length: mostClasses }, (_, index) => solid(`--map-${index}`)),
     // From a tint of the background through the full colour towards the text's: lightness alone tells the order.
     ramp: Array.from({ length: mostClasses }, (_, index) => {
       const share = index / (mostClasses - 1);
       return share < 0.6 ? mix(background, strong, 0.28 + 1.2 * share) : mix(strong, textRgb, (share - 0.6) * 1.6);
     }),
-    error: over('--lens-error'),
+    error: solid('--lens-error'),
     text,
     muted,
     line: read('--map-bracket'),
@@ -64,8 +66,8 @@ export function inkOn([red, green, blue]: Rgb): string {
 
 let probe: CanvasRenderingContext2D | null = null;
 
-/** Whatever the style sheet's notation, painted over a background. */
-function rgbOf(colour: string, background: Rgb): Rgb {
+/** Whatever the style sheet's notation, painted over a background; without one the colour as if it were opaque. */
+function rgbOf(colour: string, background: Rgb | null): Rgb {
   if (probe === null) {
     const canvas = document.createElement('canvas');
     canvas.width = 1;
@@ -73,9 +75,10 @@ function rgbOf(colour: string, background: Rgb): Rgb {
     probe = canvas.getContext('2d', { willReadFrequently: true });
   }
   if (probe === null) {
-    return background;
+    return background ?? [128, 128, 128];
   }
-  for (const fill of [css(background), colour]) {
+  probe.clearRect(0, 0, 1, 1);
+  for (const fill of background === null ? [colour] : [css(background), colour]) {
     probe.fillStyle = fill;
     probe.fillRect(0, 0, 1, 1);
   }

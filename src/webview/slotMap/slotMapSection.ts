@@ -6,12 +6,12 @@ import { fill, h } from '../dom';
 import type { ExportTable, PanelSection, SectionHost, SectionState } from '../sections/section';
 import { type Classes, type Colouring, classify, colourings, colouringTitles } from './classes';
 import { ageText, deviceName, eventText, notesOf } from './describe';
+import { drawClass } from './fills';
 import { type MapData, mapData } from './mapData';
 import { mapSvg } from './mapSvg';
 import { css, type MapTheme, readMapTheme } from './mapTheme';
 import { MapView } from './mapView';
 import { paintMap } from './paint';
-import { isSecond } from './pixels';
 import { Scrubber } from './scrubber';
 
 /** What is to be shown next; the newest wish wins, older ones are never asked for. */
@@ -665,19 +665,11 @@ function legendEntry(
 function patternSwatch({ isRamp }: Classes, index: number, theme: MapTheme): HTMLCanvasElement {
   const canvas = h('canvas', { class: 'map-swatch', width: 22, height: 12, 'aria-hidden': 'true' });
   const context = canvas.getContext('2d');
-  if (context !== null) {
-    const colour = (isRamp ? theme.ramp : theme.classes)[index]!;
-    context.fillStyle = css(colour);
+  if (context !== null && isRamp) {
+    context.fillStyle = css(theme.ramp[index]!);
     context.fillRect(0, 0, 22, 12);
-    context.fillStyle = css(theme.background);
-    context.globalAlpha = 0.4;
-    for (let y = 0; y < 12 && !isRamp; y++) {
-      for (let x = 0; x < 22; x++) {
-        if (isSecond(index, x, y)) {
-          context.fillRect(x, y, 1, 1);
-        }
-      }
-    }
+  } else if (context !== null) {
+    drawClass(context, theme, index, 22, 12);
   }
   return canvas;
 }

@@ -213,7 +213,6 @@ test('two policies stand side by side at one moment', { timeout }, async () => {
 });
 
 test('it follows the theme and fits every width', { timeout }, async () => {
-  await runCommand(page, 'View: Close Panel').catch(() => undefined);
   const frame = await panelReady(page);
   await page.setViewportSize({ width: 2000, height: 1300 });
   await frame.locator('#slot-map').scrollIntoViewIfNeeded();
