@@ -4,12 +4,14 @@ import type { DevicesView } from '../protocol/devices';
 import type { Trace } from './trace';
 
 export function devicesView(trace: Trace): DevicesView {
+  const { columns, length } = trace.analysis.tables.requests;
+  const { enterNs } = columns;
   const { lifetimeEdgesNs, sizeClasses, shortNs, devices } = lifetimeStats(trace.analysis);
   const statsOf = new Map(devices.map((stats) => [stats.name, stats]));
   const rowOf = new Map(trace.analysis.tables.devices.map((device) => [device.name, device.id]));
   const empty = sizeClasses.map(() => ({ mappings: 0, failed: 0, bytes: 0, wasteBytes: 0 }));
   return {
-    hasTime: trace.analysis.tables.sources.some((source) => source.timeUnit === 'ns'),
+    hasTime: enterNs.subarray(0, length).some((timeNs) => !Number.isNaN(timeNs)),
     lifetimeEdgesNs,
     sizeClasses,
     shortNs,

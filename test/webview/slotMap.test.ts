@@ -277,6 +277,17 @@ describe('a failed request', () => {
     expect(shape.label).toBe('needs 62 slots, largest hole 37');
   });
 
+  it('is drawn above the first row when it is larger than any hole could be', () => {
+    const pools = [boot(512)];
+    const hole = { pool: 0, firstSlot: 300, slots: 37 };
+    const data = mapData(view(pools, [], { event: failure(162, 37), largestHole: hole }));
+    const layout = layoutMap(pools, { width: 900, height: 460, zoom: 1 });
+    const shape = failureShape(data, layout)!;
+    expect(shape.hole).toBeNull();
+    expect(shape.bar.y + shape.bar.height).toBeLessThan(layout.blocks[0]!.rowsTop);
+    expect(shape.bar.width).toBeCloseTo(128 * layout.slotWidth);
+  });
+
   it('says what stood in its way', () => {
     const label = (event: ReturnType<typeof failure>) =>
       failureLabel(mapData(view([boot(512)], [], { event, largestHole: { pool: 0, firstSlot: 0, slots: 40 } })));

@@ -278,7 +278,11 @@ export function failureShape(data: MapData, layout: MapLayout): FailureShape | n
   if (failure === null || block === undefined) {
     return null;
   }
-  const place = largestHole === null ? null : placeOf(layout, pools, largestHole.pool, largestHole.firstSlot);
+  // What is larger than a segment nearly fits nowhere.
+  const place =
+    largestHole === null || SEGMENT_SLOTS < failure.neededSlots
+      ? null
+      : placeOf(layout, pools, largestHole.pool, largestHole.firstSlot);
   const rowHeight = Math.max(2, layout.rowHeight - (4 <= layout.rowHeight ? 1 : 0));
   const hole =
     place === null || largestHole === null
