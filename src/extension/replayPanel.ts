@@ -9,6 +9,7 @@ import {
   seriesRequest,
   sizeRequest,
   traceRequest,
+  uncertaintyRequest,
   verifyRequest,
 } from '../protocol/lsp';
 import {
@@ -306,6 +307,7 @@ class ReplayPanel {
         slotStep: (params) => ask(slotStepRequest, { uri, ...params }),
         slotLine: (params) => ask(slotLineRequest, { uri, ...params }),
         slotDetail: (params) => ask(slotDetailRequest, { uri, ...params }),
+        uncertainty: ({ run }) => ask(uncertaintyRequest, { uri, run }),
         series: (params) => ask(seriesRequest, { uri, ...params }),
         verify: async () => {
           const view = await ask(verifyRequest, { uri });

@@ -1,3 +1,4 @@
+import type { UncertaintyReport } from '../model/reports';
 import { method } from './channel';
 import type { DevicesView, SharesView } from './devices';
 import type { SlotDetailView, SlotsView } from './slots';
@@ -137,6 +138,10 @@ export const hostMethods = {
   /** Runs another of the extension's commands on the same trace. */
   command: method<{ readonly command: PanelCommand }, null>(
     object({ command: oneOf('addPolicy', 'openSample', 'compareWith', 'export') }),
+  ),
+  /** How much a run hangs on what it assumes; takes more replays. */
+  uncertainty: method<{ readonly run: { readonly policy: string; readonly set: Settings } }, UncertaintyReport>(
+    object({ run: runKey }),
   ),
   /** Keeps what the panel shows for a reload of the window. */
   remember: method<PanelMemory, null>(panelMemory),

@@ -1,6 +1,7 @@
 import { formatSlotsAndBytes } from '../base/format';
-import { type LineRef, type RunKey, type RunView, runId } from '../protocol/views';
+import { type LineRef, type PolicySettings, type RunKey, runId } from '../protocol/views';
 import type { SlotsExtent } from './charts/axes';
+import { bandOf } from './charts/model';
 import { Overview } from './charts/overview';
 import { poolsAt } from './charts/poolRows';
 import { clampRange, type Range } from './charts/scale';
@@ -264,14 +265,23 @@ export class ChartBlock {
     return this.series.exact(id, wholeRange(this.deps.state), overviewBuckets);
   }
 
-  /** The run in front with a tenth of and ten times the assumed lifetimes; none when the trace or its samples say more. */
+  /**
+   * The run in front with other lifetimes, to draw how much depends on them: a tenth and ten times where all of them are
+   * assumed and no samples say more, the quartiles of the known ones where a part is; none where hardly any is.
+   */
   private bandKeys(): RunKey[] {
     const { state } = this.deps;
     const key = shownKeys(state).find((other) => runId(other) === state.front);
     const run = state.runs.get(state.front);
-    return key === undefined || run === undefined || !isAllAssumed(run) || state.trace?.samples !== null
-      ? []
-      : [0.1, 10].map((lifetimeScale) => ({ ...key, set: { ...key.set, lifetimeScale } }));
+    const kind = run === undefined ? null : bandOf(run, state.trace);
+    if (key === undefined || kind === null) {
+      return [];
+    }
+    const sets: readonly PolicySettings[] =
+      kind === 'scaled'
+        ? [{ lifetimeScale: 0.1 }, { lifetimeScale: 10 }]
+        : [{ lifetimeQuantile: 0.25 }, { lifetimeQuantile: 0.75 }];
+    return sets.map((set) => ({ ...key, set: { ...key.set, ...set } }));
   }
 
   private band(): TimelineModel['band'] {
@@ -324,11 +334,6 @@ export function wholeRange({ runs }: Pick<PanelState, 'runs'>): Range {
 export function isWhole(state: Pick<PanelState, 'runs' | 'range'>): boolean {
   const whole = wholeRange(state);
   return state.range.fromNs === whole.fromNs && state.range.toNs === whole.toNs;
-}
-
-/** No lifetime of the run is known. */
-export function isAllAssumed(run: RunView): boolean {
-  return run.basis === 'modelled' && 0 < run.assumed.lifetimes && run.assumed.lifetimes === run.requests;
 }
 
 function toggleHelp(): void {

@@ -122,7 +122,22 @@ export const metrics: readonly Metric[] = [
     'less',
     'pages decrypted or encrypted again',
   ),
-  metric('cost.areaLocks', 'Area locks taken', (run) => run.cost.areaLocks, count, 'less', 'a stand-in for contention'),
+  metric(
+    'cost.areaLocks',
+    'Area locks taken',
+    (run) => run.cost.areaLocks,
+    count,
+    'less',
+    'each search takes one per area it looks at',
+  ),
+  metric(
+    'cost.contendedLocks',
+    '… of them contended',
+    (run) => run.cost.contendedLocks,
+    count,
+    'less',
+    'another CPU took the same area within the time of a search: a proxy, the trace shows no waiting',
+  ),
   metric('cost.probes', 'Slots probed', (run) => run.cost.probes, count, 'less', 'candidates looked at by the search'),
   metric(
     'cost.poolsVisited',

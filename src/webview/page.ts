@@ -41,6 +41,7 @@ export function buildPage(
             h('div', { id: 'params-body' }),
           ),
           h('div', { id: 'run-errors' }),
+          h('section', { id: 'unreplayable', 'aria-label': 'Nothing to replay', hidden: true }),
           h('dl', { id: 'figures' }),
           chartsSection(trace, timeMode, events),
         ]
@@ -53,6 +54,7 @@ export function buildPage(
           h('h2', { id: 'compare-title' }, 'Comparison'),
           h('div', { id: 'multiples' }),
           h('div', { id: 'summary-holder', class: 'scroll' }),
+          h('div', { id: 'variations-holder' }),
         )
       : provenSection(trace, events.reveal),
     h('section', { id: 'other', 'aria-label': 'Comparison with another trace', hidden: true }),

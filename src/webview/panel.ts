@@ -31,6 +31,7 @@ import { SectionHolder } from './sectionHolder';
 import { panelSections } from './sections';
 import { Multiples } from './sections/multiples';
 import { withDefaults } from './sections/policies';
+import { Variations } from './sections/variations';
 import { recommendedSlots } from './sizeCurve';
 import { Sizing } from './sizing';
 import {
@@ -115,6 +116,7 @@ const view = new View(state, charts, {
   press,
   choose,
   addPolicy: () => void channel.call('command', { command: 'addPolicy' }),
+  dryRun: () => void turnTo('dryRun', null),
   assume: (assumptions) => void assume(assumptions),
   front: tellFront,
 });
@@ -359,6 +361,7 @@ function newPage(trace: TraceView): void {
   });
   if (0 < trace.requests) {
     charts.create();
+    view.variations = new Variations(byId('variations-holder'), (run) => channel.call('uncertainty', { run }));
     view.multiples = new Multiples(byId('multiples'), (run) => press(run.run.key));
     createSizing(trace);
     createSections();

@@ -9,6 +9,7 @@ import type { Multiples } from './sections/multiples';
 import { paramsBlock } from './sections/params';
 import { policyBar } from './sections/policies';
 import { summaryTable } from './sections/summary';
+import type { Variations } from './sections/variations';
 import { whySection } from './sections/why';
 import { frontKey, type PanelState, recordedKeyOf } from './state';
 import { verdict } from './verdict';
@@ -19,6 +20,7 @@ export interface ViewActions {
   readonly press: (key: RunKey) => void;
   readonly choose: (key: RunKey) => void;
   readonly addPolicy: () => void;
+  readonly dryRun: () => void;
   readonly assume: (assumptions: PolicySettings) => void;
   /** The run in front has this name. */
   readonly front: (key: RunKey, label: string) => void;
@@ -31,6 +33,7 @@ export class View {
   private readonly actions: ViewActions;
   /** Made anew with every page. */
   multiples: Multiples | null = null;
+  variations: Variations | null = null;
 
   constructor(state: PanelState, charts: ChartBlock, actions: ViewActions) {
     this.state = state;
@@ -82,7 +85,12 @@ export class View {
       byId('run-errors'),
       [...state.failed].map(([id, message]) => h('p', { class: 'error', role: 'alert' }, `${id}: ${message}`)),
     );
+    this.renderUnreplayable(runs.length === 0);
     fill(byId('summary-holder'), runs.length === 0 ? null : summaryTable(runs));
+    const ofFront = runs.find((run) => run.isFront);
+    if (ofFront !== undefined) {
+      this.variations?.show(ofFront.run, ofFront.label);
+    }
     charts.showRange();
     await charts.refresh();
   }
@@ -133,6 +141,32 @@ export class View {
     } else {
       fill(byId('fidelity'), fidelity(verify, this.actions.reveal));
     }
+  }
+
+  /** Where none of the runs can be made, what is missing stands in place of empty charts. */
+  private renderUnreplayable(isNone: boolean): void {
+    const missing = new Set([...this.state.runs.values()].flatMap((run) => run.missing));
+    for (const id of ['charts', 'compare', 'figures', 'sections']) {
+      byId(id).hidden = isNone;
+    }
+    const block = byId('unreplayable');
+    block.hidden = !isNone || missing.size === 0;
+    fill(
+      block,
+      h('p', null, h('strong', null, 'There is nothing to replay. '), 'The trace does not have:'),
+      h(
+        'ul',
+        null,
+        [...missing].map((fact) => h('li', null, fact)),
+      ),
+      this.state.bounceAll
+        ? null
+        : h(
+            'button',
+            { type: 'button', class: 'secondary', id: 'go-dry-run', click: this.actions.dryRun },
+            'Dry run for a confidential VM',
+          ),
+    );
   }
 
   private recorded(): RunView | null {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostMethods, panelMethods } from '../../src/protocol/panel';
+import { exportData, exportOffers, hostMethods, panelMethods } from '../../src/protocol/panel';
 import { settings, ValidationError } from '../../src/protocol/validate';
 import { exactShare, runId } from '../../src/protocol/views';
 
@@ -56,17 +56,61 @@ describe('messages of the panel', () => {
     );
   });
 
+  it('takes only times, memories and traces that could be real', () => {
+    check(hostMethods.revealTime.params, [{ timeNs: 1.5 }], [{ timeNs: Number.NaN }, { timeNs: 1e19 }, {}]);
+    const memory = { runs: [run], front: null, range: null, timeMode: null, assumptions: {}, notes: '' };
+    for (const method of [hostMethods.remember, hostMethods.save]) {
+      check(
+        method.params,
+        [memory, { ...memory, timeMode: 'sinceBoot', range: { fromNs: 0, toNs: 1 } }],
+        [
+          { ...memory, notes: 'x'.repeat(20_001) },
+          { ...memory, uri: 'file:///etc/passwd' },
+          { ...memory, timeMode: 'never' },
+          { ...memory, runs: Array.from({ length: 21 }, () => run) },
+        ],
+      );
+    }
+    check(
+      hostMethods.otherSeries.params,
+      [{ uri: 'file:///a', run, fromNs: 0, toNs: 1, buckets: 400 }],
+      [{ run, fromNs: 0, toNs: 1, buckets: 400 }],
+    );
+  });
+
+  it('takes from the panel only files that it offered and could write', () => {
+    check(
+      exportOffers,
+      [[{ id: 'slots', title: 'Slots', formats: ['png', 'csv'] }]],
+      [[{ id: 'x', title: 'x', formats: ['exe'] }], {}],
+    );
+    check(
+      exportData,
+      [{ encoding: 'utf8', data: 'a' }],
+      [{ encoding: 'file', data: '/etc/passwd' }, { data: 'a' }, 'a'],
+    );
+    check(
+      panelMethods.exportOne.params,
+      [{ id: 'slots', format: 'png' }],
+      [
+        { id: 'slots', format: 'html' },
+        { id: 5, format: 'png' },
+      ],
+    );
+  });
+
   it('validates the other direction too', () => {
     check(
       panelMethods.show.params,
       [
-        { runs: [run], focus: 'size', other: null },
-        { runs: [], focus: 'other', other: 'file:///a/trace.txt' },
+        { runs: [run], focus: 'size', other: null, line: null },
+        { runs: [], focus: 'other', other: 'file:///a/trace.txt', line: 7 },
       ],
       [
         { runs: [{ policy: 'fixed' }], focus: 'replay', other: null },
         { runs: 'fixed', focus: 'replay', other: null },
         { runs: [run], focus: 'format', other: null },
+        { runs: [run], focus: 'replay', other: null, line: 0 },
       ],
     );
     check(

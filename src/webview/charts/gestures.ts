@@ -31,6 +31,9 @@ export function listenToGestures(surface: TimeSurface, events: GestureEvents): v
   const { canvas } = surface;
   let drag: { readonly kind: 'select' | 'pan'; readonly fromX: number; toX: number; readonly start: Range } | null =
     null;
+  /** Where the pointer was last: browsers send movements that are none when the page moves below it. */
+  let lastX = Number.NaN;
+  let lastY = Number.NaN;
   const clamp = (x: number) => {
     const area = surface.area();
     return area === null ? x : Math.min(Math.max(x, area.left), area.right);
@@ -56,6 +59,11 @@ export function listenToGestures(surface: TimeSurface, events: GestureEvents): v
     }
   });
   canvas.addEventListener('pointermove', (event) => {
+    if (event.clientX === lastX && event.clientY === lastY) {
+      return;
+    }
+    lastX = event.clientX;
+    lastY = event.clientY;
     const ranges = surface.range();
     const area = surface.area();
     if (drag !== null && ranges !== null && area !== null) {

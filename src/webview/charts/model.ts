@@ -1,4 +1,4 @@
-import type { RunView, SamplesView, SeriesView } from '../../protocol/views';
+import type { RunView, SamplesView, SeriesView, TraceView } from '../../protocol/views';
 import type { TimeFormat } from '../format';
 import type { Range } from './scale';
 import type { RunStyle } from './theme';
@@ -38,4 +38,16 @@ export function marksFailures(run: ShownRun): boolean {
 
 export function frontOf(model: TimelineModel): ShownRun | undefined {
   return model.runs.find((run) => run.isFront);
+}
+
+/** Which other lifetimes are drawn around a run; null when hardly any of its own are assumed. */
+export function bandOf(run: RunView, trace: Pick<TraceView, 'samples'> | null): 'scaled' | 'quartiles' | null {
+  const { lifetimes } = run.assumed;
+  if (run.basis === 'recorded' || lifetimes === 0 || lifetimes * 100 < run.requests) {
+    return null;
+  }
+  if (lifetimes < run.requests) {
+    return 'quartiles';
+  }
+  return trace?.samples === null ? 'scaled' : null;
 }

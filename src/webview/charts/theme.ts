@@ -30,7 +30,7 @@ export function readTheme(): ChartTheme {
     selection: read('--lens-selection'),
     font: style.fontFamily,
     fontSize: 11,
-    highContrast: document.body.classList.contains('vscode-high-contrast'),
+    highContrast: /(?:^|\s)vscode-high-contrast(?:-light)?(?:\s|$)/.test(document.body.className),
     series: Array.from({ length: seriesCount }, (_, index) => read(`--lens-series-${index}`)),
   };
 }

@@ -1,16 +1,19 @@
 import type { TraceView } from '../../protocol/views';
 import { causeMark } from '../charts/causeMarks';
-import { marksFailures, type TimelineModel } from '../charts/model';
+import { bandOf, frontOf, marksFailures, type TimelineModel } from '../charts/model';
 import { h, svg } from '../dom';
 import { sortedCauses } from '../verdict';
 import { causeWords } from '../words';
 
 /** What the lines and marks of the slots chart mean. */
-export function legend(trace: TraceView, { runs, band }: TimelineModel): HTMLElement[] {
+export function legend(trace: TraceView, model: TimelineModel): HTMLElement[] {
+  const { runs, band } = model;
   const entries = [line('', 2, 'in use'), line('8 3', 1, 'high water'), line('1 3', 1.5, 'capacity')];
   entries.push(...failureKeys(runs));
   if (band !== null) {
-    entries.push(h('li', null, '▒ lifetimes 0.1× to 10×'));
+    const front = frontOf(model);
+    const isScaled = front !== undefined && bandOf(front.run, trace) === 'scaled';
+    entries.push(h('li', null, isScaled ? '▒ lifetimes 0.1× to 10×' : '▒ lifetimes 25th to 75th percentile'));
   }
   if (trace.samples !== null) {
     entries.push(h('li', null, '○ debugfs sample'));

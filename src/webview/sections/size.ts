@@ -50,6 +50,18 @@ export function sizeAnswer(view: SizeView, today: number | null, actions: SizeAc
   if (!view.bounceAll) {
     parts.push(h('p', { id: 'size-shrink' }, shrinkAnswer(view.unusedBytes, today)));
   }
+  const varied = best?.variants.filter(({ avoidable }) => 0 < avoidable) ?? [];
+  if (best !== undefined && 0 < best.variants.length) {
+    parts.push(
+      h(
+        'p',
+        { id: 'size-variants' },
+        varied.length === 0
+          ? 'The same pool is enough with every other assumption that was tried.'
+          : `It would not be enough with other assumptions: ${varied.map(({ name, avoidable }) => `${name}: ${plural(avoidable, 'avoidable failure')}`).join(', ')}.`,
+      ),
+    );
+  }
   const more = view.advice.filter((line) => !line.startsWith('A fixed pool of ') && !line.includes("of today's pool"));
   if (0 < more.length) {
     parts.push(

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, goToLine, openFile, runCommand } from '../harness/workbench.mjs';
+import { cursorLine, goToLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -111,7 +111,7 @@ test('a click anywhere on a chart goes to the nearest line, the cursor of the ed
 
   await goToLine(page, failingLine);
   await expectEventually(
-    async () => /5\.4496.*editor/.test(await frame.locator('#readout .time').innerText()),
+    async () => /5\.4497 s .*editor/.test(await frame.locator('#readout .time').innerText()),
     "the time of the editor's line",
   );
 });
@@ -120,7 +120,7 @@ test('the visible range follows the cursor of the editor', { timeout }, async ()
   const frame = await panelReady(page);
   await goToLine(page, 20);
   await expectEventually(
-    async () => /4\.22/.test(await frame.locator('#readout .time').innerText()),
+    async () => /4\.232.*editor/.test(await frame.locator('#readout .time').innerText()),
     'the first lines',
   );
   await frame.locator('#chart-slots').focus();
@@ -166,6 +166,75 @@ test('an assumption is changed in place and every replay follows', { timeout }, 
   await session.shot('assumptions');
   await frame.locator('#reset-assumptions').dispatchEvent('click');
   await frame.locator('#summary th[data-run="transient"]').waitFor();
+});
+
+test('a trace in which nothing bounced offers the dry run in place of empty charts', { timeout }, async () => {
+  const event = (at, text) => `     disk-7       [000] .....   1.${String(at).padStart(6, '0')}: ${text}`;
+  const lines = ['# tracer: nop', '#'];
+  for (let i = 0; i < 40; i++) {
+    const address = (0x100000000 + i * 0x1000).toString(16);
+    const common = `0000:00:05.0 dir=TO_DEVICE dma_addr=${address} size=4096`;
+    lines.push(event(i * 100, `dma_map_page: ${common} phys_addr=${address} attrs=`));
+    lines.push(event(i * 100 + 50, `dma_unmap_page: ${common} attrs=`));
+  }
+  fs.writeFileSync(path.join(session.workspace, 'direct.ftrace'), `${lines.join('\n')}\n`);
+  await runCommand(page, 'View: Close All Editors');
+  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+  await openFile(page, 'direct.ftrace');
+  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+  await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
+  const frame = await panelReady(page);
+  await frame.locator('#unreplayable', { hasText: 'a dry run can replay them' }).waitFor();
+  assert.equal(await frame.locator('#chart-slots').isVisible(), false);
+  await session.shot('unreplayable');
+  await frame.locator('#go-dry-run').click();
+  await frame.locator('#size-parameter').waitFor({ timeout: 60_000 });
+  await frame.locator('#charts').evaluate((section) => section.scrollIntoView());
+  await inkEventually(frame.locator('#chart-slots'));
+});
+
+/** Every colour theme of the four kinds, the whole page in pieces, and the narrowest panel. */
+test('all four kinds of theme, and 320 pixels', { timeout }, async () => {
+  await runCommand(page, 'View: Close All Editors');
+  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+  await openFile(page, 'trace.txt');
+  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+  await runCommand(page, 'SWIOTLB Lens: Compare policies');
+  const frame = await panelReady(page);
+  // The panel alone in the window.
+  await runCommand(page, 'View: Close Other Editors in Group');
+  await page.locator('.tabs-container .tab').filter({ hasText: 'Replay: trace.txt' }).first().click();
+  await runCommand(page, 'View: Maximize Editor Group');
+  await page.setViewportSize({ width: 1500, height: 1700 });
+  for (const [name, theme] of [
+    ['hc-light', 'Light High Contrast'],
+    ['hc-dark', 'Dark High Contrast'],
+    ['dark', 'Dark Modern'],
+    ['light', 'Light Modern'],
+  ]) {
+    await pickTheme(page, theme);
+    await frame.locator('header').evaluate((element) => element.scrollIntoView());
+    await inkEventually(frame.locator('#chart-slots'));
+    await session.shot(`kind-${name}`);
+  }
+  await frame.locator('#compare').evaluate((element) => element.scrollIntoView());
+  await session.shot('kind-light-compare');
+  await page.setViewportSize({ width: 372, height: 1700 });
+  await expectEventually(async () => {
+    const { widest, room } = await frame
+      .locator('body')
+      .evaluate((body) => ({ widest: body.scrollWidth, room: window.innerWidth }));
+    return room <= 330 && widest <= room + 1;
+  }, 'no sideways scrolling in 320 pixels');
+  await frame.locator('header').evaluate((element) => element.scrollIntoView());
+  await session.shot('kind-320');
+  await frame.locator('#compare').evaluate((element) => element.scrollIntoView());
+  await session.shot('kind-320-compare');
+  await page.setViewportSize({ width: 3840, height: 2100 });
+  await frame.locator('header').evaluate((element) => element.scrollIntoView());
+  await expectEventually(async () => (await frame.locator('#chart-slots').boundingBox()).width > 1000, 'wide charts');
+  await inkEventually(frame.locator('#chart-slots'));
+  await session.shot('kind-4k');
 });
 
 test('nothing went wrong on the way', () => {
