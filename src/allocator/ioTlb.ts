@@ -342,17 +342,16 @@ export class IoTlb {
 
   /** The placement of the last operation, which gave the bounce address. */
   lastPlacement(address: Address): Placement {
-    const pool = this.foundPool as Pool;
     const firstSlot = this.foundSlot;
     const pad = this.foundPad;
     return {
-      pool: pool.id,
+      pool: this.lastPoolId,
       slot: firstSlot + pad,
       firstSlot,
       slots: this.request.slots,
       address,
       pad,
-      transient: pool.kind === 'transient',
+      transient: this.lastIsTransient,
     };
   }
 
@@ -412,9 +411,7 @@ export class IoTlb {
    * A transient pool leaves its device at once; its memory waits for `freeNextTransient`.
    */
   unmap(device: TlbDevice, placement: Placement): void {
-    const pool = this.byId[placement.pool - this.firstPoolId];
-    assert(pool !== undefined, 'the mapping belongs to a pool of this allocator');
-    this.endMapping(device, pool, placement.firstSlot, placement.slots, placement.pad);
+    this.unmapSlots(device, placement.pool, placement.firstSlot, placement.slots, placement.pad);
   }
 
   /** As `unmap`, from the parts of the placement. */

@@ -246,7 +246,7 @@ export function environmentSettings(
       ? known(Number(param.default), 'default', param.source)
       : known(Number(given), 'user', 'given by the user');
   };
-  const { successByOrder: recorded, calibrated } = calibrateFromFacts(tables.facts);
+  const { successByOrder: recorded, calibrated } = calibrateFromFacts(tables.facts, tables.pools);
   // Tried and failed tells more than free or not; the user's own fragmentation replaces both.
   const successByOrder =
     settings['fragmentation'] === undefined

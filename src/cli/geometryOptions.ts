@@ -25,10 +25,10 @@ export interface GeometryFlags {
 export function addGeometryOptions(command: Command): Command {
   return command
     .addOption(new Option('--kernel <generation>', 'allocator of this kernel').choices([...generations]))
-    .option('--pool-start <address>', 'first byte of the boot pool, 0x…', readAddress)
-    .option('--pool-slots <n>', 'size of the boot pool in slots of 2 KiB', readCount)
-    .option('--areas <n>', 'areas of the boot pool', readCount)
-    .option('--cpus <n>', 'possible CPUs', readCount)
+    .option('--pool-start <address>', 'first byte of the boot pool, 0x…', atMost(readAddress, 2 ** 52))
+    .option('--pool-slots <n>', 'size of the boot pool in slots of 2 KiB', atMost(readCount, 2 ** 24))
+    .option('--areas <n>', 'areas of the boot pool', atMost(readCount, 2 ** 16))
+    .option('--cpus <n>', 'possible CPUs', atMost(readCount, 8192))
     .option('--boot <parameter>', 'size the pool as this "swiotlb=…" would')
     .option('--dynamic', 'the kernel has CONFIG_SWIOTLB_DYNAMIC')
     .option('--no-dynamic', 'the kernel has it not')
@@ -102,6 +102,17 @@ export function readCount(text: string): number {
     throw new InvalidArgumentError('Expected a whole number above 0.');
   }
   return value;
+}
+
+/** What no machine has would only make the program ask for memory that this one does not have. */
+function atMost(read: (text: string) => number, limit: number): (text: string) => number {
+  return (text) => {
+    const value = read(text);
+    if (value > limit) {
+      throw new InvalidArgumentError(`Expected at most ${limit}.`);
+    }
+    return value;
+  };
 }
 
 /** Bytes with an optional binary unit: `8G`, `512MiB`, `1073741824`. */

@@ -2,8 +2,8 @@ import { pageOrder } from '../allocator/sizes';
 import type { Zone } from '../allocator/types';
 import { createRandom } from '../base/random';
 import type { Evidence, Known } from '../model/evidence';
-import { FactKind, type FactTable, type TraceTables } from '../model/tables';
-import type { Address, Bytes } from '../model/units';
+import { FactKind, type FactTable, PoolKind, type PoolTable, type TraceTables } from '../model/tables';
+import type { Address, Bytes, Nanoseconds } from '../model/units';
 
 /** What the machine around the allocator answers. Implementations: seeded model, facts of the trace, recorded script. */
 export interface Environment {
@@ -181,8 +181,15 @@ function alignDown(address: Address, bytes: Bytes): Address {
 const fewestFacts = 3;
 const fewestAllocations = 16;
 
-/** Parameters and success ratios that the trace itself recorded. */
-export function calibrateFromFacts(facts: FactTable): Pick<EnvironmentSettings, 'successByOrder' | 'calibrated'> {
+/**
+ * Parameters and success ratios that the trace itself recorded.
+ * Without the worker's queueing (`workqueue:*`) its delay follows from `pools`: a miss queues it and takes a transient
+ * buffer at the same moment.
+ */
+export function calibrateFromFacts(
+  facts: FactTable,
+  pools?: PoolTable,
+): Pick<EnvironmentSettings, 'successByOrder' | 'calibrated'> {
   const queueNs: number[] = [];
   const runNs: number[] = [];
   let queuedAt = Number.NaN;
@@ -215,8 +222,12 @@ export function calibrateFromFacts(facts: FactTable): Pick<EnvironmentSettings, 
   }
 
   const calibrated = new Map<string, Known<number | string | boolean>>();
-  calibrateMedian(calibrated, 'workerDelayNs', queueNs, 'from queueing to start of the growth worker');
-  calibrateMedian(calibrated, 'workerRunNs', runNs, 'run time of the growth worker');
+  calibrateMedian(calibrated, 'workerDelayNs', 'recorded', queueNs, 'from queueing to start of the growth worker');
+  if (queueNs.length === 0 && pools !== undefined) {
+    const what = 'from a miss (its transient buffer) to the next start of the growth worker';
+    calibrateMedian(calibrated, 'workerDelayNs', 'derived', delaysAfterMisses(facts, pools), what);
+  }
+  calibrateMedian(calibrated, 'workerRunNs', 'recorded', runNs, 'run time of the growth worker');
   const successByOrder = new Map<number, Known<number>>();
   for (const [triedOrder, { count, ok: succeeded }] of tries) {
     if (count >= fewestAllocations) {
@@ -225,6 +236,44 @@ export function calibrateFromFacts(facts: FactTable): Pick<EnvironmentSettings, 
     }
   }
   return { successByOrder, calibrated };
+}
+
+/** Per start of the worker the time since the first transient buffer after the start before. */
+function delaysAfterMisses(
+  { columns: facts, length }: FactTable,
+  { columns: pools, length: count }: PoolTable,
+): number[] {
+  const delays: number[] = [];
+  const misses: { readonly source: number; readonly atNs: Nanoseconds }[] = [];
+  for (let row = 0; row < count; row++) {
+    if (pools.kind[row] === PoolKind.transient && !Number.isNaN(pools.addedNs[row])) {
+      misses.push({ source: pools.source[row], atNs: pools.addedNs[row] });
+    }
+  }
+  misses.sort((a, b) => a.source - b.source || a.atNs - b.atNs);
+  let source = -1;
+  let next = 0;
+  for (let row = 0; row < length; row++) {
+    if (facts.kind[row] !== FactKind.workerStarted) {
+      continue;
+    }
+    if (facts.source[row] !== source) {
+      source = facts.source[row];
+      next = misses.findIndex((miss) => miss.source === source);
+    }
+    let firstNs = Number.NaN;
+    for (; next >= 0 && next < misses.length; next++) {
+      const { source: from, atNs } = misses[next];
+      if (from !== source || atNs > facts.timeNs[row]) {
+        break;
+      }
+      firstNs = Number.isNaN(firstNs) ? atNs : firstNs;
+    }
+    if (!Number.isNaN(firstNs)) {
+      delays.push(facts.timeNs[row] - firstNs);
+    }
+  }
+  return delays;
 }
 
 /** Zones that pools come from; DMA is too small, and movable memory serves no kernel allocation. */
@@ -289,6 +338,7 @@ function countTry(tries: Map<number, { count: number; ok: number }>, order: numb
 function calibrateMedian(
   calibrated: Map<string, Known<number | string | boolean>>,
   name: string,
+  level: 'recorded' | 'derived',
   values: readonly number[],
   what: string,
 ): void {
@@ -299,6 +349,6 @@ function calibrateMedian(
   const value = sorted[Math.floor(sorted.length / 2)];
   calibrated.set(name, {
     value,
-    evidence: { level: 'recorded', text: `median of ${values.length} recorded: ${what}` },
+    evidence: { level, text: `median of ${values.length} ${level}: ${what}` },
   });
 }

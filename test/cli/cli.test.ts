@@ -72,6 +72,28 @@ describe('the main job', () => {
     expect(text).toMatch(/slots in use\n/);
   });
 
+  it('refuses sizes that no machine has, and takes those that no kernel would', () => {
+    for (const option of [
+      ['--pool-slots', '99999999999'],
+      ['--set', 'poolSlots=1e12'],
+      ['--areas', '1000000'],
+      ['--cpus', '100000'],
+      ['--pool-start', '0xffffffffffffffffff'],
+    ]) {
+      const { code, err } = cli.run(['replay', sample, '--policy', 'fixed', ...option]);
+      expect([code, option[0]]).toEqual([2, option[0]]);
+      expect(err).toMatch(/at most|must be in/);
+    }
+    for (const option of [
+      ['--set', 'poolSlots=3'],
+      ['--pool-slots', '100'],
+      ['--set', 'poolSlots=0'],
+      ['--areas', '3'],
+    ]) {
+      expect(cli.run(['replay', sample, '--policy', 'dynamic', ...option]).code).toBe(0);
+    }
+  });
+
   it('serves everything from a larger pool', () => {
     const report = cli.json(['replay', sample, '--policy', 'fixed', '--pool-slots', '65536', '--areas', '4']);
     expect(report['failed']).toBe(0);

@@ -9,6 +9,7 @@ export const poolParams: readonly PolicyParam[] = [
     default: 0,
     source: 'the recorded pool',
     min: 0,
+    max: 2 ** 52,
   },
   {
     name: 'poolSlots',
@@ -17,6 +18,7 @@ export const poolParams: readonly PolicyParam[] = [
     default: 32768,
     source: 'the recorded pool, else IO_TLB_DEFAULT_SIZE (64 MiB)',
     min: 0,
+    max: 2 ** 24,
   },
   {
     name: 'areas',
@@ -25,6 +27,7 @@ export const poolParams: readonly PolicyParam[] = [
     default: 1,
     source: 'the recorded pool, else the number of CPUs rounded up to a power of two',
     min: 1,
+    max: 2 ** 16,
   },
   {
     name: 'generation',
