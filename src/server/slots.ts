@@ -35,8 +35,8 @@ import type {
 import { bounceAllSetting, type LineRef, type RunKey, runId } from '../protocol/views';
 import type { Trace } from './trace';
 
-/** Runs whose slots are kept per trace: two that stand side by side, and where one came from. */
-const keptTimelines = 4;
+/** Runs whose slots are kept per trace: two that stand side by side, and the one in front. */
+const keptTimelines = 3;
 const timelines = new WeakMap<Trace, Map<string, SlotTimeline>>();
 
 /** Devices with a colour of their own in a stacked chart. */

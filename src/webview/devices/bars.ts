@@ -2,6 +2,7 @@ import { BarController, BarElement, CategoryScale, Chart, type ChartDataset, Lin
 import { formatCount } from '../../base/format';
 import { powerOfTwoScale, ticksOf } from '../charts/scale';
 import type { ChartTheme } from '../charts/theme';
+import { chartPicture } from './chartPicture';
 
 Chart.register(BarController, BarElement, CategoryScale, LinearScale);
 
@@ -63,6 +64,10 @@ export class Bars {
     this.model = model;
     this.selected = -1;
     this.draw();
+  }
+
+  picture(): HTMLCanvasElement {
+    return chartPicture(this.chart as unknown as Chart, this.theme.background);
   }
 
   destroy(): void {

@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatDuration, formatSlots, plural } from '.
 import type { DevicesView, DeviceUseView, SharesView } from '../../protocol/devices';
 import type { ChartTheme } from '../charts/theme';
 import { fill, h } from '../dom';
+import { framed } from '../exporting';
 import type { ExportTable, PanelSection, SectionHost, SectionState } from '../sections/section';
 import { mostClasses } from '../slotMap/classes';
 import { classPattern, drawClass } from '../slotMap/fills';
@@ -107,7 +108,7 @@ export class DevicesSection implements PanelSection {
       }
     });
     share.addEventListener('keydown', (event) => this.shareKey(event));
-    this.offerExports(share, lifetimes, sizes);
+    this.offerExports();
   }
 
   async update(state: SectionState): Promise<void> {
@@ -468,41 +469,46 @@ export class DevicesSection implements PanelSection {
 
   // Files ------------------------------------------------------------------
 
-  private offerExports(share: HTMLCanvasElement, lifetimes: HTMLCanvasElement, sizes: HTMLCanvasElement): void {
+  private offerExports(): void {
     const { host } = this;
+    const colour = (index: number) => css(this.mapTheme.classes[index]!);
     host.exportable({
       id: 'device-shares',
       title: 'Slots in use by device',
-      png: () => this.onBackground(share),
+      png: () => {
+        const { shares } = this;
+        const styles = shares === null ? [] : this.stylesOf(shares);
+        const legend = styles.map(({ sign, line }, index) => ({
+          label: `${sign} ${nameOf(shares!.devices[index]!.name, shares!)}`,
+          colour: line,
+        }));
+        return this.picture(this.charts!.share.picture(), this.shareTitle.textContent ?? '', legend);
+      },
       table: () => this.shareExport(),
     });
     host.exportable({
       id: 'lifetimes',
-      title: 'Lifetimes',
-      png: () => this.onBackground(lifetimes),
+      title: 'Lifetimes of mappings',
+      png: () => this.picture(this.charts!.lifetimes.picture(), 'Lifetimes of mappings', []),
       table: () => this.lifetimeExport(),
     });
     host.exportable({
       id: 'sizes',
-      title: 'Sizes and rounding',
-      png: () => this.onBackground(sizes),
+      title: 'Sizes of mappings',
+      png: () =>
+        this.picture(this.charts!.sizes.picture(), 'Sizes of mappings', [
+          { label: 'asked for', colour: colour(0) },
+          { label: 'lost to rounding', colour: colour(1) },
+        ]),
       table: () => this.sizeExport(),
     });
     host.exportable({ id: 'devices', title: 'Devices', table: () => this.deviceExport() });
   }
 
-  /** Twice the size on the screen. */
-  private onBackground(chart: HTMLCanvasElement): HTMLCanvasElement {
-    const copy = document.createElement('canvas');
-    copy.width = chart.clientWidth * 2;
-    copy.height = chart.clientHeight * 2;
-    const context = copy.getContext('2d');
-    if (context !== null) {
-      context.fillStyle = this.theme.background;
-      context.fillRect(0, 0, copy.width, copy.height);
-      context.drawImage(chart, 0, 0, copy.width, copy.height);
-    }
-    return copy;
+  private picture(chart: HTMLCanvasElement, title: string, legend: readonly { label: string; colour: string }[]) {
+    const subtitle = [this.state?.trace.name ?? '', this.device ?? 'all devices'].join(' · ');
+    const entries = legend.map((entry) => ({ ...entry, dash: [] }));
+    return framed(chart, title, subtitle, entries, this.theme);
   }
 
   private shareExport(): ExportTable {
@@ -524,7 +530,7 @@ export class DevicesSection implements PanelSection {
           columns: ['device', 'fromNs', 'toNs', 'mappings'],
           rows: view.devices.flatMap(({ name, lifetimes }) =>
             (lifetimes ?? []).flatMap((mappings, index) =>
-              mappings === 0 ? [] : [[name, edges[index - 1] ?? 0, edges[index] ?? null, mappings]],
+              mappings === 0 ? [] : [[name, Math.round(edges[index - 1] ?? 0), roundOrNull(edges[index]), mappings]],
             ),
           ),
         };
@@ -569,6 +575,10 @@ function nameOf(name: string | null, { others }: SharesView): string {
     return others === 0 ? 'unknown' : plural(others, 'other device');
   }
   return name === '' ? 'device without a name' : name;
+}
+
+function roundOrNull(value: number | undefined): number | null {
+  return value === undefined ? null : Math.round(value);
 }
 
 function sizeText(bin: ReturnType<typeof sizeBins>[number]): string {

@@ -13,6 +13,7 @@ import type { SharesView } from '../../protocol/devices';
 import { type Range, stepAt, timeTicks } from '../charts/scale';
 import type { ChartTheme } from '../charts/theme';
 import type { TimeFormat } from '../format';
+import { chartPicture } from './chartPicture';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, Filler);
 
@@ -151,6 +152,10 @@ export class ShareChart {
       this.model = { ...this.model, cursorNs: timeNs };
       this.chart.draw();
     }
+  }
+
+  picture(): HTMLCanvasElement {
+    return chartPicture(this.chart as unknown as Chart, this.theme.background);
   }
 
   destroy(): void {

@@ -1,32 +1,53 @@
 import { SEGMENT_SLOTS } from '../../model/units';
 import { svg } from '../dom';
 import { free, noSlot } from './cells';
+import type { PoolBlock } from './layout';
 import { css, inkOn, mix } from './mapTheme';
-import { failureShape, headingOf, type MapPicture } from './paint';
+import { bracketsOf, failureShape, headingOf, type MapPicture } from './paint';
+
+const margin = 16;
+/** Room for the title. */
+const titleHeight = 62;
 
 /** The whole map as a document of its own; runs of one class in a row are one shape. */
-export function mapSvg(picture: MapPicture, title: string, width: number): string {
+export function mapSvg(
+  picture: MapPicture,
+  { title, subtitle, width }: { readonly title: string; readonly subtitle: string; readonly width: number },
+): string {
   const { layout, theme, classes, cells, data } = picture;
-  const legendTop = layout.height + 30;
+  const legendTop = layout.height + 24;
   const shown = classes.classes.map((entry, index) => ({ ...entry, index })).filter((entry) => 0 < entry.mappings);
-  const height = legendTop + shown.length * 18 + 12;
+  const height = titleHeight + legendTop + shown.length * 18 + 12;
   const colours = classes.isRamp ? theme.ramp : theme.classes;
   const fills = colours.map((colour, index) => (classes.isRamp || index === 0 ? css(colour) : `url(#class-${index})`));
   const font = { 'font-family': 'system-ui, sans-serif', 'font-size': 11, fill: theme.text };
   const parts: Node[] = [
-    svg('title', {}, document.createTextNode(title)),
+    svg('title', {}, document.createTextNode(`${title}, ${subtitle}`)),
     svg(
       'defs',
       {},
       ...colours.flatMap((colour, index) =>
         index === 0 ? [] : [pattern(index, css(colour), css(mix(colour, theme.background, 0.4)))],
       ),
+      svg(
+        'pattern',
+        { id: 'failed', width: 5, height: 5, patternUnits: 'userSpaceOnUse' },
+        svg('path', { d: 'M0 5L5 0', stroke: css(theme.error), 'stroke-width': 1.5 }),
+      ),
     ),
-    svg('rect', { width, height, fill: css(theme.background) }),
+    svg('rect', { width: width + 2 * margin, height, fill: css(theme.background) }),
+    svg(
+      'text',
+      { ...font, x: margin, y: margin + 8, 'font-size': 14, 'font-weight': 600 },
+      document.createTextNode(title),
+    ),
   ];
+  parts.push(svg('text', { ...font, x: margin, y: margin + 26 }, document.createTextNode(subtitle)));
+  const map: Node[] = [];
   layout.blocks.forEach((block, blockIndex) => {
     const heading = headingOf(data, block);
-    parts.push(
+    map.push(
+      ...bracketShapes(picture, block, font),
       svg(
         'text',
         { ...font, x: 0, y: block.top + 13 },
@@ -34,7 +55,7 @@ export function mapSvg(picture: MapPicture, title: string, width: number): strin
       ),
     );
     for (let row = 0; row < block.rows; row++) {
-      parts.push(
+      map.push(
         ...rowShapes(
           picture,
           fills,
@@ -44,16 +65,18 @@ export function mapSvg(picture: MapPicture, title: string, width: number): strin
       );
     }
   });
-  parts.push(...failureShapes(picture, font));
+  map.push(...failureShapes(picture, font));
   shown.forEach((entry, position) => {
     const y = legendTop + position * 18;
     const text = [entry.sign, entry.label].filter((part) => part !== '').join('  ');
-    parts.push(
+    map.push(
       svg('rect', { x: 0, y: y - 9, width: 18, height: 12, fill: fills[entry.index]! }),
       svg('text', { ...font, x: 26, y }, document.createTextNode(text)),
     );
   });
-  const root = svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height }, ...parts);
+  parts.push(svg('g', { transform: `translate(${margin} ${titleHeight})` }, ...map));
+  const size = { width: width + 2 * margin, height };
+  const root = svg('svg', { viewBox: `0 0 ${size.width} ${size.height}`, ...size }, ...parts);
   return new XMLSerializer().serializeToString(root);
 }
 
@@ -95,6 +118,17 @@ function rowShapes(
   return shapes;
 }
 
+function bracketShapes(
+  picture: MapPicture,
+  block: PoolBlock,
+  font: Readonly<Record<string, string | number>>,
+): SVGElement[] {
+  return bracketsOf(picture, block).flatMap(({ x, top, bottom, name }) => [
+    svg('path', { d: `M${x + 4} ${top}H${x}V${bottom}H${x + 4}`, fill: 'none', stroke: picture.theme.line }),
+    svg('text', { ...font, x: x - 4, y: (top + bottom) / 2 + 4, 'text-anchor': 'end' }, document.createTextNode(name)),
+  ]);
+}
+
 function failureShapes(
   { data, layout, theme }: MapPicture,
   font: Readonly<Record<string, string | number>>,
@@ -108,9 +142,19 @@ function failureShapes(
   return [
     ...(shape.hole === null ? [] : [svg('rect', { ...shape.hole, ...line })]),
     svg('rect', { ...shape.bar, ...line, fill: css(theme.background) }),
+    svg('rect', { ...shape.bar, fill: 'url(#failed)' }),
+    // Its width is a guess: nothing measures text here.
+    svg('rect', {
+      x: shape.bar.x,
+      y: shape.bar.y - 16,
+      width: shape.label.length * 6.4 + 8,
+      height: 15,
+      fill: css(theme.background),
+      stroke: error,
+    }),
     svg(
       'text',
-      { ...font, x: shape.bar.x, y: shape.bar.y - 3, 'font-weight': 600 },
+      { ...font, x: shape.bar.x + 4, y: shape.bar.y - 5, 'font-weight': 600 },
       document.createTextNode(shape.label),
     ),
   ];

@@ -113,35 +113,48 @@ function clipped(context: CanvasRenderingContext2D, text: string, width: number)
   return `${short}…`;
 }
 
-/** Areas at the left, each with its bracket; slot numbers where there are no areas. */
-function paintBrackets(context: CanvasRenderingContext2D, { theme, data, layout }: MapPicture, block: PoolBlock): void {
+export interface Bracket {
+  readonly x: number;
+  readonly top: number;
+  readonly bottom: number;
+  readonly name: string;
+}
+
+/** Areas at the left of a pool. */
+export function bracketsOf({ data, layout }: MapPicture, block: PoolBlock): readonly Bracket[] {
   const pool = data.view.pools[block.firstPool]!;
+  if (pool.kind === 'transient') {
+    return [];
+  }
+  const areaHeight = (block.rows / pool.areas) * layout.rowHeight;
+  // Brackets that would touch each other say nothing: every second, fourth … area then.
+  const stride = Math.max(1, 2 ** Math.ceil(Math.log2(14 / Math.max(0.001, areaHeight))));
+  const brackets: Bracket[] = [];
+  for (let area = 0; area < pool.areas; area += stride) {
+    const top = Math.round(block.rowsTop + area * areaHeight) + 0.5;
+    const end = Math.min(block.bottom, block.rowsTop + (area + 1) * areaHeight);
+    const bottom = Math.max(top, Math.round(end - (layout.rowHeight < 4 ? 0 : 1)) - 0.5);
+    brackets.push({ x: layout.left - 6, top, bottom, name: layout.left < 40 ? String(area) : `area ${area}` });
+  }
+  return brackets;
+}
+
+function paintBrackets(context: CanvasRenderingContext2D, picture: MapPicture, block: PoolBlock): void {
+  const { theme } = picture;
   context.strokeStyle = theme.line;
   context.fillStyle = theme.muted;
   context.font = `11px ${theme.font}`;
   context.textAlign = 'right';
   context.textBaseline = 'middle';
   context.lineWidth = 1;
-  const right = layout.left - 6;
-  if (pool.kind === 'transient') {
-    return;
-  }
-  const areaRows = block.rows / pool.areas;
-  const areaHeight = areaRows * layout.rowHeight;
-  // Brackets that would touch each other say nothing: every second, fourth … area then.
-  const stride = Math.max(1, 2 ** Math.ceil(Math.log2(14 / Math.max(0.001, areaHeight))));
-  for (let area = 0; area < pool.areas; area += stride) {
-    const top = Math.round(block.rowsTop + area * areaHeight) + 0.5;
-    const end = Math.min(block.bottom, block.rowsTop + (area + 1) * areaHeight);
-    const bottom = Math.round(end - (layout.rowHeight < 4 ? 0 : 1)) - 0.5;
+  for (const { x, top, bottom, name } of bracketsOf(picture, block)) {
     context.beginPath();
-    context.moveTo(right + 4, top);
-    context.lineTo(right, top);
-    context.lineTo(right, Math.max(top, bottom));
-    context.lineTo(right + 4, Math.max(top, bottom));
+    context.moveTo(x + 4, top);
+    context.lineTo(x, top);
+    context.lineTo(x, bottom);
+    context.lineTo(x + 4, bottom);
     context.stroke();
-    const name = layout.left < 40 ? String(area) : `area ${area}`;
-    context.fillText(name, right - 4, (top + bottom) / 2);
+    context.fillText(name, x - 4, (top + bottom) / 2);
   }
 }
 

@@ -3,13 +3,14 @@ import type { SlotsView } from '../../protocol/slots';
 import type { ChartTheme } from '../charts/theme';
 import type { ShownRun } from '../charts/timeline';
 import { fill, h } from '../dom';
+import { framed } from '../exporting';
 import type { ExportTable, PanelSection, SectionHost, SectionState } from '../sections/section';
 import { type Classes, type Colouring, classify, colourings, colouringTitles } from './classes';
 import { ageText, deviceName, eventText, notesOf } from './describe';
 import { drawClass } from './fills';
 import { type MapData, mapData } from './mapData';
 import { mapSvg } from './mapSvg';
-import { css, type MapTheme, readMapTheme } from './mapTheme';
+import { css, type MapTheme, type Rgb, readMapTheme } from './mapTheme';
 import { MapView } from './mapView';
 import { paintMap } from './paint';
 import { Scrubber } from './scrubber';
@@ -54,6 +55,7 @@ export class SlotMapSection implements PanelSection {
   private isGone = false;
   private readonly line = h('p', { id: 'map-event', role: 'status' });
   private readonly spoken = h('p', { class: 'visually-hidden', 'aria-live': 'polite' });
+  private readonly notice = h('p', { id: 'map-notice', class: 'muted', role: 'status' });
   private readonly legend = h('ul', { id: 'map-legend', class: 'legend', 'aria-label': 'Legend of the slot map' });
   private readonly notes = h('ul', { id: 'map-notes', class: 'plain muted' });
   private readonly table = h('div', { class: 'scroll' });
@@ -92,7 +94,7 @@ export class SlotMapSection implements PanelSection {
         runLabel('beside', second),
         this.zoomButtons(),
       ),
-      h('div', { class: 'map-moment' }, this.stepButtons(), this.line),
+      h('div', { class: 'map-moment' }, this.stepButtons(), this.line, this.notice),
       h('div', { class: 'maps' }, first.view.element, second.view.element),
       scrubber,
       this.legend,
@@ -119,7 +121,7 @@ export class SlotMapSection implements PanelSection {
       this.chooseRuns(state);
     }
     if (state.runs.length === 0) {
-      fill(this.line, 'There is no run whose slots could be drawn.');
+      fill(this.line, emptyText(state));
       return;
     }
     if (this.pendingLine !== null) {
@@ -186,6 +188,9 @@ export class SlotMapSection implements PanelSection {
       },
       focus: () => {
         this.lead = index;
+        this.sides?.forEach((side, at) => {
+          side.view.element.classList.toggle('lead', at === index);
+        });
       },
     });
     return { view, picker, runId: null, data: null };
@@ -387,7 +392,7 @@ export class SlotMapSection implements PanelSection {
     const lead = this.sides![this.lead];
     const view = await this.askLead(run, wish, lead.data);
     if (view === null) {
-      this.spoken.textContent = wish.kind === 'line' ? 'No request at or before that line.' : 'There is no such step.';
+      this.tell(whyNot(wish, run));
       return;
     }
     const atNs = wish.kind === 'time' ? wish.timeNs : view.timeNs;
@@ -398,6 +403,7 @@ export class SlotMapSection implements PanelSection {
     if (this.isGone || lead.runId !== run.id) {
       return;
     }
+    this.tell('');
     this.atNs = atNs;
     lead.data = mapData(view);
     other.data = otherView === null ? null : mapData(otherView);
@@ -408,6 +414,11 @@ export class SlotMapSection implements PanelSection {
     if (wish.kind !== 'time' || !wish.isFollowing) {
       this.tellOthers();
     }
+  }
+
+  /** Below the moment, and read aloud. */
+  private tell(text: string): void {
+    this.notice.textContent = text;
   }
 
   private askLead(run: ShownRun, wish: Wish, shown: MapData | null): Promise<SlotsView | null> {
@@ -452,6 +463,7 @@ export class SlotMapSection implements PanelSection {
       const { data, view } = sides[index];
       const run = this.runOf(index);
       if (data !== null && run !== null) {
+        view.element.classList.toggle('lead', index === this.lead);
         view.show(titleOf(run, data), data, classify(data, this.colouring), state.time);
       }
     });
@@ -591,12 +603,28 @@ export class SlotMapSection implements PanelSection {
 
   private exportPng(): HTMLCanvasElement {
     const canvas = document.createElement('canvas');
-    const whole = this.sides![this.lead].view.wholePicture();
-    if (whole !== null) {
-      const ratio = Math.max(0.5, Math.min(2, 12_000 / (whole.height + 8)));
-      paintMap(canvas, whole.picture, { scrollTop: 0, width: whole.width, height: whole.height + 8, ratio });
+    const { view, data } = this.sides![this.lead];
+    const run = this.runOf(this.lead);
+    const whole = view.wholePicture();
+    if (whole === null || data === null || run === null || this.state === null) {
+      return canvas;
     }
-    return canvas;
+    // Browsers refuse to make canvases much larger than this.
+    const ratio = Math.max(0.5, Math.min(2, 12_000 / (whole.height + 8)));
+    paintMap(canvas, whole.picture, { scrollTop: 0, width: whole.width, height: whole.height + 8, ratio });
+    const { classes } = classify(data, this.colouring);
+    const legend = classes.flatMap(({ sign, label, mappings }, index) =>
+      mappings === 0 ? [] : [{ label: `${sign} ${label}`, colour: css(this.coloursOf()[index]!), dash: [] }],
+    );
+    return framed(canvas, titleOf(run, data), this.momentText(data), legend, this.host.theme());
+  }
+
+  private coloursOf(): readonly Rgb[] {
+    return this.colouring === 'age' || this.colouring === 'size' ? this.theme.ramp : this.theme.classes;
+  }
+
+  private momentText(data: MapData): string {
+    return `${this.state!.trace.name} · ${this.state!.time.absolute(this.atNs, 1e6)} · ${eventText(data)}`;
   }
 
   private exportSvg(): string {
@@ -606,8 +634,11 @@ export class SlotMapSection implements PanelSection {
     if (whole === null || side.data === null || run === null || this.state === null) {
       return '';
     }
-    const at = this.state.time.absolute(this.atNs, 1e6);
-    return mapSvg(whole.picture, `${titleOf(run, side.data)} at ${at}`, whole.width);
+    return mapSvg(whole.picture, {
+      title: titleOf(run, side.data),
+      subtitle: this.momentText(side.data),
+      width: whole.width,
+    });
   }
 
   private exportTable(): ExportTable {
@@ -632,6 +663,24 @@ export class SlotMapSection implements PanelSection {
       }),
     };
   }
+}
+
+/** There are mappings, but no run of them took a slot. */
+function emptyText({ trace }: SectionState): string {
+  return trace.bounced === 0
+    ? 'Nothing bounced in this trace, so no slot was taken. A dry run for a confidential VM, under Pool size, replays its mappings as if they had to bounce.'
+    : 'No run of this trace could be made, so there are no slots to draw.';
+}
+
+function whyNot(wish: Wish, { label }: ShownRun): string {
+  if (wish.kind === 'line') {
+    return 'No request at or before that line.';
+  }
+  if (wish.kind !== 'move') {
+    return 'There is nothing to show there.';
+  }
+  const where = wish.direction === 'next' ? 'after' : 'before';
+  return `${label}: no ${wish.what} ${where} this moment.`;
 }
 
 /** `Recorded: 382 slots in use, 130 free, largest hole 37`. */

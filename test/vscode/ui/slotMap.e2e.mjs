@@ -102,7 +102,7 @@ test('keys step to the next failure, back, and through events', { timeout }, asy
   await expectEventually(async () => (await steps()) === start, 'the event before');
   await page.keyboard.press('p');
   await expectEventually(
-    async () => /no such step/.test(await frame.locator('#slot-map [aria-live]').innerText()),
+    async () => /Recorded: no failure before/.test(await frame.locator('#map-notice').innerText()),
     'the news that there is no earlier failure',
   );
   const failing = trace.flatMap((line, index) => (line.includes('dma_addr=ffffffffffffffff') ? [index + 1] : []));
