@@ -29,9 +29,11 @@ const browser = { platform: 'browser', format: 'iife', target: 'es2022' };
 const bundles = [
   { from: 'src/extension/extension.ts', to: 'dist/extension.js', ...node, external: ['vscode'] },
   { from: 'src/server/server.ts', to: 'dist/server.js', ...node },
+  { from: 'src/server/lineThread.ts', to: 'dist/lines.js', ...node },
   { from: 'src/cli/main.ts', to: 'dist/cli.js', ...node, banner: { js: '#!/usr/bin/env node' }, executable: true },
   { from: 'src/cli/worker.ts', to: 'dist/worker.js', ...node },
   { from: 'src/webview/panel.ts', to: 'dist/webview.js', ...browser },
+  { from: 'src/webview/traceView/traceView.ts', to: 'dist/traceView.js', ...browser },
 ];
 
 if (flags.bench) process.exit(await bench(positionals));

@@ -31,6 +31,7 @@ const promisedCommands: readonly string[] = [
   'Verify against the recorded addresses',
   'Open sample trace',
   'Create capture script',
+  'Open with SWIOTLB Lens',
 ];
 
 function sourcesOf(layer: string): string {

@@ -9,6 +9,8 @@ export interface SourceInput {
   push(chunk: Uint8Array): void;
   /** False once it is sure that nothing will be recognised (binary data): the caller may stop reading. */
   wantsMore(): boolean;
+  /** No more for now: like `end`, but a last line without its end waits on, and `push` may continue. */
+  pause(): void;
   end(): void;
 }
 

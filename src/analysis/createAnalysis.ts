@@ -27,6 +27,10 @@ export function createAnalysis(): AnalysisBuilder {
         id,
         push: (chunk) => reader.push(chunk),
         wantsMore: () => reader.wantsMore(),
+        pause: () => {
+          reader.pause();
+          timeline.closeSource(id, toMeta(reader.summary()));
+        },
         end: () => {
           reader.end();
           timeline.closeSource(id, toMeta(reader.summary()));

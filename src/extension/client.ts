@@ -10,10 +10,19 @@ import {
   TransportKind,
 } from 'vscode-languageclient/node';
 import { cardCommands, type InitializationOptions, languageCommands } from '../protocol/language';
-import type { AnalysedParams, AnalysisFailedParams, RequestName, RunParams, SizeProgressParams } from '../protocol/lsp';
+import type {
+  AnalysedParams,
+  AnalysisFailedParams,
+  DocumentParams,
+  ReadingParams,
+  RequestName,
+  RunParams,
+  SizeProgressParams,
+} from '../protocol/lsp';
 import {
   analysedNotification,
   analysisFailedNotification,
+  readingNotification,
   runRequest,
   sizeProgressNotification,
   textOnDiskNotification,
@@ -30,6 +39,8 @@ export interface Server {
   readonly onAnalysed: vscode.Event<AnalysedParams>;
   readonly onAnalysisFailed: vscode.Event<AnalysisFailedParams>;
   readonly onSizeProgress: vscode.Event<SizeProgressParams>;
+  /** How far a file of the custom editor was read. */
+  readonly onReading: vscode.Event<ReadingParams>;
   /** It ended unexpectedly and is up again: what was asked before has to be asked anew. */
   readonly onRestarted: vscode.Event<void>;
   /** Something a replay was asked for is there now. */
@@ -44,6 +55,7 @@ export async function startServer(
 ): Promise<Server> {
   const module = context.asAbsolutePath(path.join('dist', 'server.js'));
   const analysed = new vscode.EventEmitter<AnalysedParams>();
+  const reading = new vscode.EventEmitter<ReadingParams>();
   const analysisFailed = new vscode.EventEmitter<AnalysisFailedParams>();
   const sizeProgress = new vscode.EventEmitter<SizeProgressParams>();
   const options: LanguageClientOptions = {
@@ -70,10 +82,11 @@ export async function startServer(
     options,
   );
   Object.assign(options.middleware as Middleware, keepTextOnDisk(client), geometryOf(edits));
-  client.onNotification(analysedNotification.method, (params: AnalysedParams) => analysed.fire(params));
+  client.onNotification(analysedNotification.method, (params: AnalysedParams) => analysed.fire(asWritten(params)));
   client.onNotification(analysisFailedNotification.method, (params: AnalysisFailedParams) =>
-    analysisFailed.fire(params),
+    analysisFailed.fire(asWritten(params)),
   );
+  client.onNotification(readingNotification.method, (params: ReadingParams) => reading.fire(asWritten(params)));
   client.onNotification(sizeProgressNotification.method, (params: SizeProgressParams) => sizeProgress.fire(params));
   const restarted = new vscode.EventEmitter<void>();
   const replayed = new vscode.EventEmitter<string>();
@@ -104,10 +117,16 @@ export async function startServer(
     onAnalysed: analysed.event,
     onAnalysisFailed: analysisFailed.event,
     onSizeProgress: sizeProgress.event,
+    onReading: reading.event,
     onRestarted: restarted.event,
     onReplayed: replayed.event,
     stop: () => client.stop(),
   };
+}
+
+/** The server may write a location in another way than VS Code does. */
+function asWritten<P extends DocumentParams>(params: P): P {
+  return { ...params, uri: vscode.Uri.parse(params.uri).toString() };
 }
 
 /** What the user said about the kernel of one trace comes with the settings of that trace. */

@@ -6,6 +6,7 @@ import type { RunKey } from '../protocol/views';
 import type { Server } from './client';
 import { compareWith } from './compareWith';
 import { createCaptureScript } from './createCaptureScript';
+import type { EditorChoice } from './openWith';
 import { choosePolicy } from './policyPick';
 import type { ReplayPanels } from './replayPanel';
 import { cursorLineOf, targetTrace } from './target';
@@ -16,6 +17,7 @@ export interface CommandHost {
   readonly log: vscode.LogOutputChannel;
   readonly panels: ReplayPanels;
   readonly editors: TraceEditors;
+  readonly choice: EditorChoice;
   readonly server: () => Promise<Server>;
 }
 
@@ -38,6 +40,8 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
     'swiotlbLens.copyFinding': () => copyFinding(host),
     'swiotlbLens.export': () => exportFrom(host),
     'swiotlbLens.openSample': () => openSample(host.extensionUri),
+    // Menus pass the file they were opened on.
+    'swiotlbLens.openWith': (file) => host.choice.openWith(file instanceof vscode.Uri ? file : undefined),
     'swiotlbLens.createCaptureScript': () => createCaptureScript(host.server),
   };
   return Object.entries(commands).map(([id, action]) =>

@@ -6,8 +6,11 @@ import { languageId, watchDocuments } from './detect';
 import { FrontTrace } from './frontTrace';
 import { GeometryEdits } from './geometryEdits';
 import { registerLanguageCommands, sendIgnored } from './language';
+import { EditorChoice } from './openWith';
 import { panelViewType, ReplayPanels } from './replayPanel';
+import { traceEditorOptionViewType, traceEditorViewType } from './showLine';
 import { CursorStatus, showLogCommand } from './statusBar';
+import { TraceEditorProvider } from './traceEditor';
 import { TraceEditors } from './traceEditors';
 import { SideViews } from './views/sideViews';
 
@@ -63,10 +66,25 @@ export function activate(context: vscode.ExtensionContext): void {
     verified: (uri, view) => status.verified(uri, view),
     frontChanged: () => status.refresh(),
   });
+  const choice = new EditorChoice(context, log);
+  const provider = new TraceEditorProvider({
+    extensionUri: context.extensionUri,
+    log,
+    editors,
+    server,
+    openAsText: (uri, column) => choice.openAsText(uri, column),
+  });
   context.subscriptions.push(
+    ...[traceEditorViewType, traceEditorOptionViewType].map((viewType) =>
+      vscode.window.registerCustomEditorProvider(viewType, provider, {
+        // The reading thread lives as long as the editor: coming back to its tab costs nothing.
+        webviewOptions: { retainContextWhenHidden: true },
+        supportsMultipleEditorsPerDocument: true,
+      }),
+    ),
     log,
     ...registerLanguageCommands({ context, log, editors, server }),
-    ...registerCommands({ extensionUri: context.extensionUri, log, panels, editors, server }),
+    ...registerCommands({ extensionUri: context.extensionUri, log, panels, editors, choice, server }),
     vscode.commands.registerCommand(showLogCommand, () => log.show()),
     vscode.window.registerWebviewPanelSerializer(panelViewType, panels),
   );

@@ -4,6 +4,8 @@ import type { TraceEditorHandle, TraceEditors } from './traceEditors';
 
 /** The custom editor for files that VS Code cannot, or need not, show as text. */
 export const traceEditorViewType = 'swiotlbLens.traceEditor';
+/** The same editor where it is only one of the choices: a type of editor has one priority. */
+export const traceEditorOptionViewType = 'swiotlbLens.traceEditorOption';
 
 /** How long a custom editor may take to appear after it was asked for. */
 const appearMs = 10_000;
@@ -50,7 +52,10 @@ async function showInCustomEditor(
   const file = await fileOf(uri);
   if (file === undefined) {
     const why = reason instanceof Error ? reason.message : String(reason);
-    throw new FailureError({ kind: 'unavailable', message: `VS Code cannot show this file as text: ${why}` });
+    throw new FailureError({
+      kind: 'unavailable',
+      message: vscode.l10n.t('VS Code cannot show this file as text: {0}', why),
+    });
   }
   await vscode.commands.executeCommand('vscode.openWith', file, traceEditorViewType, column);
   const editor = await appeared(editors, file);

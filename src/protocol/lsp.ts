@@ -1,5 +1,6 @@
 import type { UncertaintyReport } from '../model/reports';
 import type { Result } from './result';
+import type { CardView, OutcomeChoice, TraceMarks } from './traceEditor';
 import type {
   CursorView,
   FindingView,
@@ -46,6 +47,16 @@ export interface LineAtParams extends DocumentParams {
 export interface FindingParams extends DocumentParams {
   readonly line: number;
 }
+export interface CardParams extends DocumentParams {
+  readonly line: number;
+  /** Zero-based. */
+  readonly column: number;
+  /** The line's text: of packed and binary files only the editor has it at hand. */
+  readonly text: string;
+}
+export interface OutcomeParams extends DocumentParams {
+  readonly outcome: OutcomeChoice;
+}
 export interface SizeParams extends DocumentParams {
   /** Dry run for a confidential VM: every DMA mapping of the trace bounces. */
   readonly bounceAll: boolean;
@@ -91,6 +102,12 @@ export const reportRequest: RequestName<ReportParams, Result<{ readonly text: st
 /** What there is to say about a line, else about the whole trace, to paste into a report. */
 export const findingRequest: RequestName<FindingParams, Result<FindingView>> = { method: 'swiotlbLens/finding' };
 
+/** The hover's card for the custom editor; null where there is nothing to say. */
+export const cardRequest: RequestName<CardParams, Result<CardView | null>> = { method: 'swiotlbLens/card' };
+export const marksRequest: RequestName<DocumentParams, Result<TraceMarks>> = { method: 'swiotlbLens/marks' };
+/** Sorted lines of a file by what became of the requests on them. */
+export const outcomeRequest: RequestName<OutcomeParams, Result<readonly number[]>> = { method: 'swiotlbLens/outcome' };
+
 /** The scripts that record a capture, one per range of kernels, oldest first. Needs no document. */
 export const captureScriptsRequest: RequestName<object, Result<readonly CaptureScriptView[]>> = {
   method: 'swiotlbLens/captureScripts',
@@ -109,12 +126,31 @@ export interface CaptureScriptView {
  */
 export const textOnDiskNotification: { readonly method: string } = { method: 'swiotlbLens/textOnDisk' };
 
+/**
+ * Client to server: a file is shown in an editor that is no document of the protocol. Its findings are published by
+ * uri as for documents, those of an archive by the uris of its members, until it is closed as often as it was opened.
+ */
+export const openFileNotification: { readonly method: string } = { method: 'swiotlbLens/openFile' };
+export const closeFileNotification: { readonly method: string } = { method: 'swiotlbLens/closeFile' };
+/** Client to server: stop analysing a file; what was found so far is dropped. */
+export const cancelAnalysisNotification: { readonly method: string } = { method: 'swiotlbLens/cancelAnalysis' };
+
+/** Server to client: how far a file opened by `openFileNotification` has been read. */
+export const readingNotification: { readonly method: string } = { method: 'swiotlbLens/reading' };
+
+export interface ReadingParams extends DocumentParams {
+  /** 0 to 1. */
+  readonly done: number;
+}
+
 /** Server to client: a document was analysed (again); panels showing it ask anew. */
 export const analysedNotification: { readonly method: string } = { method: 'swiotlbLens/analysed' };
 
 export interface AnalysedParams extends DocumentParams {
   readonly failureCount: number;
   readonly requests: number;
+  /** Bytes of files that all analyses have taken so far: one that grows costs its new bytes only. */
+  readonly readBytes: number;
   /** 0 to 100: how much of what a trace can tell this one tells. */
   readonly completeness: number;
 }

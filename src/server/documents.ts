@@ -1,6 +1,6 @@
 import { TextDocument } from 'vscode-languageserver-textdocument';
 
-/** A document the editor has open. */
+/** A document or file the editor has open. */
 export interface OpenDocument {
   readonly uri: string;
   /** Null: the file on disk is the text, the editor did not send it. */
@@ -15,6 +15,8 @@ export class Documents {
   private readonly documents = new Map<string, { text: TextDocument; isOnDisk: boolean }>();
   /** Announced as on disk before they were opened. */
   private readonly announced = new Set<string>();
+  /** Files shown in editors that are no documents, and in how many. */
+  private readonly viewed = new Map<string, number>();
 
   open(uri: string, languageId: string, version: number, content: string): void {
     const isOnDisk = this.announced.delete(uri);
@@ -39,6 +41,25 @@ export class Documents {
     }
   }
 
+  /** An editor that is no document shows the file. */
+  view(uri: string): void {
+    this.viewed.set(uri, (this.viewed.get(uri) ?? 0) + 1);
+  }
+
+  /** True when it was the last one. */
+  unview(uri: string): boolean {
+    const left = (this.viewed.get(uri) ?? 0) - 1;
+    if (0 < left) {
+      this.viewed.set(uri, left);
+      return false;
+    }
+    return this.viewed.delete(uri);
+  }
+
+  isViewed(uri: string): boolean {
+    return this.viewed.has(uri);
+  }
+
   close(uri: string): void {
     this.documents.delete(uri);
     this.announced.delete(uri);
@@ -46,11 +67,14 @@ export class Documents {
 
   get(uri: string): OpenDocument | undefined {
     const document = this.documents.get(uri);
-    return document === undefined ? undefined : { uri, text: document.isOnDisk ? null : document.text };
+    if (document === undefined) {
+      return this.viewed.has(uri) ? { uri, text: null } : undefined;
+    }
+    return { uri, text: document.isOnDisk ? null : document.text };
   }
 
   uris(): string[] {
-    return [...this.documents.keys()];
+    return [...new Set([...this.documents.keys(), ...this.viewed.keys()])];
   }
 }
 

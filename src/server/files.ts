@@ -11,6 +11,8 @@ export type ByteSource =
       /** Lines can be read back from the file at `path`. */
       readonly isFile: boolean;
       readonly stamp: string;
+      /** Packed, binary or inside an archive: lines cannot be read back by byte offset. Known after the first chunk. */
+      readonly isPacked: () => boolean;
       /** Never throws: damaged or vanishing input ends early, see `failure`. */
       readonly chunks: AsyncIterable<Uint8Array>;
       /** Share of the input that was read, 0 to 1. */
@@ -33,6 +35,7 @@ export async function openFile(path: string): Promise<readonly ByteSource[]> {
       path: part.path,
       isFile: true,
       stamp: stampOf(size, mtimeMs),
+      isPacked: () => input.isBundle || part.compression() !== 'none',
       chunks: part.chunks,
       done: () => (part.sizeBytes === 0 ? 1 : Math.min(1, part.bytesRead() / part.sizeBytes)),
       failure: () => part.failure()?.message ?? input.damage?.message ?? null,
@@ -50,6 +53,7 @@ export async function fileStamp(path: string): Promise<string> {
   return found === null ? '' : stampOf(found.size, found.mtimeMs);
 }
 
-function stampOf(size: number, mtimeMs: number): string {
+/** Of a file as it is now. */
+export function stampOf(size: number, mtimeMs: number): string {
   return `${size} ${mtimeMs}`;
 }

@@ -60,3 +60,24 @@ export class Progress {
     }
   }
 }
+
+/** How often an editor is told how far its file has been read. */
+const tellEveryMs = 100;
+
+/** How far files are read, for editors that show it themselves. */
+export class Reading {
+  private readonly tell: (uri: string, done: number) => void;
+  private readonly toldAt = new Map<string, number>();
+
+  constructor(tell: (uri: string, done: number) => void) {
+    this.tell = tell;
+  }
+
+  report(uri: string, done: number): void {
+    const now = Date.now();
+    if (tellEveryMs <= now - (this.toldAt.get(uri) ?? 0)) {
+      this.toldAt.set(uri, now);
+      this.tell(uri, done);
+    }
+  }
+}

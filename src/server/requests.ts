@@ -6,11 +6,14 @@ import { whoHeldRequest } from '../protocol/language';
 import {
   type CaptureScriptView,
   captureScriptsRequest,
+  cardRequest,
   cursorRequest,
   findingRequest,
   type LspParams,
   type LspReply,
   lineAtRequest,
+  marksRequest,
+  outcomeRequest,
   type RequestName,
   reportRequest,
   runRequest,
@@ -23,6 +26,7 @@ import {
 import { FailureError, failure, type Result, success } from '../protocol/result';
 import { episodeFailuresRequest, finishedRunsRequest, geometryRowsRequest } from '../protocol/sideViews';
 import { slotDetailRequest, slotLineRequest, slotStepRequest, slotsRequest } from '../protocol/slots';
+import { outcomeChoices } from '../protocol/traceEditor';
 import {
   bool,
   finite,
@@ -37,6 +41,7 @@ import {
   type Validator,
 } from '../protocol/validate';
 import { devicesView } from './devices';
+import { cardView, marksView, outcomeLines } from './editorViews';
 import { findingView } from './finding';
 import { whoHeldView } from './language';
 import { reportText } from './report';
@@ -132,6 +137,11 @@ export function registerRequests(
   );
   on(finishedRunsRequest, object({ uri }), (trace) => finishedRunsView(trace));
   on(whoHeldRequest, object({ uri, line }), whoHeldView);
+  on(cardRequest, object({ uri, line, column: integer(0, 2 ** 31), text: text(100_000) }), cardView);
+  on(marksRequest, object({ uri }), (trace, params) => marksView(trace, params.uri));
+  on(outcomeRequest, object({ uri, outcome: oneOf(...outcomeChoices) }), (trace, params) =>
+    outcomeLines(trace, params.uri, params.outcome),
+  );
   on(findingRequest, object({ uri, line }), (trace, params) => findingView(trace, params.uri, params.line));
 }
 

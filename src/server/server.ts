@@ -17,6 +17,12 @@ import {
   type AnalysisFailedParams,
   analysedNotification,
   analysisFailedNotification,
+  cancelAnalysisNotification,
+  closeFileNotification,
+  type DocumentParams,
+  openFileNotification,
+  type ReadingParams,
+  readingNotification,
   type SizeProgressParams,
   sizeProgressNotification,
   textOnDiskNotification,
@@ -28,7 +34,8 @@ import { Documents } from './documents';
 import { IgnoredEpisodes } from './ignored';
 import { languageCapabilities, registerLanguage } from './language';
 import { lineReader } from './lineText';
-import { Progress } from './progress';
+import { LiveFiles } from './liveFiles';
+import { Progress, Reading } from './progress';
 import { Refresh } from './refresh';
 import { registerRequests } from './requests';
 import { SettingsStore } from './settings';
@@ -50,10 +57,32 @@ const settings = new SettingsStore({
 let link = docLink(undefined);
 const progress = new Progress(connection);
 const refresh = new Refresh(connection);
+const reading = new Reading(
+  (uri, done) => void connection.sendNotification(readingNotification.method, { uri, done } satisfies ReadingParams),
+);
 const store = new TraceStore({
   documents,
   settings: (uri) => settings.of(uri),
-  onProgress: (uri, done) => progress.report(uri, done),
+  onProgress: (uri, done) => {
+    if (documents.isViewed(uri)) {
+      reading.report(uri, done);
+    } else {
+      progress.report(uri, done);
+    }
+  },
+});
+/** By document: where its findings went, one place per file of an archive. */
+const published = new Map<string, readonly string[]>();
+const live = new LiveFiles({
+  documents,
+  store,
+  onChanged: (uris) => {
+    for (const uri of uris) {
+      if (documents.get(uri) !== undefined) {
+        schedule(uri, 0);
+      }
+    }
+  },
 });
 const timers = new Map<string, NodeJS.Timeout>();
 
@@ -96,9 +125,12 @@ connection.onNotification(ignoredEpisodesNotification.method, ({ uri, episodes }
 });
 
 connection.onNotification(textOnDiskNotification.method, ({ uri }: { uri: string }) => {
-  const wasOpen = documents.get(uri) !== undefined;
+  const before = documents.get(uri);
   documents.setOnDisk(uri);
-  if (wasOpen) {
+  if (before?.text === null) {
+    // The editor read the file again: what it has more is taken.
+    void live.look(uri);
+  } else if (before !== undefined) {
     changedDocument(uri);
   }
 });
@@ -129,7 +161,31 @@ connection.onDidCloseTextDocument(({ textDocument: { uri } }) => {
   if (hadText) {
     store.invalidate(uri);
   }
-  void connection.sendDiagnostics({ uri, diagnostics: [] });
+  if (!documents.isViewed(uri)) {
+    unpublish(uri);
+  }
+});
+
+connection.onNotification(openFileNotification.method, async ({ uri }: DocumentParams) => {
+  documents.view(uri);
+  store.resume(uri);
+  await store.refresh(uri);
+  if (documents.get(uri) !== undefined) {
+    schedule(uri, 0);
+  }
+});
+
+connection.onNotification(closeFileNotification.method, ({ uri }: DocumentParams) => {
+  if (documents.unview(uri) && documents.get(uri) === undefined) {
+    clearTimeout(timers.get(uri));
+    timers.delete(uri);
+    store.abandon(uri);
+    unpublish(uri);
+  }
+});
+
+connection.onNotification(cancelAnalysisNotification.method, ({ uri }: DocumentParams) => {
+  store.cancel(uri);
 });
 
 connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | null> => {
@@ -163,6 +219,7 @@ registerRequests(
 );
 
 connection.onShutdown(() => {
+  live.stop();
   timers.forEach(clearTimeout);
   timers.clear();
 });
@@ -191,22 +248,30 @@ function schedule(uri: string, delayMs: number): void {
 
 /** Analyses a document and tells the editor what was found. */
 async function publish(uri: string): Promise<void> {
+  const startedAt = performance.now();
   try {
     const trace = await store.get(uri);
-    const member = trace.members[trace.sourceOf(uri)];
-    if (documents.get(uri) === undefined || member === undefined) {
+    const members = trace.membersIn(uri);
+    if (documents.get(uri) === undefined || members.length === 0) {
       return;
     }
-    const diagnostics = await diagnosticsOf(trace, member, documents, {
-      ignored: ignored.of(trace.uris, trace.diagnose()),
-      link,
-    });
-    await connection.sendDiagnostics({ uri, diagnostics });
+    const options = { ignored: ignored.of(trace.uris, trace.diagnose()), link };
+    const diagnostics = await Promise.all(members.map((member) => diagnosticsOf(trace, member, documents, options)));
+    published.set(
+      uri,
+      members.map((member) => member.uri),
+    );
+    for (const [index, member] of members.entries()) {
+      await connection.sendDiagnostics({ uri: member.uri, diagnostics: diagnostics[index] ?? [] });
+    }
     await tellAnalysed(uri);
     refresh.all();
   } catch (error) {
     report('diagnostics', error);
-    await connection.sendDiagnostics({ uri, diagnostics: [] });
+    unpublish(uri);
+    if (error instanceof FailureError && error.failure.kind === 'unavailable' && uri.startsWith('file:')) {
+      live.lost(uri);
+    }
     const message =
       error instanceof FailureError
         ? error.message
@@ -216,8 +281,17 @@ async function publish(uri: string): Promise<void> {
       message,
     } satisfies AnalysisFailedParams);
   } finally {
+    live.rest(uri, performance.now() - startedAt);
     progress.end(uri);
   }
+}
+
+/** Takes back the findings of a document, or of the files in an archive. */
+function unpublish(uri: string): void {
+  for (const place of new Set([uri, ...(published.get(uri) ?? [])])) {
+    void connection.sendDiagnostics({ uri: place, diagnostics: [] });
+  }
+  published.delete(uri);
 }
 
 async function tellAnalysed(uri: string): Promise<void> {
@@ -226,6 +300,7 @@ async function tellAnalysed(uri: string): Promise<void> {
     uri,
     failureCount: trace.diagnose().failures.length,
     requests: trace.info().requests,
+    readBytes: store.readBytes,
     completeness: trace.info().ledger.completeness.score,
   };
   await connection.sendNotification(analysedNotification.method, params);

@@ -75,7 +75,7 @@ export function toWarning(
 }
 
 /** Recorded facts stand plain; everything else says what it is. */
-const levelPrefix: Readonly<Record<EvidenceLevel, string>> = {
+export const levelPrefix: Readonly<Record<EvidenceLevel, string>> = {
   user: 'set',
   recorded: '',
   derived: '',

@@ -1,3 +1,5 @@
+import { sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Analysis } from '../analysis/analysis';
 import { diagnose } from '../analysis/diagnose';
 import { info } from '../analysis/info';
@@ -21,6 +23,8 @@ export interface Member {
   readonly lineOffsets: LineOffsets;
   /** The bytes came from the file at `path`: lines can be read from it. */
   readonly isFile: boolean;
+  /** Packed, binary or inside an archive: lines cannot be read back by byte offset. */
+  readonly isPacked: boolean;
   /** Size and modification time of the file when it was read; '' for texts. */
   readonly stamp: string;
   /** Why the file could not be read to its end, else null. */
@@ -67,8 +71,26 @@ export class Trace {
     return this.members.map((member) => member.uri);
   }
 
+  /** Row of the source table; an archive stands for the file in it that the answer is about. -1: not of this trace. */
   sourceOf(uri: string): number {
-    return this.members.findIndex((member) => member.uri === uri);
+    const exact = this.members.findIndex((member) => member.uri === uri);
+    if (exact !== -1 || !uri.startsWith('file:')) {
+      return exact;
+    }
+    // Editors write the same location in other ways.
+    const path = fileURLToPath(uri);
+    const same = this.members.findIndex((member) => member.path === path);
+    return same !== -1 || this.membersIn(uri).length === 0
+      ? same
+      : this.members.findIndex((member) => member.path === this.analysis.file);
+  }
+
+  /** The member of this location, or all in the archive at this location. */
+  membersIn(uri: string): readonly Member[] {
+    const inside = uri.startsWith('file:') ? `${fileURLToPath(uri)}${sep}` : null;
+    return this.members.filter(
+      (member) => member.uri === uri || (inside !== null && member.isFile && `${member.path}${sep}`.startsWith(inside)),
+    );
   }
 
   memberOfPath(path: string): Member | undefined {

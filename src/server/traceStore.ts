@@ -1,10 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { AnalysisBuilder } from '../analysis/analysis';
+import { isBinaryTrace } from '../analysis/binaryTrace';
 import { createAnalysis } from '../analysis/createAnalysis';
+import { containerOf } from '../node/input';
 import { FailureError } from '../protocol/result';
 import { captureMembers } from './captureFolder';
 import type { Documents } from './documents';
+import { Feed } from './feed';
 import { type ByteSource, fileStamp, openFile } from './files';
 import { LineOffsets } from './lineOffsets';
 import type { DocumentSettings } from './settings';
@@ -24,6 +28,18 @@ interface Entry {
   trace: Promise<Trace>;
   /** A newer version of a member exists; nobody gets this one any more. */
   isStale: boolean;
+  /** The files were read. */
+  isDone: boolean;
+  capture: Capture | null;
+  /** Growing one after the other. */
+  growing: Promise<unknown>;
+}
+
+/** The open end of a capture's analysis: more bytes of its files can follow. */
+interface Capture {
+  readonly builder: AnalysisBuilder;
+  /** By member. */
+  readonly feeds: readonly Feed[];
 }
 
 interface Opened {
@@ -40,6 +56,11 @@ const keptClosed = 3;
 export class TraceStore {
   private readonly options: TraceStoreOptions;
   private readonly entries = new Map<string, Entry>();
+  /** Bytes of files that went into analyses so far: a file that grows costs its new bytes only. */
+  readBytes = 0;
+  private readonly cancelled = new Set<string>();
+  /** Files that were seen to grow. */
+  private readonly growing = new Set<string>();
   private readonly starting = new Map<string, Promise<Entry>>();
 
   constructor(options: TraceStoreOptions) {
@@ -47,8 +68,12 @@ export class TraceStore {
   }
 
   /** The analysis of a document, or of a file that is not open. Rejects with `FailureError` when it cannot be read. */
-  async get(uri: string): Promise<Trace> {
+  async get(asked: string): Promise<Trace> {
+    const uri = await this.fileOf(asked);
     for (;;) {
+      if (this.cancelled.has(uri)) {
+        throw new FailureError({ kind: 'cancelled', message: 'The analysis was cancelled.' });
+      }
       const entry = this.entries.get(uri) ?? (await this.start(uri));
       try {
         return await entry.trace;
@@ -84,9 +109,64 @@ export class TraceStore {
     return concerned;
   }
 
-  /** Like `invalidate`, but keeps an analysis whose files are as they were read. */
+  /**
+   * Looks whether files of a document's analysis were written since, and takes what they have more; where they were cut
+   * or replaced, the analysis is dropped and the next question starts anew. Returns the documents concerned.
+   */
+  async follow(uri: string): Promise<ReadonlySet<string>> {
+    const entry = this.entryOf(uri);
+    if (entry === undefined) {
+      return new Set();
+    }
+    const next = entry.growing.then(() => this.grow(entry));
+    entry.growing = next.catch(() => undefined);
+    return next;
+  }
+
+  private async grow(entry: Entry): Promise<ReadonlySet<string>> {
+    const { capture } = entry;
+    const before = await entry.trace.catch(() => undefined);
+    if (entry.isStale || before === undefined || capture === null) {
+      return new Set();
+    }
+    const members: Member[] = [];
+    let isChanged = false;
+    for (const [index, member] of before.members.entries()) {
+      const feed = capture.feeds[index];
+      if (feed === undefined || (await isUnchanged(member)) || !member.isFile) {
+        members.push(member);
+        continue;
+      }
+      const had = feed.length;
+      const growth = await feed.grow(member.path);
+      if (growth === 'replaced') {
+        this.growing.add(member.path);
+        return this.invalidate(entry.uri);
+      }
+      members.push({ ...member, stamp: feed.stamp === '' ? member.stamp : feed.stamp });
+      isChanged ||= growth === 'grown';
+      this.readBytes += feed.length - had;
+    }
+    if (!isChanged || entry.isStale) {
+      return new Set();
+    }
+    entry.trace = Promise.resolve(
+      new Trace(capture.builder.snapshot(before.settings.geometry), members, before.settings),
+    );
+    return new Set(entry.members);
+  }
+
+  private entryOf(uri: string): Entry | undefined {
+    return this.entries.get(uri) ?? [...this.entries.values()].find((other) => other.members.has(uri));
+  }
+
+  /** Like `invalidate`, but keeps an analysis whose files are as they were read, or went on from there. */
   async refresh(uri: string): Promise<ReadonlySet<string>> {
-    const entry = this.entries.get(uri) ?? [...this.entries.values()].find((other) => other.members.has(uri));
+    const known = this.entryOf(uri);
+    if (known?.isDone === true && sameSet(known.members, new Set(await this.membersOf(uri)))) {
+      await this.follow(uri);
+    }
+    const entry = this.entryOf(uri);
     const trace = await entry?.trace.catch(() => undefined);
     const isFresh =
       trace !== undefined &&
@@ -121,6 +201,43 @@ export class TraceStore {
     }
   }
 
+  /** Stops reading; nobody gets an analysis until `resume`. One that is finished stays. */
+  cancel(uri: string): void {
+    if (this.entries.get(uri)?.isDone !== true) {
+      this.cancelled.add(uri);
+      this.invalidate(uri);
+    }
+  }
+
+  resume(uri: string): void {
+    this.cancelled.delete(uri);
+  }
+
+  /** Nobody looks at the file any more: if it is still being read, that ends. Whoever asks again starts it anew. */
+  abandon(uri: string): void {
+    this.cancelled.delete(uri);
+    const entry = this.entries.get(uri);
+    const isOpen = [...(entry?.members ?? [])].some((member) => this.options.documents.get(member) !== undefined);
+    if (entry !== undefined && !entry.isDone && !isOpen) {
+      this.invalidate(uri);
+    }
+  }
+
+  /** The archive that a location is inside of, by the name it was asked for first; other locations as they are. */
+  private async fileOf(uri: string): Promise<string> {
+    if (!uri.startsWith('file:') || this.entries.has(uri) || this.options.documents.get(uri) !== undefined) {
+      return uri;
+    }
+    const container = await containerOf(fileURLToPath(uri));
+    if (container === null || container.member === '') {
+      return uri;
+    }
+    const known = [...this.entries.keys()].find(
+      (key) => key.startsWith('file:') && fileURLToPath(key) === container.path,
+    );
+    return known ?? pathToFileURL(container.path).href;
+  }
+
   private start(uri: string): Promise<Entry> {
     let starting = this.starting.get(uri);
     if (starting === undefined) {
@@ -141,16 +258,24 @@ export class TraceStore {
       uri,
       members: new Set(members),
       isStale: false,
-      trace: Promise.resolve().then(() => this.analyse(uri, members, () => entry.isStale)),
+      isDone: false,
+      capture: null,
+      growing: Promise.resolve(),
+      trace: Promise.resolve().then(() => this.analyse(entry, members)),
     };
     this.entries.set(uri, entry);
     this.forgetOldest();
-    entry.trace.catch(() => {
-      // The next question tries again: the file may be back.
-      if (this.entries.get(uri) === entry) {
-        this.entries.delete(uri);
-      }
-    });
+    entry.trace.then(
+      () => {
+        entry.isDone = true;
+      },
+      () => {
+        // The next question tries again: the file may be back.
+        if (this.entries.get(uri) === entry) {
+          this.entries.delete(uri);
+        }
+      },
+    );
     return entry;
   }
 
@@ -180,10 +305,12 @@ export class TraceStore {
     );
   }
 
-  private async analyse(uri: string, uris: readonly string[], isStale: () => boolean): Promise<Trace> {
+  private async analyse(entry: Entry, uris: readonly string[]): Promise<Trace> {
+    const { uri } = entry;
     const settings = await this.options.settings(uri);
     const builder = createAnalysis();
     const members: Member[] = [];
+    const feeds: Feed[] = [];
     for (const { opened, memberUri, isFirst } of await this.openAll(uris)) {
       if (!opened.ok) {
         if (isFirst) {
@@ -192,20 +319,25 @@ export class TraceStore {
         // A companion that cannot be read is left out; the capture stands without it.
         continue;
       }
-      const source = builder.openSource({ path: opened.path });
       const lineOffsets = new LineOffsets();
+      const feed = new Feed(builder.openSource({ path: opened.path }), lineOffsets);
+      let isBinary = false;
       for await (const chunk of opened.chunks) {
-        if (isStale()) {
+        if (entry.isStale) {
           throw new SupersededError();
         }
-        source.push(chunk);
-        lineOffsets.push(chunk);
+        isBinary ||= feed.length === 0 && isBinaryTrace(chunk);
+        this.readBytes += chunk.length;
+        const wantsMore = feed.push(chunk);
         this.options.onProgress(uri, opened.done());
-        if (!source.wantsMore()) {
+        if (!wantsMore) {
           break;
         }
       }
-      source.end();
+      const isPacked = isBinary || opened.isPacked();
+      await feed.end(opened.isFile && !isPacked ? opened.path : null, this.growing.has(opened.path));
+      const stamp = feed.stamp === '' ? opened.stamp : feed.stamp;
+      feeds.push(feed);
       const failure = opened.failure();
       if (failure !== null && isFirst && opened.done() === 0) {
         throw new FailureError({ kind: 'unavailable', message: `${opened.path}: ${failure}` });
@@ -215,10 +347,12 @@ export class TraceStore {
         path: opened.path,
         lineOffsets,
         isFile: opened.isFile,
-        stamp: opened.stamp,
+        isPacked,
+        stamp,
         failure,
       });
     }
+    entry.capture = { builder, feeds };
     return new Trace(builder.snapshot(settings.geometry), members, settings);
   }
 
@@ -267,6 +401,7 @@ function textSource(uri: string, text: string): ByteSource {
     path: uri.startsWith('file:') ? fileURLToPath(uri) : decodeURIComponent(uri.replace(/^[^:]*:(?:\/\/[^/]*)?/, '')),
     isFile: false,
     stamp: '',
+    isPacked: () => false,
     chunks: (async function* () {
       yield new TextEncoder().encode(text);
     })(),

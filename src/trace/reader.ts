@@ -1,7 +1,7 @@
 import type { StringTable } from '../base/stringTable';
 import { createUtf16Decoder, type Utf16Decoder } from '../base/utf16';
 import type { TraceSink } from '../model/events';
-import type { Problem } from '../model/problem';
+import { type Problem, type ProblemCode, problemCatalogue } from '../model/problem';
 import type { SourceLedger } from '../model/tables';
 import { BuddyInfo } from './buddyInfo';
 import { BundleFiles } from './bundleFiles';
@@ -40,6 +40,11 @@ export interface TraceReaderOptions {
 export interface TraceReader {
   /** The next bytes, split anywhere. The array is not kept. */
   push(chunk: Uint8Array): void;
+  /**
+   * No more bytes for now: what waits for a following line is decided, as at the end, but a line without its end waits on.
+   * The input may be continued by `push`. Does nothing for a binary trace, which is read at its end.
+   */
+  pause(): void;
   /** No more bytes: the unfinished last line is read as a line. */
   end(): void;
   /** May be asked at any time; covers everything read so far. */
@@ -124,6 +129,7 @@ class TextReader implements TraceReader {
   private preferLatency = false;
   private stopped = false;
   private ended = false;
+  private paused = false;
 
   constructor(options: TraceReaderOptions) {
     this.context = new ReaderContext(options.source, options.strings, options.sink);
@@ -234,7 +240,6 @@ class TextReader implements TraceReader {
       return;
     }
     this.ended = true;
-    const { context } = this;
     if (this.firstByte >= 0) {
       this.splitter.push(Uint8Array.of(this.firstByte));
     }
@@ -250,18 +255,49 @@ class TextReader implements TraceReader {
     this.messages.flush();
     this.flushPartial();
     this.debugfs.flush();
+  }
+
+  pause(): void {
+    if (this.ended || this.stopped || this.binary !== null) {
+      return;
+    }
+    this.paused = true;
+    this.messages.flush();
+    this.flushPartial();
+    this.debugfs.flush();
+  }
+
+  /** What can be said about the input as a whole, at its end; a file that grows may take it back. */
+  private wholeProblems(): Problem[] {
+    const { context } = this;
+    const found: { readonly code: ProblemCode; readonly message: string; readonly line: number }[] = [];
     if (this.statistics.total === 0) {
-      context.problem('empty-input', 'The input is empty.', 0);
+      found.push({ code: 'empty-input', message: 'The input is empty.', line: 0 });
     } else if (!this.recognised() && !this.stopped) {
-      if (this.statistics.binary) {
-        context.problem('binary-input', `The input is ${this.looksLike()}.`, 1);
-      } else {
-        context.problem('not-a-trace', `The input is ${this.looksLike()}: no event, log line or sample was found.`, 1);
-      }
+      const message = `The input is ${this.looksLike()}`;
+      found.push(
+        this.statistics.binary
+          ? { code: 'binary-input', message: `${message}.`, line: 1 }
+          : {
+              code: 'not-a-trace',
+              message: `${message}: no event, log line or sample was found.`,
+              line: 1,
+            },
+      );
     }
     if (context.orderOnly) {
-      context.problem('clock-order-only', 'The stamps of this trace count events or ticks: there is no time.', 0);
+      found.push({
+        code: 'clock-order-only',
+        message: 'The stamps of this trace count events or ticks: there is no time.',
+        line: 0,
+      });
     }
+    return found.map((problem) => ({
+      ...problem,
+      severity: problemCatalogue[problem.code].severity,
+      source: context.source,
+      count: 1,
+    }));
   }
 
   wantsMore(): boolean {
@@ -320,7 +356,7 @@ class TextReader implements TraceReader {
         overwritten: written < 0 || inBuffer === 0 ? -1 : Math.max(0, written - inBuffer),
         ...(context.orderOnly ? {} : context.firstTimes()),
       },
-      problems: context.problems(),
+      problems: [...context.problems(), ...(this.ended || this.paused ? this.wholeProblems() : [])],
       lineOffsets: this.lineOffsets,
       recognised,
       hasField: context.hasField,

@@ -10,10 +10,12 @@ import { makeWorkspace } from '../harness/workspace.mjs';
 
 const artifacts = fileURLToPath(new URL('../artifacts', import.meta.url));
 
-export async function openSession() {
+/** `prepare` is given the folder before VS Code opens it. */
+export async function openSession({ prepare } = {}) {
   if (!process.env.VSIX) throw new Error('VSIX names no package: run these tests through npm run test:vscode');
   fs.mkdirSync(artifacts, { recursive: true });
   const workspace = makeWorkspace(fs.mkdtempSync(path.join(os.tmpdir(), 'ws-')));
+  prepare?.(workspace);
   const settings = { 'editor.hover.delay': 100, 'workbench.colorTheme': 'Light Modern' };
   let vscode;
   let browser;

@@ -1,0 +1,81 @@
+import { fileURLToPath } from 'node:url';
+import type { Documents } from './documents';
+import { fileStamp } from './files';
+import type { TraceStore } from './traceStore';
+
+/** How often open files are looked at: findings of a growing file appear within a second. */
+const lookEveryMs = 400;
+/** An analysis that takes long to make anew is not made all the time: at most this share of it. */
+const restFactor = 3;
+
+export interface LiveFilesOptions {
+  readonly documents: Documents;
+  readonly store: TraceStore;
+  /** Files of these documents were written: their findings have to be made anew. */
+  readonly onChanged: (uris: ReadonlySet<string>) => void;
+}
+
+/**
+ * Follows the files behind open documents while other programs write them (a trace being recorded, `dmesg --follow`).
+ * Looking is a `stat` per file: that works for every file system, watching does not.
+ */
+export class LiveFiles {
+  private readonly options: LiveFilesOptions;
+  private readonly timer: NodeJS.Timeout;
+  private readonly restUntil = new Map<string, number>();
+  /** Documents whose file was not there when it was last read. */
+  private readonly gone = new Set<string>();
+  private isLooking = false;
+
+  constructor(options: LiveFilesOptions) {
+    this.options = options;
+    this.timer = setInterval(() => void this.lookAtAll(), lookEveryMs);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** Looks at one document's files now. */
+  async look(uri: string): Promise<void> {
+    if (this.gone.has(uri)) {
+      if ((await fileStamp(fileURLToPath(uri))) !== '') {
+        this.gone.delete(uri);
+        this.options.onChanged(new Set([uri]));
+      }
+      return;
+    }
+    const changed = await this.options.store.follow(uri);
+    if (0 < changed.size) {
+      this.options.onChanged(changed);
+    }
+  }
+
+  /** The file could not be read: when it is back, it is read anew. */
+  lost(uri: string): void {
+    this.gone.add(uri);
+  }
+
+  /** Making findings took so long: the next ones come after a rest. */
+  rest(uri: string, tookMs: number): void {
+    this.restUntil.set(uri, Date.now() + tookMs * restFactor);
+  }
+
+  private async lookAtAll(): Promise<void> {
+    if (this.isLooking) {
+      return;
+    }
+    this.isLooking = true;
+    try {
+      for (const uri of this.options.documents.uris()) {
+        const isFile = this.options.documents.get(uri)?.text === null && uri.startsWith('file:');
+        if (isFile && (this.restUntil.get(uri) ?? 0) <= Date.now()) {
+          await this.look(uri);
+        }
+      }
+    } finally {
+      this.isLooking = false;
+    }
+  }
+}

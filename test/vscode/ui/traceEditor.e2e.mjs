@@ -1,0 +1,223 @@
+// The custom editor: binary, packed and very large traces, read, searched, filtered, copied and replayed like text.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { expectEventually } from '../harness/until.mjs';
+import { openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
+import { panelReady } from './panel.mjs';
+import { openSession } from './session.mjs';
+
+const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url));
+const packedTrace = path.join(fixtures, 'vscode/trace.txt.gz');
+const limitBytes = 50 * 1024 * 1024;
+
+let session;
+let page;
+/** Lines of the packed trace; element 0 is line 1. */
+let lines;
+/** So often it is in the big one. */
+let copies;
+
+function prepare(workspace) {
+  fs.copyFileSync(packedTrace, path.join(workspace, 'trace-packed.txt.gz'));
+  const binary = gunzipSync(fs.readFileSync(path.join(fixtures, 'trace/trace-v7zlib.dat.gz')));
+  fs.writeFileSync(path.join(workspace, 'trace.dat'), binary);
+  const text = gunzipSync(fs.readFileSync(packedTrace));
+  lines = text.toString().split('\n').slice(0, -1);
+  const big = fs.openSync(path.join(workspace, 'big-trace.txt'), 'w');
+  copies = Math.ceil((limitBytes + 1) / text.length);
+  for (let copy = 0; copy < copies; copy++) fs.writeSync(big, text);
+  fs.closeSync(big);
+}
+
+before(
+  async () => {
+    session = await openSession({ prepare });
+    page = session.page;
+  },
+  { timeout: 180_000 },
+);
+after(() => session?.close());
+
+/** The frame of the editor in front, once it shows a line with this text. */
+function editorOf(text) {
+  return expectEventually(async () => {
+    for (const frame of page.frames()) {
+      const row = frame.locator('#view .row .text').filter({ hasText: text }).first();
+      if (await row.isVisible().catch(() => false)) return frame;
+    }
+    return undefined;
+  }, `an editor with ${text}`);
+}
+
+const numbersOf = (pattern) => lines.flatMap((text, index) => (pattern.test(text) ? [index + 1] : []));
+const cursorOf = async (frame) => Number(await frame.locator('#view .row.cursor').first().getAttribute('data-line'));
+const untilCursor = (frame, line) =>
+  expectEventually(async () => (await cursorOf(frame)) === line, `the cursor on line ${line}`);
+const rowCount = async (frame) => Number(await frame.locator('#view').getAttribute('aria-rowcount'));
+const untilRows = (frame, count) => expectEventually(async () => (await rowCount(frame)) === count, `${count} rows`);
+
+async function closeEditors() {
+  await runCommand(page, 'View: Close All Editors');
+  await page.locator('.tabs-container .tab').first().waitFor({ state: 'detached' });
+}
+
+test('a packed trace opens with its lines, colours and findings', { timeout: 180_000 }, async () => {
+  await openFile(page, 'trace-packed.txt.gz');
+  const frame = await editorOf('# tracer: nop');
+  await untilRows(frame, lines.length);
+  await frame.locator('#next-failure').waitFor();
+  await frame.locator('.t-event').first().waitFor();
+  assert.ok((await frame.locator('#view .row').count()) < 200, 'rows in the page');
+  await session.shot('editor-light');
+});
+
+test('n and p go through the failures; the card says why, its link leads to the retry', {
+  timeout: 180_000,
+}, async () => {
+  const frame = await editorOf('# tracer: nop');
+  await frame.locator('#view').focus();
+  await page.keyboard.press('n');
+  const first = await expectEventually(async () => (await cursorOf(frame)) > 1 && cursorOf(frame), 'a failure');
+  await page.keyboard.press('n');
+  const second = await expectEventually(async () => (await cursorOf(frame)) !== first && cursorOf(frame), 'the next');
+  assert.ok(second > first);
+  await page.keyboard.press('p');
+  await untilCursor(frame, first);
+  assert.match(lines[first - 1], /ffffffffffffffff|swiotlb buffer is full|swiotlb_bounced/);
+  await page.keyboard.press('h');
+  await frame
+    .locator('#card')
+    .getByText(/^Failed · /)
+    .waitFor();
+  await session.shot('editor-card');
+  await page.keyboard.press('Escape');
+
+  const text = frame.locator(`#line-${first} .text .t-event`).first();
+  await text.hover();
+  await frame
+    .locator('#card')
+    .getByText(/^Failed · /)
+    .waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('Enter leads from a map to its unmap and back', { timeout: 180_000 }, async () => {
+  const frame = await editorOf('swiotlb_bounced');
+  const map = lines.findIndex((line) => / dma_map_page: .* size=86 /.test(line)) + 1;
+  await page.keyboard.press('Control+g');
+  await page.keyboard.type(String(map));
+  await page.keyboard.press('Enter');
+  await untilCursor(frame, map);
+  await page.keyboard.press('Enter');
+  const unmap = await expectEventually(async () => (await cursorOf(frame)) !== map && cursorOf(frame), 'the unmap');
+  const address = /dma_addr=(\w+)/.exec(lines[map - 1])[1];
+  assert.match(lines[unmap - 1], new RegExp(`dma_unmap_page: .* dma_addr=${address} `));
+});
+
+test('the whole file is searched with an expression, and the matches are walked', { timeout: 180_000 }, async () => {
+  const frame = await editorOf('dma_unmap_page');
+  await page.keyboard.press('Control+g');
+  await page.keyboard.type('1');
+  await page.keyboard.press('Enter');
+  await untilCursor(frame, 1);
+  await page.keyboard.press('Control+f');
+  await frame.locator('#find button[aria-label="Regular expression"]').click();
+  await frame.locator('#find-text').fill('size=(86|54)\\b');
+  const expected = numbersOf(/size=(86|54)\b/);
+  await frame.locator('#find-count').getByText(`1 of ${expected.length}`, { exact: true }).waitFor();
+  await untilCursor(frame, expected[0]);
+  await frame.locator('.match').first().waitFor();
+  await frame.locator('#find-text').press('Enter');
+  await untilCursor(frame, expected[1]);
+  await frame.locator('#find-text').fill('(');
+  await frame
+    .locator('#find-count')
+    .getByText(/Invalid regular expression/)
+    .waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('a filter leaves only its lines, says so, and what is selected is copied', { timeout: 180_000 }, async () => {
+  const frame = await editorOf('dma_');
+  await frame.locator('#view').focus();
+  await page.keyboard.press('f');
+  await frame.locator('#filter-device').selectOption('0000:00:05.0');
+  await frame.locator('#filter-event').selectOption('dma_map_page');
+  const expected = numbersOf(/: dma_map_page: 0000:00:05\.0 /);
+  await untilRows(frame, expected.length);
+  await frame.locator('#chips').getByText('Device: 0000:00:05.0').waitFor();
+  await session.shot('editor-filter');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Home');
+  await untilCursor(frame, expected[0]);
+  await page.keyboard.press('Shift+End');
+  await page.keyboard.press('Control+c');
+  await frame.locator('.flash').getByText(`Copied ${expected.length} lines`).waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(copied, expected.map((line) => lines[line - 1]).join('\n'));
+  await page.keyboard.press('o');
+  await untilRows(frame, lines.length);
+  await frame.getByRole('button', { name: 'Clear' }).click();
+  await frame.locator('#chips').waitFor({ state: 'hidden' });
+});
+
+test('a replay starts from it, and a failure in the panel leads back to its line', { timeout: 180_000 }, async () => {
+  const frame = await editorOf('dma_');
+  await frame.locator('#view').focus();
+  await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
+  const panel = await panelReady(page);
+  const button = panel.locator('#why button[data-failure-line]').first();
+  const line = Number(await button.getAttribute('data-failure-line'));
+  await button.click();
+  await untilCursor(frame, line);
+  await session.shot('editor-and-panel');
+  await closeEditors();
+});
+
+test('it is legible in dark and high contrast', { timeout: 180_000 }, async () => {
+  await openFile(page, 'trace-packed.txt.gz');
+  await editorOf('# tracer: nop');
+  for (const theme of ['Dark Modern', 'Dark High Contrast', 'Light High Contrast']) {
+    await pickTheme(page, theme);
+    const frame = await editorOf('dma_');
+    await frame.locator('#view').focus();
+    await page.keyboard.press('n');
+    await frame.locator('#view .row.cursor').first().waitFor();
+    await session.shot(`editor-${theme.toLowerCase().replaceAll(' ', '-')}`);
+  }
+  await pickTheme(page, 'Light Modern');
+  await closeEditors();
+});
+
+test('a binary trace opens as lines', { timeout: 180_000 }, async () => {
+  await openFile(page, 'trace.dat');
+  const frame = await editorOf('swiotlb_bounced');
+  assert.ok((await rowCount(frame)) > 50);
+  await session.shot('editor-dat');
+  await closeEditors();
+});
+
+test('text above 50 MB is taken over, and goes back to text when asked to', { timeout: 180_000 }, async () => {
+  await page.locator('.explorer-folders-view').getByText('big-trace.txt', { exact: true }).dblclick();
+  const frame = await editorOf('# tracer: nop');
+  await untilRows(frame, lines.length * copies);
+  assert.equal(await page.locator('.tabs-container .tab').count(), 1);
+  await frame.locator('#view').focus();
+  await page.keyboard.press('End');
+  await frame.locator('#view .row.cursor .t-event').first().waitFor();
+  await session.shot('editor-big');
+  await frame.locator('#as-text').click();
+  await page.locator('.editor-group-container.active .monaco-editor .view-line').first().waitFor();
+  await frame
+    .locator('#view')
+    .waitFor({ state: 'detached' })
+    .catch(() => undefined);
+  assert.equal(await page.locator('.tabs-container .tab').count(), 1);
+  await runCommand(page, 'SWIOTLB Lens: Open with SWIOTLB Lens');
+  await editorOf('# tracer: nop');
+  await closeEditors();
+});
