@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sharesRequest } from '../../src/protocol/devices';
+import { devicesRequest, sharesRequest } from '../../src/protocol/devices';
 import { runRequest } from '../../src/protocol/lsp';
 import type { Result } from '../../src/protocol/result';
 import {
@@ -11,6 +13,7 @@ import {
   slotStepRequest,
   slotsRequest,
 } from '../../src/protocol/slots';
+import { readFixture } from '../support/fixtures';
 import { LspServer } from '../support/lsp';
 
 const tracePath = fileURLToPath(new URL('../../media/samples/full-1MiB/trace.txt', import.meta.url));
@@ -89,6 +92,49 @@ describe('the slot map', () => {
   it('refuses what is no step', async () => {
     const params = { uri, run: recorded, step: -1, kind: 'event', direction: 'next' } as const;
     expect(await server.ask(slotStepRequest, params)).toMatchObject({ ok: false, error: { kind: 'invalid' } });
+  });
+});
+
+describe('inputs that show less', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'slots-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const open = (name: string, text: string | Uint8Array) => {
+    const file = path.join(folder, name);
+    writeFileSync(file, text);
+    return pathToFileURL(file).href;
+  };
+  const slotsOf = async (of: string) =>
+    answerOf(await server.ask(slotsRequest, { uri: of, run: recorded, timeNs: 0, step: null }));
+
+  it('give an empty map for a log, and no shares', async () => {
+    const log =
+      '[   12.345678] nvme 0000:05:00.0: swiotlb buffer is full (sz: 4096 bytes), total 32768 (slots), used 9 (slots)\n';
+    const of = open('log.txt', log);
+    expect(await slotsOf(of)).toMatchObject({ lastStep: 0, mappings: { count: 0 }, event: null });
+    const params = { uri: of, run: recorded, fromNs: 0, toNs: 1e9, buckets: 10 };
+    expect(answerOf(await server.ask(sharesRequest, params)).devices).toEqual([]);
+    expect(answerOf(await server.ask(slotLineRequest, { uri: of, run: recorded, line: 1 }))).toBeNull();
+  });
+
+  it('count steps where the clock gives order only, and nothing has a lifetime', async () => {
+    const of = open('counter.txt', readFixture('captures/h8_clock_counter/trace.txt'));
+    const view = await slotsOf(of);
+    expect(view).toMatchObject({ basis: 'modelled', hasTime: false });
+    const next = { uri: of, run: recorded, step: view.firstStep, kind: 'event', direction: 'next' } as const;
+    const after = answerOf(await server.ask(slotStepRequest, next))!;
+    expect(after.step).toBe(view.firstStep + 1);
+    expect(Number.isInteger(after.timeNs)).toBe(true);
+    const devices = answerOf(await server.ask(devicesRequest, { uri: of }));
+    expect(devices).toMatchObject({ hasTime: false, lifetimeEdgesNs: null });
+  });
+
+  it('say that a map without recorded addresses is modelled', async () => {
+    const of = open('bounced.txt', readFixture('captures/a1_fixed_bounced_only/trace.txt'));
+    expect(await slotsOf(of)).toMatchObject({ basis: 'modelled', hasTime: true, run: recorded });
   });
 });
 

@@ -35,6 +35,13 @@ const mostTableRows = 400;
 /** Two maps stand side by side from here on, else under each other. */
 const besideWidth = 900;
 
+/** What outlives a new reading of the trace: a file that grows must not throw its reader back to the start. */
+const memory: { atNs: number | null; colouring: Colouring; runs: readonly [string | null, string | null] | null } = {
+  atNs: null,
+  colouring: 'device',
+  runs: null,
+};
+
 /** Pools × segments × slots at one moment, of one run or of two. */
 export class SlotMapSection implements PanelSection {
   readonly id = 'slot-map';
@@ -44,7 +51,7 @@ export class SlotMapSection implements PanelSection {
   private theme!: MapTheme;
   private sides: readonly [Side, Side] | null = null;
   private scrubber: Scrubber | null = null;
-  private colouring: Colouring = 'device';
+  private colouring = memory.colouring;
   /** The side that steps are taken on; the other one follows in time. */
   private lead: 0 | 1 = 0;
   private hasChosen = false;
@@ -176,6 +183,7 @@ export class SlotMapSection implements PanelSection {
       change: () => {
         this.hasChosen = true;
         this.setRun(index, picker.value === '' ? null : picker.value);
+        memory.runs = [this.sides![0].runId, this.sides![1].runId];
         this.want({ kind: 'time', timeNs: this.atNs, isFollowing: true });
       },
     });
@@ -203,10 +211,11 @@ export class SlotMapSection implements PanelSection {
         id: 'map-colour',
         change: () => {
           this.colouring = select.value as Colouring;
+          memory.colouring = this.colouring;
           this.draw();
         },
       },
-      colourings.map((name) => h('option', { value: name }, colouringTitles[name])),
+      colourings.map((name) => h('option', { value: name, selected: name === this.colouring }, colouringTitles[name])),
     );
     return h('label', null, 'Colour by ', select);
   }
@@ -303,7 +312,12 @@ export class SlotMapSection implements PanelSection {
   private chooseRuns(state: SectionState): void {
     const [first, second] = this.sides!;
     const has = (id: string | null) => id !== null && state.runs.some((run) => run.id === id);
-    if (!this.hasChosen || !has(first.runId)) {
+    const [kept, beside] = memory.runs ?? [null, null];
+    if (!this.hasChosen && has(kept)) {
+      this.hasChosen = true;
+      this.setRun(0, kept);
+      this.setRun(1, has(beside) ? beside : null);
+    } else if (!this.hasChosen || !has(first.runId)) {
       const isWide = besideWidth <= this.host.body.clientWidth;
       const front = state.front?.id ?? state.runs[0]?.id ?? null;
       const recorded = state.runs.find((run) => run.isRecorded)?.id ?? front;
@@ -343,8 +357,9 @@ export class SlotMapSection implements PanelSection {
 
   /** The first failure, else the moment with most slots in use: where there is something to see. */
   private beginning(state: SectionState): Wish {
-    if (state.cursorNs !== null) {
-      return { kind: 'time', timeNs: state.cursorNs, isFollowing: true };
+    const known = state.cursorNs ?? memory.atNs;
+    if (known !== null) {
+      return { kind: 'time', timeNs: known, isFollowing: true };
     }
     if (0 < (this.runOf(this.lead)?.run.failed ?? 0)) {
       return { kind: 'firstFailure' };
@@ -405,6 +420,7 @@ export class SlotMapSection implements PanelSection {
     }
     this.tell('');
     this.atNs = atNs;
+    memory.atNs = atNs;
     lead.data = mapData(view);
     other.data = otherView === null ? null : mapData(otherView);
     this.draw();
