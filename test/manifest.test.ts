@@ -29,6 +29,7 @@ const promisedCommands: readonly string[] = [
   'Copy finding as Markdown',
   'Export…',
   'Verify against the recorded addresses',
+  'Anonymise…',
   'Open sample trace',
   'Create capture script',
   'Open with SWIOTLB Lens',

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ReplaySettingError } from '../analysis/replaySetup';
+import { runAnonymize } from './anonymize';
 import { type CaptureFlags, runCapture } from './capture';
 import {
   type CommonFlags,
@@ -45,6 +46,7 @@ Examples:
   swiotlb-lens verify trace.txt                does the model reproduce every recorded address?
   swiotlb-lens boot "swiotlb=128k" --cpus 8 --mem 16G
   swiotlb-lens capture --kernel "$(uname -r)" > swiotlb-capture.sh
+  swiotlb-lens anonymize trace.txt -o for-the-list.txt
   swiotlb-lens diagnose trace.txt --json --fail-on 'failures.length > 0'
 
 Exit codes: 0 done · 1 a gate failed · 2 wrong usage · 3 empty, unreadable or not a trace · 4 data lost (--strict)`;
@@ -230,6 +232,16 @@ function createProgram(): Command {
     .option('--json', 'print one JSON object')
     .action((flags: CommonFlags & CaptureFlags) => {
       exitCode = runCapture(flags, { terminal, overrides: {}, flags });
+    });
+
+  program
+    .command('anonymize')
+    .description('a copy to give away: the same events with other names and addresses')
+    .argument('<file>', 'trace, log, capture folder or archive')
+    .requiredOption('-o, --output <path>', 'file to write (.gz packs it); a folder when the input is one or an archive')
+    .option('--json', 'print one JSON object')
+    .action(async (file: string, flags: CommonFlags & { output: string }) => {
+      exitCode = await runAnonymize(file, flags.output, { terminal, overrides: {}, flags });
     });
 
   program

@@ -3,6 +3,7 @@ import { findingRequest, traceRequest } from '../protocol/lsp';
 import type { PanelFocus } from '../protocol/panel';
 import { FailureError } from '../protocol/result';
 import type { RunKey } from '../protocol/views';
+import { anonymize } from './anonymize';
 import type { Server } from './client';
 import { compareWith } from './compareWith';
 import { createCaptureScript } from './createCaptureScript';
@@ -39,6 +40,7 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
     'swiotlbLens.showSlotMap': (place) => showSlotMap(host, place),
     'swiotlbLens.copyFinding': () => copyFinding(host),
     'swiotlbLens.export': () => exportFrom(host),
+    'swiotlbLens.anonymize': () => anonymizeTrace(host),
     'swiotlbLens.openSample': () => openSample(host.extensionUri),
     // Menus pass the file they were opened on.
     'swiotlbLens.openWith': (file) => host.choice.openWith(file instanceof vscode.Uri ? file : undefined),
@@ -119,6 +121,14 @@ async function copyFinding(host: CommandHost): Promise<void> {
   const { markdown } = await ask(findingRequest, { uri: uri.toString(), line });
   await vscode.env.clipboard.writeText(markdown);
   vscode.window.setStatusBarMessage(vscode.l10n.t('Finding copied as Markdown'), 3000);
+}
+
+async function anonymizeTrace(host: CommandHost): Promise<void> {
+  const uri = await traceOrAdvice(host);
+  if (uri !== undefined) {
+    // Of a member of an archive the whole archive is copied.
+    await anonymize(host.editors.of(uri)?.fileUri ?? uri, host.editors, host.server);
+  }
 }
 
 /** Opens a bundled capture in place; nothing is copied. */

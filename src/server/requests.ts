@@ -1,6 +1,7 @@
 import { captureKernels } from '../analysis/captureKernels';
 import { captureScript, triedText } from '../analysis/captureScript';
 import { ReplaySettingError } from '../analysis/replaySetup';
+import { anonymizeRequest } from '../protocol/anonymize';
 import { devicesRequest, sharesRequest } from '../protocol/devices';
 import { whoHeldRequest } from '../protocol/language';
 import {
@@ -40,6 +41,7 @@ import {
   ValidationError,
   type Validator,
 } from '../protocol/validate';
+import { anonymizedView } from './anonymize';
 import { devicesView } from './devices';
 import { cardView, marksView, outcomeLines } from './editorViews';
 import { findingView } from './finding';
@@ -94,6 +96,9 @@ export function registerRequests(
       ),
     );
   };
+  register(anonymizeRequest.method, (raw, cancelled) =>
+    answer(anonymizeRequest.method, () => anonymizedView(anonymizeParams(raw), cancelled), onBug),
+  );
   register(captureScriptsRequest.method, () =>
     answer(captureScriptsRequest.method, async () => captureScripts(), onBug),
   );
@@ -144,6 +149,12 @@ export function registerRequests(
   );
   on(findingRequest, object({ uri, line }), (trace, params) => findingView(trace, params.uri, params.line));
 }
+
+const anonymizeParams = object({
+  uris: listOf(text(8192), 1000),
+  target: text(8192),
+  text: nullable(text(2 ** 29)),
+});
 
 /** How long a script from the editor records; whoever starts it can say otherwise. */
 const captureSeconds = 30;

@@ -86,10 +86,7 @@ function rewriteMessage(kind: string, message: string, whole: string, { names, a
     case 'no-pool':
       return "Can't allocate SWIOTLB buffer earlier!";
     case 'memory-encryption':
-      return message.replace(
-        /\b(?!AMD|Intel|Memory|Encryption|Features|is|active|SEV|SME|TDX|ES|SNP|Secure|Encrypted|Virtualization|tdx|Guest|detected|initialized|software|IO|TLB|and|system|using|DMA|SWIOTLB|bounce|buffers)[A-Za-z]\w*/g,
-        'x',
-      );
+      return message.replace(/[A-Za-z]\w*/g, (word) => (encryptionWords.test(word) ? word : 'x'));
     case 'config':
       return message.replace(/=(?!y$|m$|n$|-?\d+$|0x[0-9a-f]+$).*/, '="x"');
     case 'pool-mapped':
@@ -108,6 +105,9 @@ function rewriteMessage(kind: string, message: string, whole: string, { names, a
       );
   }
 }
+
+const encryptionWords =
+  /^(?:AMD|Intel|memory|encryption|features|is|active|SEV|SME|TDX|ES|SNP|secure|encrypted|virtualization|guest|detected|initialized|software|IO|TLB|and|system|using|DMA|SWIOTLB|bounce|buffers)$/i;
 
 function poolMapped(message: string, addresses: AddressShift): string {
   const placing = /^(Placing .*between )(?:0x)?([0-9a-f]+) - (?:0x)?([0-9a-f]+)/.exec(message);

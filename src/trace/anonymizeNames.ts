@@ -126,7 +126,10 @@ export class AddressShift {
 
   /** After the first look. */
   plan(): Shifts {
-    this.planned ??= {
+    if (this.planned !== null) {
+      return this.planned;
+    }
+    this.planned = {
       lowBytes: this.choose((octave) => octave < 32, firstAddress, fourGiB),
       highBytes: this.choose((octave) => 32 <= octave, fourGiB, lastAddress),
     };

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Analysis } from '../../src/analysis/analysis';
 import { createAnalysis } from '../../src/analysis/createAnalysis';
@@ -60,7 +61,13 @@ function numbers(analysis: Analysis) {
   });
   return {
     verify: { generation, requests, checked, exact, learned, undecided, mismatchedCount, skipped },
-    failures: found.failures.map(({ line, cause, sizeBytes, usedSlots, totalSlots }) => ({ line, cause, sizeBytes, usedSlots, totalSlots })),
+    failures: found.failures.map(({ line, cause, sizeBytes, usedSlots, totalSlots }) => ({
+      line,
+      cause,
+      sizeBytes,
+      usedSlots,
+      totalSlots,
+    })),
     episodes: found.episodes.map(({ firstLine, lastLine, count, cause }) => ({ firstLine, lastLine, count, cause })),
     info: { lines, events, bounced, kernel: geometry.kernel, dynamic: geometry.dynamic, cpus: geometry.cpus },
     devices: devicesReport(analysis)
@@ -73,9 +80,212 @@ function numbers(analysis: Analysis) {
 }
 
 describe('anonymised captures', () => {
-  it.each(listFixtures('captures').filter((name) => !name.endsWith('.md')))('%s: the same numbers', (folder) => {
+  // One of each kind of recording.
+  const folders = listFixtures('captures').filter((name) =>
+    /^(a2|b1|c[14]|ctl_(bigs_dyn|mask30|conc_fixed_4)|d1|e[35]|f1|g2|h[1358]_|h11|i3|mirror_dyn_64)/.test(name),
+  );
+  it.each(folders)('%s: the same numbers', (folder) => {
     const files = capture(`captures/${folder}`);
     const { files: out } = anonymized(files);
     expect(numbers(analyse(out))).toEqual(numbers(analyse(files)));
+  });
+});
+
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');
+const file = (name: string, content: string): File => ({ name, bytes: Buffer.from(content) });
+const lineOf = (content: string, name = 'dmesg.txt') => text(anonymized([file(name, content)]).files[0].bytes);
+
+describe('names and addresses', () => {
+  const files = capture('captures/c1_full_1MiB');
+  const { files: out, report } = anonymized(files);
+
+  it('of devices, tasks and the pool are all gone', () => {
+    const { tables, geometry } = analyse(files);
+    const all = out.map(({ bytes }) => text(bytes)).join('\n');
+    const names = tables.devices.map(({ name }) => name).filter((name) => name !== '');
+    expect(names.length).toBeGreaterThan(1);
+    const taskNames = new Set(
+      [...text(files[0].bytes).matchAll(/^\s*(\w[\w/:-]*)-\d+\s+\[/gm)].map(([, task]) => task),
+    );
+    expect(taskNames.size).toBeGreaterThan(3);
+    for (const name of [...names, ...taskNames]) {
+      expect(all.includes(` ${name} `) || all.includes(` ${name}-`) || all.includes(` ${name}:`), name).toBe(
+        /^(ksoftirqd|swapper|migration)/.test(name),
+      );
+    }
+    for (const field of ['dma_addr', 'phys_addr', 'dev_addr']) {
+      const original = new Set(
+        [...text(files[0].bytes).matchAll(new RegExp(`${field}=([0-9a-f]{7,9})\\b`, 'g'))].map(([, a]) => a),
+      );
+      const moved = [...text(out[0].bytes).matchAll(new RegExp(`${field}=([0-9a-f]{7,9})\\b`, 'g'))].map(([, a]) => a);
+      expect(moved.length).toBeGreaterThan(100);
+      expect(text(out[0].bytes)).not.toBe(text(files[0].bytes));
+      expect(original.size).toBe(new Set(moved).size);
+    }
+    expect(all).not.toContain(geometry.pools[0].start.value.toString(16));
+  });
+
+  it('are counted', () => {
+    expect(report).toMatchObject({ isRendered: false });
+    expect(report.addresses).toBeGreaterThan(4000);
+    expect(report.devices).toBeGreaterThan(2);
+    expect(report.lines).toBe(files.reduce((sum, { bytes }) => sum + text(bytes).split('\n').length - 1, 0));
+  });
+
+  it('stay on their side of 4 GiB and of every mask, by the same distance', () => {
+    const at = (address: string, mask = 'ffffffffffffffff') =>
+      `  a-1 [000] d..1. 1.000000: swiotlb_bounced: dev_name: x dma_mask=${mask} dev_addr=${address} size=54 FORCE\n`;
+    const addresses = (content: string) =>
+      [...lineOf(content, 'trace.txt').matchAll(/dev_addr=([0-9a-f]+)/g)].map(([, hex]) => Number.parseInt(hex, 16));
+    const [a, b] = addresses(at('fffff000') + at('fbfff800'));
+    expect(a - b).toBe(0xfffff000 - 0xfbfff800);
+    expect(a).toBeLessThan(2 ** 32);
+    expect(a).not.toBe(0xfffff000);
+    expect(a % 2 ** 21).toBe(0xfffff000 % 2 ** 21);
+    const [low, high] = addresses(at('3fe00000', '3fffffff') + at('40200000', '3fffffff'));
+    expect(low).toBeLessThan(2 ** 30);
+    expect(high).toBeGreaterThanOrEqual(2 ** 30);
+    // Nowhere to go between two neighbours of the mask: they stay.
+    expect(addresses(at('3ffff000', '3fffffff') + at('40000000', '3fffffff'))).toEqual([0x3ffff000, 0x40000000]);
+    expect(addresses(at('0') + at('ffffffffffffffff'))).toEqual([0, 2 ** 64]);
+  });
+
+  it('of the same name are the same in every file', () => {
+    const [trace, log] = anonymized([
+      file(
+        'trace.txt',
+        ' fio-7 [000] d..1. 1.000000: dma_map_page: 0000:05:00.0 dir=TO_DEVICE dma_addr=7da2b000 size=54 phys_addr=101bb0286 attrs=\n',
+      ),
+      file(
+        'dmesg.txt',
+        '[ 1.0] software IO TLB: mapped [mem 0x000000007da28000-0x000000007db28000] (1MB)\n[ 2.0] nvme 0000:05:00.0: swiotlb buffer is full (sz: 4096 bytes), total 512 (slots), used 511 (slots)\n',
+      ),
+    ]).files.map(({ bytes }) => text(bytes));
+    const device = /dma_map_page: (\S+) /.exec(trace)![1];
+    expect(log).toContain(
+      `nvme ${device}: swiotlb buffer is full (sz: 4096 bytes), total 512 (slots), used 511 (slots)`,
+    );
+    const dma = Number.parseInt(/dma_addr=([0-9a-f]+)/.exec(trace)![1], 16);
+    const start = Number.parseInt(/mem 0x([0-9a-f]+)/.exec(log)![1], 16);
+    expect(dma - start).toBe(0x3000);
+  });
+});
+
+describe('texts', () => {
+  it.each([
+    [
+      'Nov 20 11:30:53 build-host.example kernel: [ 9.5] usb 1-1: SerialNumber: 4C530001',
+      /^Nov 20 11:30:53 host kernel: \[ 9\.5\] \(text \d+ removed\)$/,
+    ],
+    [
+      '[ 1.2] r8169 0000:03:00.0 eth0: RTL8168h, 00:1b:21:aa:bb:cc, IRQ 35',
+      /^\[ 1\.2\] r8169 0000:01:00\.0: \(text \d+ removed\)$/,
+    ],
+    [
+      '[ 0.0] Linux version 5.14.0-427.el9.x86_64 (mockbuild@build.example) (gcc) #1 SMP',
+      /^\[ 0\.0\] Linux version 5\.14\.0-427\.el9\.x86_64 \(x\)$/,
+    ],
+    [
+      '[ 0.0] Command line: BOOT_IMAGE=/boot/vmlinuz root=UUID=8f-22 swiotlb=65536,force quiet user=jane',
+      /^\[ 0\.0\] Kernel command line: BOOT_IMAGE=x swiotlb=65536,force$/,
+    ],
+    [
+      '{"_HOSTNAME":"secret","__MONOTONIC_TIMESTAMP":"2000001","MESSAGE":"swiotlb: secret"}',
+      /^\[ {4}2\.000001\] \(text \d+ removed\)$/,
+    ],
+  ])('of %s', (line, expected) => {
+    expect(lineOf(`${line}\n`).trimEnd()).toMatch(expected);
+  });
+
+  it('keep what posted kernel messages prove, line by line', () => {
+    const lines = text(readFixture('logs/kernel-lines.jsonl')).trimEnd().split('\n');
+    for (const { text: line } of lines.map((json) => JSON.parse(json) as { text: string })) {
+      const before = analyse([file('dmesg.txt', `${line}\n`)]);
+      const after = analyse([file('dmesg.txt', lineOf(`${line}\n`))]);
+      const facts = ({ tables }: Analysis) =>
+        tables.logs.map(({ kind, sizeBytes, totalSlots, usedSlots, count, maskBits, busLimit }) => ({
+          kind,
+          sizeBytes,
+          totalSlots,
+          usedSlots,
+          count,
+          maskBits,
+          busLimit,
+        }));
+      expect(facts(after), line).toEqual(facts(before));
+    }
+  });
+
+  it('that somebody wrote do not survive, wherever they stand', () => {
+    const secret = fc.stringMatching(/^[b-df-hj-np-tv-z]{9,14}$/);
+    const places = [
+      (s: string) => `${s}\n`,
+      (s: string) => `# ${s}\n`,
+      (s: string) => `[ 1.5] ${s}: probe of ${s} failed\n`,
+      (s: string) => `Nov 20 11:30:53 ${s} kernel: [ 9.5] usb 1-1: SerialNumber: ${s}\n`,
+      (s: string) => `Nov 20 11:30:53 ${s} systemd[1]: Started ${s}.\n`,
+      (s: string) => `[ 0.0] Linux version 6.1.0-${s} (${s}@${s}) #1\n`,
+      (s: string) => `[ 0.0] Command line: root=/dev/${s} swiotlb=65536 ${s}=1\n`,
+      (s: string) =>
+        ` ${s}-12 [001] d..1. 2.000000: dma_map_page: ${s} dir=TO_DEVICE dma_addr=7da2b000 size=54 phys_addr=101bb0286 attrs=\n`,
+      (s: string) => ` ${s}-12 [001] d..1. 2.000000: sched_switch: prev_comm=${s} next_comm=${s}\n`,
+      (s: string) => ` a-12 [001] d..1. 2.000000: tracing_mark_write: ${s} mono=1.5\n`,
+      (s: string) => ` a-12 [001] d..1. 2.000000: console: [ 2.0] ${s} ${s}: ${s}\n`,
+      (s: string) =>
+        `${s} 42 [000] 2.000000: swiotlb:swiotlb_bounced: dev_name: ${s} dma_mask=ff dev_addr=1 size=5 FORCE\n`,
+      (s: string) => ` 1)  ${s}-12  |  ${s}() { /* ${s} */\n`,
+      (s: string) => `{"MESSAGE":"nvme 0000:00:01.0: swiotlb buffer is full (sz: 4096 bytes)","_HOSTNAME":"${s}"}\n`,
+      (s: string) => `MESSAGE=${s}\n_HOSTNAME=${s}\n`,
+      (s: string) => `/sys/kernel/debug/swiotlb/${s}/io_tlb_used:5\n`,
+      (s: string) => `CONFIG_${s.toUpperCase()}="${s}"\nCONFIG_SWIOTLB="${s}"\n`,
+      (s: string) => `ffffffff810e8110 T ${s}\n`,
+      (s: string) => `[ 9.0] INFO: task ${s}:77 blocked for more than 120 seconds.\n`,
+      (s: string) => `DMA pool exhausted for ${s}\n`,
+    ];
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(secret, fc.nat(places.length - 1)), { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: 1, max: 99 }),
+        (planted, chunkBytes) => {
+          const input = file('notes.txt', planted.map(([word, at]) => places[at](word)).join(''));
+          const output = text(anonymized([input], chunkBytes).files[0].bytes);
+          expect(output.split('\n')).toHaveLength(text(input.bytes).split('\n').length);
+          for (const [word] of planted) {
+            expect(output.toLowerCase()).not.toContain(word);
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('other inputs', () => {
+  it('a trace.dat becomes the text of its records, with the same numbers', () => {
+    const dat = { name: 'trace.dat', bytes: readFixture('trace/trace-v7zstd.dat') };
+    const { files: out, report } = anonymized([dat]);
+    expect(report.isRendered).toBe(true);
+    expect(text(out[0].bytes)).toMatch(/^cpus=4\n/);
+    const { verify, failures, devices, runs } = numbers(analyse([{ name: 'trace.txt', bytes: out[0].bytes }]));
+    expect({ verify, failures, devices, runs }).toEqual(
+      (({ verify, failures, devices, runs }) => ({ verify, failures, devices, runs }))(numbers(analyse([dat]))),
+    );
+  });
+
+  it('chunks of any size give the same bytes', () => {
+    const [{ name, bytes }] = capture('captures/f1_fgraph_options_dyn');
+    const files = [{ name, bytes: bytes.subarray(0, 30_000) }];
+    const whole = anonymized(files).files[0].bytes;
+    for (const chunkBytes of [1, 7, 4093]) {
+      expect(Buffer.compare(anonymized(files, chunkBytes).files[0].bytes, whole)).toBe(0);
+    }
+  });
+
+  it('bytes that are nothing do no harm', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        anonymized([{ name: 'x', bytes }]);
+      }),
+    );
   });
 });

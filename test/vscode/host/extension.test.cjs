@@ -200,6 +200,22 @@ describe('the installed package', () => {
     assert.ok((await untilDiagnostics(document.uri)).length > 0);
   });
 
+  it('writes an anonymised copy beside a log and opens it', async () => {
+    const log = await open('console-log-only.txt');
+    await untilDiagnostics(log.uri);
+    await vscode.commands.executeCommand('swiotlbLens.anonymize');
+    const copy = await until('the copy', () =>
+      vscode.workspace.textDocuments.find((document) => document.uri.path.endsWith('console-log-only.anonymised.txt')),
+    );
+    assert.equal(copy.lineCount, log.lineCount);
+    assert.match(copy.getText(), /swiotlb buffer is full \(sz: \d+ bytes\)/);
+    const found = (await untilDiagnostics(copy.uri)).map((diagnostic) => diagnostic.range.start.line);
+    assert.deepEqual(
+      found,
+      (await untilDiagnostics(log.uri)).map((diagnostic) => diagnostic.range.start.line),
+    );
+  });
+
   it('takes bad input calmly', async () => {
     const folder = vscode.workspace.workspaceFolders[0].uri.fsPath;
     fs.mkdirSync(path.join(folder, 'bad'));

@@ -1,0 +1,169 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, realpath, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { failureOf } from './decompress';
+import { type InputPart, openInput } from './input';
+
+/** One file being rewritten. */
+export interface RewriteSource {
+  push(chunk: Uint8Array): Uint8Array;
+  end(): Uint8Array;
+}
+
+/** Looks at every file first and rewrites them then; `path` is as the input names it. */
+export interface Rewriter {
+  survey(path: string): RewriteSource;
+  rewrite(path: string): RewriteSource;
+}
+
+/** A file for one input; a folder for several, and for folders and archives, whose files keep their names. */
+export interface RewriteTarget {
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+export interface RewriteOptions {
+  /** Told now and then; `done` is 0 to 1 over both passes. */
+  readonly onProgress?: (done: number) => void;
+  readonly isCancelled?: () => boolean;
+}
+
+export type Rewritten =
+  | { readonly ok: true; readonly files: readonly string[]; readonly notes: readonly string[] }
+  | { readonly ok: false; readonly message: string; readonly isCancelled: boolean };
+
+class CancelledError extends Error {
+  override readonly name = 'CancelledError';
+}
+
+/** Rewrites files, capture folders or archives in two passes. What was written is removed again when it fails. */
+export async function rewriteInputs(
+  inputs: readonly string[],
+  target: RewriteTarget,
+  rewriter: Rewriter,
+  options: RewriteOptions = {},
+): Promise<Rewritten> {
+  const written: string[] = [];
+  try {
+    const opened = await openParts(inputs);
+    const isFolder = target.isFolder || opened.isBundle;
+    const sizes = opened.parts.reduce((sum, part) => sum + part.sizeBytes, 0);
+    const progress = progressOf(2 * sizes, options);
+    for (const part of opened.parts) {
+      await pass(part, rewriter.survey(part.path), () => undefined, progress);
+    }
+    if (isFolder) {
+      await mkdir(target.path, { recursive: true });
+    }
+    const again = await openParts(inputs);
+    const notes: string[] = [];
+    const taken = new Set<string>();
+    for (const part of again.parts) {
+      const file = isFolder ? path.join(target.path, freeName(part.path, taken)) : target.path;
+      if (await isSameFile(file, inputs)) {
+        return { ok: false, message: `${file} is the input; name another file for the copy.`, isCancelled: false };
+      }
+      written.push(file);
+      await writeFile(file, part, rewriter.rewrite(part.path), progress);
+      const failure = part.failure();
+      if (failure !== null) {
+        notes.push(`${part.path}: ${failure.message}; what came before was written`);
+      }
+    }
+    return { ok: true, files: written, notes };
+  } catch (error) {
+    await Promise.all(written.map((file) => rm(file, { force: true })));
+    return {
+      ok: false,
+      message: error instanceof Error ? failureOf(error).message : String(error),
+      isCancelled: error instanceof CancelledError,
+    };
+  }
+}
+
+async function openParts(
+  inputs: readonly string[],
+): Promise<{ readonly parts: readonly InputPart[]; readonly isBundle: boolean }> {
+  const parts: InputPart[] = [];
+  let isBundle = false;
+  for (const input of inputs) {
+    const opened = await openInput(input);
+    if (!opened.ok) {
+      throw new Error(`${input}: ${opened.failure.message}`);
+    }
+    parts.push(...opened.parts);
+    isBundle ||= opened.isBundle;
+  }
+  return { parts, isBundle };
+}
+
+type Progress = (part: InputPart) => Promise<void>;
+
+function progressOf(total: number, { onProgress, isCancelled }: RewriteOptions): Progress {
+  const seen = new Map<InputPart, number>();
+  let chunks = 0;
+  return async (part) => {
+    if (isCancelled?.() === true) {
+      throw new CancelledError('cancelled');
+    }
+    seen.set(part, part.bytesRead());
+    if (++chunks % 16 === 0) {
+      onProgress?.(total === 0 ? 0 : Math.min(1, [...seen.values()].reduce((sum, bytes) => sum + bytes, 0) / total));
+      // Somebody may want to cancel.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+}
+
+async function pass(
+  part: InputPart,
+  source: RewriteSource,
+  take: (bytes: Uint8Array) => void,
+  progress: Progress,
+): Promise<void> {
+  for await (const chunk of part.chunks) {
+    take(source.push(chunk));
+    await progress(part);
+  }
+  take(source.end());
+}
+
+async function writeFile(file: string, part: InputPart, source: RewriteSource, progress: Progress): Promise<void> {
+  const chunks = async function* () {
+    for await (const chunk of part.chunks) {
+      const bytes = source.push(chunk);
+      await progress(part);
+      if (bytes.length > 0) {
+        yield bytes;
+      }
+    }
+    yield source.end();
+  };
+  const output = createWriteStream(file);
+  await (file.endsWith('.gz')
+    ? pipeline(Readable.from(chunks()), createGzip(), output)
+    : pipeline(Readable.from(chunks()), output));
+}
+
+/** Output is plain text, whatever the input was packed with. */
+function freeName(partPath: string, taken: Set<string>): string {
+  const plain = path
+    .basename(partPath)
+    .replace(/\.(?:gz|zst|xz)$/, '')
+    .replace(/\.dat$/, '.txt');
+  let name = plain;
+  for (let number = 2; taken.has(name); number++) {
+    name = `${number}-${plain}`;
+  }
+  taken.add(name);
+  return name;
+}
+
+async function isSameFile(file: string, inputs: readonly string[]): Promise<boolean> {
+  const real = await realpath(file).catch(() => null);
+  const reals = await Promise.all(inputs.map((input) => realpath(input).catch(() => null)));
+  return real !== null && reals.includes(real);
+}
