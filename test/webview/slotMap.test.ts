@@ -293,8 +293,8 @@ describe('a failed request', () => {
       failureLabel(mapData(view([boot(512)], [], { event, largestHole: { pool: 0, firstSlot: 0, slots: 40 } })));
     expect(label(failure(300, 40))).toBe('needs 300 slots: more than a segment has');
     expect(label(failure(2, 0))).toBe('needs 2 slots, none free');
-    expect(label(failure(2, 40, 'alignment'))).toMatch(/largest hole 40, but it may not start there/);
-    expect(label(failure(2, 40))).toMatch(/hole of 40: something it does not show was in it/);
+    expect(label(failure(2, 40, 'alignment'))).toBe('needs 2 slots; it may not start in the hole of 40');
+    expect(label(failure(2, 40))).toBe('needs 2 slots; something unseen was in the hole of 40');
     expect(label(failure(50, null))).toBe('needs 50 slots, largest hole 40');
   });
 });

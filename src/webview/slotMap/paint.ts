@@ -327,7 +327,7 @@ export function failureLabel({ view }: MapData): string {
   if (hole < failure.neededSlots) {
     return `${needs}, largest hole ${formatCount(hole)}`;
   }
-  return failure.cause === 'alignment'
-    ? `${needs}; largest hole ${formatCount(hole)}, but it may not start there`
-    : `${needs}; the trace shows a hole of ${formatCount(hole)}: something it does not show was in it`;
+  return failure.cause === 'alignment' || view.basis === 'modelled'
+    ? `${needs}; it may not start in the hole of ${formatCount(hole)}`
+    : `${needs}; something unseen was in the hole of ${formatCount(hole)}`;
 }

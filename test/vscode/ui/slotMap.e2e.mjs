@@ -194,7 +194,6 @@ test('arrow keys select slots, and Enter leads to the line', { timeout }, async 
 
 test('two policies stand side by side at one moment', { timeout }, async () => {
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
-  await goToLine(page, failingLine);
   await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
   await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   const frame = await panelReady(page);
