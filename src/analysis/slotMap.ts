@@ -202,8 +202,8 @@ export function endLevelOf(timeline: SlotTimeline, analysis: Analysis, move: num
 /** Slots in use of each device over time; a stack whose top is what is in use. */
 export interface DeviceShares {
   readonly timeNs: readonly Nanoseconds[];
-  /** Those that ever held most first; -1 stands for all others, and last. */
-  readonly devices: readonly { readonly device: number; readonly slots: readonly Slots[] }[];
+  /** By rank; device -1 stands for all others and what only samples show, and comes last. */
+  readonly devices: readonly { readonly device: number; readonly rank: number; readonly slots: readonly Slots[] }[];
 }
 
 /**
@@ -219,8 +219,8 @@ export function deviceShares(
 ): DeviceShares {
   const { moves } = timeline;
   const { device } = analysis.tables.requests.columns;
-  const named = timeline.devices.slice(0, most);
-  const entryOf = new Map(named.map((id, index) => [id, index]));
+  const named = timeline.devices.filter(({ rank }) => rank < most);
+  const entryOf = new Map(named.map((entry, index) => [entry.device, index]));
   const others = timeline.devices.length > named.length || moves.row.some((row) => row < 0) ? 1 : 0;
   const held = new Int32Array(named.length + 1);
   const points: { timeNs: number; slots: Int32Array }[] = [];
@@ -263,9 +263,9 @@ export function deviceShares(
     }
   }
   keep(toNs);
-  const entries = [...named, ...(others === 1 ? [-1] : [])];
+  const entries = [...named, ...(others === 1 ? [{ device: -1, rank: -1 }] : [])];
   return {
     timeNs: points.map((point) => point.timeNs),
-    devices: entries.map((id, index) => ({ device: id, slots: points.map((point) => point.slots[index]) })),
+    devices: entries.map((entry, index) => ({ ...entry, slots: points.map((point) => point.slots[index]) })),
   };
 }

@@ -7,6 +7,7 @@ import { EvidenceBit, Outcome, Pairing, PoolKind } from '../model/tables';
 import { type Address, bytesToSlots, type Nanoseconds, type Slots } from '../model/units';
 import type { MoveWatch } from '../replay/replay';
 import type { Analysis } from './analysis';
+import { devicesReport } from './devices';
 import { allPools, failureFactsOf, slotRangeOf } from './occupancy';
 import { recordedPolicy } from './recorded';
 import { replayReport } from './replay';
@@ -63,6 +64,13 @@ export interface SlotFailure {
   readonly freeSlots: Slots;
 }
 
+export interface RankedDevice {
+  /** Row of the device table. */
+  readonly device: number;
+  /** Place among all devices of the trace, whatever the run: by most slots ever held, then by what was asked for. */
+  readonly rank: number;
+}
+
 /** Everything that happened to the slots of one run, with places to start from. */
 export interface SlotTimeline {
   /** `recorded`: from the bounce addresses of the trace. `modelled`: from a replay. */
@@ -75,8 +83,8 @@ export interface SlotTimeline {
   readonly firstStep: number;
   /** Recorded mappings that left early because another one was recorded in their place. */
   readonly displaced: number;
-  /** Rows of the device table, the one that ever held most slots first. */
-  readonly devices: readonly number[];
+  /** Devices that take slots in this run, by rank. */
+  readonly devices: readonly RankedDevice[];
   /** Every so often the takings that are in force, so that no moment is far from one; ascending by `step`. */
   readonly checkpoints: readonly { readonly step: number; readonly live: Int32Array }[];
 }
@@ -317,8 +325,6 @@ class MovesBuilder {
   private readonly checkpoints: { step: number; live: Int32Array }[] = [{ step: 0, live: new Int32Array(0) }];
   private sinceCheckpoint = 0;
   private displaced = 0;
-  private readonly heldSlots = new Map<number, number>();
-  private readonly peakSlots = new Map<number, number>();
 
   constructor(analysis: Analysis) {
     this.analysis = analysis;
@@ -368,7 +374,7 @@ class MovesBuilder {
   finish(basis: SlotTimeline['basis'], hasTime: boolean, pools: readonly SlotPool[]): SlotTimeline {
     const { length } = this;
     const moves = trimmed(this.columns, length);
-    const devices = [...this.peakSlots].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([device]) => device);
+    const devices = rankedDevices(this.analysis, moves);
     const firstStep = this.firstStep(moves);
     backfill(moves, firstStep);
     const { failures, displaced, checkpoints } = this;
@@ -397,7 +403,6 @@ class MovesBuilder {
     this.columns.partner[move] = noMove;
     this.position[move] = this.live.length;
     this.live.push(move);
-    this.hold(row, slots);
     return move;
   }
 
@@ -413,18 +418,6 @@ class MovesBuilder {
     if (last !== taken) {
       this.live[this.position[taken]] = last;
       this.position[last] = this.position[taken];
-    }
-    this.hold(this.columns.row[taken], -this.columns.slots[taken]);
-  }
-
-  private hold(row: number, slots: Slots): void {
-    if (row >= 0) {
-      const device = this.analysis.tables.requests.columns.device[row];
-      const held = (this.heldSlots.get(device) ?? 0) + slots;
-      this.heldSlots.set(device, held);
-      if (held > (this.peakSlots.get(device) ?? 0)) {
-        this.peakSlots.set(device, held);
-      }
     }
   }
 
@@ -446,6 +439,42 @@ class MovesBuilder {
     this.columns.timeNs[move] = timeNs;
     return move;
   }
+}
+
+const ranks = new WeakMap<Analysis, Int32Array>();
+
+/** Rank per row of the device table, the same in every run: a device keeps its colour. */
+function deviceRanks(analysis: Analysis): Int32Array {
+  let rankOf = ranks.get(analysis);
+  if (rankOf === undefined) {
+    const { devices, requests } = analysis.tables;
+    const peaks = new Map(devicesReport(analysis).devices.map(({ name, peakSlots }) => [name, peakSlots ?? 0]));
+    const asked = new Float64Array(devices.length);
+    for (let row = 0; row < requests.length; row++) {
+      asked[requests.columns.device[row]] += bytesToSlots(requests.columns.sizeBytes[row]);
+    }
+    const peakOf = (row: number) => peaks.get(devices[row].name) ?? 0;
+    const order = devices.map((_, row) => row);
+    order.sort((a, b) => peakOf(b) - peakOf(a) || asked[b] - asked[a] || a - b);
+    rankOf = new Int32Array(devices.length);
+    for (let rank = 0; rank < order.length; rank++) {
+      rankOf[order[rank]] = rank;
+    }
+    ranks.set(analysis, rankOf);
+  }
+  return rankOf;
+}
+
+function rankedDevices(analysis: Analysis, { kind, row, length }: SlotMoves): readonly RankedDevice[] {
+  const { device } = analysis.tables.requests.columns;
+  const rankOf = deviceRanks(analysis);
+  const found = new Set<number>();
+  for (let move = 0; move < length; move++) {
+    if (kind[move] === MoveKind.taken && row[move] >= 0) {
+      found.add(device[row[move]]);
+    }
+  }
+  return [...found].map((id) => ({ device: id, rank: rankOf[id] })).sort((a, b) => a.rank - b.rank);
 }
 
 const checkpointMoves = 4096;

@@ -35,8 +35,12 @@ export interface DeviceUseView extends Pick<DeviceLifetimes, 'lifetimes' | 'quan
 export interface SharesView {
   readonly basis: 'recorded' | 'modelled';
   readonly timeNs: readonly number[];
-  /** Most slots first; what is beyond the first ones comes last, under the name null. */
-  readonly devices: readonly { readonly name: string | null; readonly slots: readonly number[] }[];
+  /** By rank (see `SlotDeviceView`); what is beyond the first ones comes last, under the name null. */
+  readonly devices: readonly {
+    readonly name: string | null;
+    readonly rank: number;
+    readonly slots: readonly number[];
+  }[];
   /** Devices that share the last entry; 0 when every device has its own. */
   readonly others: number;
 }

@@ -65,7 +65,7 @@ export interface SlotMappingsView {
 
 export interface SlotDeviceView {
   readonly device: number;
-  /** Place among all devices of the run, by most slots ever held: a device keeps its colour. */
+  /** Place among all devices of the trace, by most slots ever held: a device keeps its colour, whatever the run. */
   readonly rank: number;
   readonly name: string;
   readonly slots: number;

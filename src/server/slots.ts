@@ -98,11 +98,12 @@ export function sharesView(trace: Trace, { run, fromNs, toNs, buckets }: SharesP
   return {
     basis: timeline.basis,
     timeNs: shares.timeNs,
-    devices: shares.devices.map(({ device, slots }) => ({
+    devices: shares.devices.map(({ device, rank, slots }) => ({
       name: device < 0 ? null : (devices[device]?.name ?? ''),
+      rank,
       slots,
     })),
-    others: Math.max(0, timeline.devices.length - namedDevices),
+    others: timeline.devices.filter(({ rank }) => namedDevices <= rank).length,
   };
 }
 
@@ -231,7 +232,7 @@ function deviceViews(trace: Trace, { moves, devices }: SlotTimeline, at: SlotsAt
       held.set(device, (held.get(device) ?? 0) + moves.slots[move]!);
     }
   }
-  return devices.flatMap((device, rank) => {
+  return devices.flatMap(({ device, rank }) => {
     const slots = held.get(device);
     return slots === undefined ? [] : [{ device, rank, name: tables.devices[device]?.name ?? '', slots }];
   });

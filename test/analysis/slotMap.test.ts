@@ -306,6 +306,16 @@ describe('shares of the devices', () => {
     }
   });
 
+  it('keep the rank of a device in every run', () => {
+    const ranks = (policy: string, slots: number) => {
+      const tight = { ...analysis, geometry: geometryOf({ slots, areas: 1 }) };
+      const ranked = modelledSlots(tight, { policy }).devices.map(({ device, rank }) => `${device}:${rank}`);
+      return ranked.sort().join(' ');
+    };
+    expect(ranks('fixed', 128)).toBe(ranks('dynamic', 128));
+    expect(new Set(timeline.devices.map(({ rank }) => rank)).size).toBe(timeline.devices.length);
+  });
+
   it('keep the peak in few stretches', () => {
     const top = (buckets: number) => {
       const shares = deviceShares(timeline, analysis, range, buckets, 3);

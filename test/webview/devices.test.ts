@@ -99,8 +99,8 @@ describe('shares', () => {
     basis: 'recorded',
     timeNs: [0, 10, 20],
     devices: [
-      { name: 'a', slots: [1, 5, 2] },
-      { name: null, slots: [2, 0, 7] },
+      { name: 'a', rank: 0, slots: [1, 5, 2] },
+      { name: null, rank: -1, slots: [2, 0, 7] },
     ],
     others: 3,
   };

@@ -175,11 +175,11 @@ export class DevicesSection implements PanelSection {
     charts.share.show({ shares, range, time, styles, cursorNs });
     fill(
       this.legend,
-      shares.devices.map(({ name }, index) =>
+      shares.devices.map(({ name, rank }, index) =>
         h(
           'li',
           null,
-          this.swatch(index, name === null),
+          this.swatch(classOf(name, rank)),
           h('span', { class: 'map-sign' }, styles[index]!.sign),
           nameOf(name, shares),
         ),
@@ -190,11 +190,11 @@ export class DevicesSection implements PanelSection {
   }
 
   private stylesOf({ devices }: SharesView): readonly ShareStyle[] {
-    return devices.map(({ name }, index) => {
-      const at = name === null ? mostClasses - 1 : index;
+    return devices.map(({ name, rank }) => {
+      const at = classOf(name, rank);
       const colour = this.mapTheme.classes[at]!;
       return {
-        sign: name === null ? '+' : String.fromCharCode(65 + index),
+        sign: name === null ? '+' : String.fromCharCode(65 + rank),
         fill: classPattern(this.mapTheme, at),
         line: css(colour),
         ink: inkOn(colour),
@@ -202,11 +202,11 @@ export class DevicesSection implements PanelSection {
     });
   }
 
-  private swatch(index: number, isOthers: boolean): HTMLCanvasElement {
+  private swatch(index: number): HTMLCanvasElement {
     const canvas = h('canvas', { class: 'map-swatch', width: 22, height: 12, 'aria-hidden': 'true' });
     const context = canvas.getContext('2d');
     if (context !== null) {
-      drawClass(context, this.mapTheme, isOthers ? mostClasses - 1 : index, 22, 12);
+      drawClass(context, this.mapTheme, index, 22, 12);
     }
     return canvas;
   }
@@ -366,8 +366,8 @@ export class DevicesSection implements PanelSection {
     });
     fill(
       this.sizeLegend,
-      h('li', null, this.swatch(0, false), 'asked for'),
-      h('li', null, this.swatch(1, false), 'lost to rounding'),
+      h('li', null, this.swatch(0), 'asked for'),
+      h('li', null, this.swatch(1), 'lost to rounding'),
     );
     fill(
       this.lifetimeTable,
@@ -568,6 +568,11 @@ export class DevicesSection implements PanelSection {
       rows: (this.view?.devices ?? []).map((device) => columns.map((column) => device[column])),
     };
   }
+}
+
+/** The class of a device in the slot map: the same colour in both. */
+function classOf(name: string | null, rank: number): number {
+  return name === null ? mostClasses - 1 : rank;
 }
 
 function nameOf(name: string | null, { others }: SharesView): string {

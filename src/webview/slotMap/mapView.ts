@@ -20,6 +20,8 @@ export interface MapViewEvents {
   readonly focus: () => void;
 }
 
+/** As in panel.css. */
+const besideWidth = 900;
 const frameMeasure = 'slot map frame';
 
 /** One map: a canvas that scrolls over the pools, a selection, a card. */
@@ -120,7 +122,9 @@ export class MapView {
     if (data === null || classes === null || this.frame.clientWidth === 0) {
       return;
     }
-    const most = Math.max(180, Math.min(460, window.innerHeight * 0.6));
+    // Under each other, two maps share the height of one.
+    const isStacked = this.element.parentElement?.matches('.two') === true && window.innerWidth < besideWidth;
+    const most = Math.max(160, Math.min(460, window.innerHeight * 0.6) * (isStacked ? 0.6 : 1));
     const layout = layoutMap(data.view.pools, { width: this.frame.clientWidth, height: most, zoom: this.zoomFactor });
     this.layout = layout;
     const height = Math.min(layout.height + 4, most);

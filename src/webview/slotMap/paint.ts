@@ -127,14 +127,16 @@ export function bracketsOf({ data, layout }: MapPicture, block: PoolBlock): read
     return [];
   }
   const areaHeight = (block.rows / pool.areas) * layout.rowHeight;
-  // Brackets that would touch each other say nothing: every second, fourth … area then.
-  const stride = Math.max(1, 2 ** Math.ceil(Math.log2(14 / Math.max(0.001, areaHeight))));
+  // Brackets and names that would touch each other say nothing: every second, fourth … one then.
+  const strideFor = (height: number) => Math.max(1, 2 ** Math.ceil(Math.log2(height / Math.max(0.001, areaHeight))));
+  const named = strideFor(14);
   const brackets: Bracket[] = [];
-  for (let area = 0; area < pool.areas; area += stride) {
+  for (let area = 0; area < pool.areas; area += strideFor(4)) {
     const top = Math.round(block.rowsTop + area * areaHeight) + 0.5;
     const end = Math.min(block.bottom, block.rowsTop + (area + 1) * areaHeight);
     const bottom = Math.max(top, Math.round(end - (layout.rowHeight < 4 ? 0 : 1)) - 0.5);
-    brackets.push({ x: layout.left - 6, top, bottom, name: layout.left < 40 ? String(area) : `area ${area}` });
+    const name = layout.left < 40 ? String(area) : `area ${area}`;
+    brackets.push({ x: layout.left - 6, top, bottom, name: area % named === 0 ? name : '' });
   }
   return brackets;
 }

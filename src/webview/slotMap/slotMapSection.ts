@@ -32,8 +32,6 @@ interface Side {
 }
 
 const mostTableRows = 400;
-/** Two maps stand side by side from here on, else under each other. */
-const besideWidth = 900;
 
 /** What outlives a new reading of the trace: a file that grows must not throw its reader back to the start. */
 const memory: { atNs: number | null; colouring: Colouring; runs: readonly [string | null, string | null] | null } = {
@@ -318,11 +316,10 @@ export class SlotMapSection implements PanelSection {
       this.setRun(0, kept);
       this.setRun(1, has(beside) ? beside : null);
     } else if (!this.hasChosen || !has(first.runId)) {
-      const isWide = besideWidth <= this.host.body.clientWidth;
       const front = state.front?.id ?? state.runs[0]?.id ?? null;
       const recorded = state.runs.find((run) => run.isRecorded)?.id ?? front;
-      this.setRun(0, isWide ? recorded : front);
-      this.setRun(1, isWide && front !== recorded ? front : null);
+      this.setRun(0, recorded);
+      this.setRun(1, front === recorded ? null : front);
     } else if (second.runId !== null && !has(second.runId)) {
       this.setRun(1, null);
     }
