@@ -34,7 +34,8 @@ export function formatBytes(sizeBytes: number): string {
   if (unit === 0) {
     return `${sign}${formatCount(value)} ${value === 1 ? 'byte' : 'bytes'}`;
   }
-  return `${sign}${trimZero(value.toFixed(1))} ${byteUnits[unit]}`;
+  const [whole, fraction] = trimZero(value.toFixed(1)).split('.');
+  return `${sign}${formatCount(Number(whole))}${fraction === undefined ? '' : `.${fraction}`} ${byteUnits[unit]}`;
 }
 
 /** A size for a sentence: exact binary sizes alone (`512 KiB`), others with their bytes (`32.7 KiB, 33,484 bytes`). */

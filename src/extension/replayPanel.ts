@@ -190,6 +190,8 @@ class ReplayPanel {
   private readonly whenReady = new Promise<void>((resolve) => {
     this.becomeReady = resolve;
   });
+  /** The last question about sizes that was answered: its answer is known, and belongs to a report. */
+  private sized: SizeQuestion | null = null;
   /** Runs of the panel beside the recorded one. */
   private shown: readonly RunKey[] = [];
   /** Files the panel may ask to show: those of its trace. */
@@ -233,7 +235,8 @@ class ReplayPanel {
       offers: exportOffers(await this.channel.call('exportOffers', null)),
       report: async (format) => {
         const runs: readonly RunKey[] = [{ policy: 'recorded', set: {} }, ...this.shown];
-        return (await (await this.host.server()).ask(reportRequest, { uri, runs, format, size: null })).text;
+        const server = await this.host.server();
+        return (await server.ask(reportRequest, { uri, runs, format, size: this.sized })).text;
       },
       item: async (id, format) => exportData(await this.channel.call('exportOne', { id, format })),
     });
@@ -246,6 +249,7 @@ class ReplayPanel {
   }
 
   reload(): void {
+    this.sized = null;
     if (this.isReady) {
       this.send(this.channel.call('reload', null));
     }
@@ -290,7 +294,7 @@ class ReplayPanel {
           this.shown = memory.runs;
           // VS Code loads the script anew when the panel moves to another window.
           this.start = { ...this.start, runs: [], focus: 'replay', memory };
-          await this.host.memory.update(memoryKey(uri), memory);
+          await keepMemory(this.host, uri, memory);
           return null;
         },
         save: async (memory) => ({ file: await writePanelFile(this.uri, memory) }),
@@ -373,7 +377,9 @@ class ReplayPanel {
     this.sizing = mine;
     try {
       const server = await this.host.server();
-      return await server.ask(sizeRequest, { uri: this.uri.toString(), ...question }, mine.token);
+      const view = await server.ask(sizeRequest, { uri: this.uri.toString(), ...question }, mine.token);
+      this.sized = question;
+      return view;
     } finally {
       if (this.sizing === mine) {
         this.sizing = undefined;
@@ -420,6 +426,17 @@ function keptMemory({ memory }: PanelHost, uri: string): PanelMemory | null {
   } catch {
     return null;
   }
+}
+
+/** Panels that are remembered; VS Code never asks for most of them again. */
+const keptMemories = 50;
+
+async function keepMemory({ memory }: PanelHost, uri: string, shown: PanelMemory): Promise<void> {
+  const others = memory.keys().filter((key) => key.startsWith(memoryKey('')) && key !== memoryKey(uri));
+  for (const key of others.slice(0, Math.max(0, others.length - keptMemories))) {
+    await memory.update(key, undefined);
+  }
+  await memory.update(memoryKey(uri), shown);
 }
 
 function memoryKey(uri: string): string {

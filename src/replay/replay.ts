@@ -814,6 +814,9 @@ class Replayer {
       this.requests.outcome[row] = ReplayOutcome.stillBlocked;
       this.countStall(row, this.nowNs - sinceNs);
     }
+    if (0 < this.blockedSince.size) {
+      this.record();
+    }
   }
 
   private countStall(row: number, stallNs: Nanoseconds): void {

@@ -83,8 +83,12 @@ function header(trace: TraceView, events: PageEvents): HTMLElement {
       h('span', { id: 'trace-name' }, trace.name),
       h('span', { id: 'trace-facts' }),
       h('span', { class: 'spacer' }),
-      h('span', { id: 'badges' }),
-      h('button', { id: 'export', type: 'button', class: 'link', click: events.exportSomething }, 'Export…'),
+      h(
+        'span',
+        { class: 'header-actions' },
+        h('span', { id: 'badges' }),
+        h('button', { id: 'export', type: 'button', class: 'link', click: events.exportSomething }, 'Export…'),
+      ),
     ),
     h('h1', { id: 'verdict' }),
     h('p', { id: 'verdict-detail' }),
@@ -101,10 +105,10 @@ function chartsSection(trace: TraceView, timeMode: TimeMode, events: PageEvents)
       'Slots in use',
       h('ul', { id: 'legend', 'aria-label': 'Legend' }),
       h('span', { class: 'spacer' }),
-      timeSwitch(trace, timeMode, events),
       h(
         'span',
         { class: 'range' },
+        timeSwitch(trace, timeMode, events),
         h('span', { id: 'range' }),
         h(
           'button',

@@ -35,6 +35,8 @@ describe('numbers as people read them', () => {
       [formatBytes(2048), '2 KiB'],
       [formatBytes(33484), '32.7 KiB'],
       [formatBytes(1048575), '1 MiB'],
+      [formatBytes(1000.5 * 1024), '1,000.5 KiB'],
+      [formatBytes(-1023 * 1024), '-1,023 KiB'],
       [formatBytes(2 ** 30), '1 GiB'],
       [formatSize(524276), '512 KiB, 524,276 bytes'],
       [formatSize(524288), '512 KiB'],

@@ -40,7 +40,10 @@ function brokenPoints(series: ReplaySeries): number[] {
     const fits = series.usedSlots[i] <= series.capacitySlots[i] + series.transientSlots[i];
     const isBelow = series.usedSlots[i] <= series.hiwaterSlots[i];
     const isLater =
-      i === 0 || (series.timeNs[i] >= series.timeNs[i - 1] && series.failures[i] >= series.failures[i - 1]);
+      i === 0 ||
+      (series.timeNs[i] >= series.timeNs[i - 1] &&
+        series.failures[i] >= series.failures[i - 1] &&
+        series.stalledNs[i] >= series.stalledNs[i - 1]);
     if (!fits || !isBelow || !isLater) {
       broken.push(i);
     }
@@ -68,6 +71,7 @@ describe('every policy, on any workload', () => {
         const { series } = result;
         expect(brokenPoints(series)).toEqual([]);
         expect(series.usedSlots[series.length - 1]).toBe(0);
+        expect(series.stalledNs[series.length - 1]).toBe(result.stalls.totalNs);
         expect(result.memory.peakBytes).toBe(Math.max(...series.memoryBytes));
         expect(result.usedHighWaterSlots).toBe(Math.max(...series.hiwaterSlots));
       }),

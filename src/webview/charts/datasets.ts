@@ -124,10 +124,10 @@ function marks(run: ShownRun, series: SeriesView, range: Range, perPixelNs: numb
     showLine: false,
     clip: 8,
     pointStyle: data.map(({ cluster }) => causeMark(cluster.first.cause).point),
-    pointRadius: data.map(({ cluster }) => Math.min(9, 4.5 + Math.log2(cluster.count))),
+    pointRadius: data.map(({ cluster }) => Math.min(10, 5.5 + Math.log2(cluster.count))),
     pointBorderColor: theme.error,
     pointBackgroundColor: run.isFront ? withAlpha(theme.error, 0.55) : theme.background,
-    pointBorderWidth: 1.75,
+    pointBorderWidth: 2,
   };
 }
 

@@ -306,10 +306,13 @@ export class Timeline {
     context.font = `${this.theme.fontSize}px ${this.theme.font}`;
     context.textBaseline = 'middle';
     poolRows(front.run, this.model.whole).forEach((row, index) => {
-      const first = Math.min(...row.spans.map((span) => span.fromNs));
-      const start = Math.max(left, chart.scales['x']!.getPixelForValue(first));
+      const pixel = (timeNs: number) => Math.min(Math.max(chart.scales['x']!.getPixelForValue(timeNs), left), right);
+      const start = pixel(Math.min(...row.spans.map((span) => span.fromNs)));
       const { width } = context.measureText(row.label);
-      const x = Math.max(left + 4, Math.min(start + 6, right - width - 4));
+      // Inside a long bar, after a short one where there is room, else before it.
+      const end = pixel(Math.max(...row.spans.map((span) => span.toNs)));
+      const isInside = row.kind === 'single' && width + 14 < end - start;
+      const x = isInside ? start + 7 : end + width + 12 < right ? end + 8 : Math.max(left + 4, start - width - 8);
       const y = chart.scales['y']!.getPixelForValue(index);
       context.fillStyle = withAlpha(this.theme.background, 0.8);
       context.fillRect(x - 3, y - 7, width + 6, 14);

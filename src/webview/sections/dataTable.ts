@@ -22,6 +22,12 @@ const columns: Readonly<Record<LevelKind, readonly (readonly [Column, string, (v
   stalls: [['stalledNs', 'stalled', formatDuration]],
 };
 
+const tableNames: Readonly<Record<LevelKind, string>> = {
+  slots: 'Slots at even steps of the visible range',
+  memory: 'Memory held at even steps of the visible range',
+  stalls: 'Stalls at even steps of the visible range',
+};
+
 /** The visible range of a chart as numbers, at even steps; the pools one by one. */
 export function dataTable(kind: TableKind, model: TimelineModel): HTMLElement {
   return kind === 'pools' ? poolTable(model) : levelTable(kind, model);
@@ -33,7 +39,7 @@ function levelTable(kind: LevelKind, model: TimelineModel): HTMLElement {
   const times = Array.from({ length: rowCount + 1 }, (_, index) => range.fromNs + (spanNs * index) / rowCount);
   return h(
     'table',
-    { class: 'data' },
+    { class: 'data', 'aria-label': tableNames[kind] },
     headOf(['Time', ...runs.flatMap((run) => columns[kind].map(([, name]) => `${run.label}: ${name}`))]),
     h(
       'tbody',

@@ -133,7 +133,7 @@ function evidenceTable(trace: TraceView, reveal: Reveal): HTMLElement {
     { class: 'scroll' },
     h(
       'table',
-      { class: 'evidence' },
+      { class: 'evidence', 'aria-label': 'Where each fact comes from' },
       h(
         'thead',
         null,
@@ -191,7 +191,7 @@ function countedTable(counted: Readonly<Record<string, number>>): HTMLElement {
     { class: 'scroll' },
     h(
       'table',
-      null,
+      { 'aria-label': 'Events that were only counted' },
       h(
         'tbody',
         null,
@@ -235,7 +235,7 @@ export function fidelity(view: VerifyView, reveal: Reveal): (HTMLElement | null)
             { class: 'scroll' },
             h(
               'table',
-              null,
+              { 'aria-label': 'Requests that came out differently' },
               h(
                 'thead',
                 null,

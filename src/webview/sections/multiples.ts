@@ -1,4 +1,5 @@
-import { formatCount, formatSlotsAndBytes, plural } from '../../base/format';
+import { formatBytes, formatCount, plural } from '../../base/format';
+import { SLOT_BYTES } from '../../model/units';
 import { slotsExtent } from '../charts/axes';
 import type { ShownRun, TimelineModel } from '../charts/model';
 import { SmallChart } from '../charts/small';
@@ -70,7 +71,7 @@ export class Multiples {
     const figures = [...this.holder.querySelectorAll('figure')];
     runs.forEach((shown, index) => {
       const { run } = shown;
-      const outcome = `${formatCount(run.failed)} failed, peak ${formatSlotsAndBytes(run.usedHighWaterSlots)}`;
+      const outcome = `${formatCount(run.failed)} failed · peak ${formatBytes(run.usedHighWaterSlots * SLOT_BYTES)}`;
       const causes = run.failed === 0 ? '' : ` (${listCauses(run.failuresByCause)})`;
       figures[index]!.classList.toggle('front', shown.isFront);
       fill(

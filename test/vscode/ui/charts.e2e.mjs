@@ -193,6 +193,30 @@ test('a trace in which nothing bounced offers the dry run in place of empty char
   await inkEventually(frame.locator('#chart-slots'));
 });
 
+test('everything that can be seen or used has a name', { timeout }, async () => {
+  const frame = await panelReady(page);
+  await frame.locator('#size-parameter').waitFor();
+  const nameless = await frame.locator('body').evaluate((body) => {
+    const nameOf = (element) =>
+      element.getAttribute('aria-label') ||
+      [...(element.labels ?? [])].map((label) => label.textContent).join('') ||
+      document.getElementById(element.getAttribute('aria-labelledby') ?? '')?.textContent ||
+      (element.tagName === 'BUTTON' || element.tagName === 'SUMMARY' ? element.textContent : '');
+    const isShown = (element) => element.checkVisibility() && element.closest('[aria-hidden="true"]') === null;
+    return [...body.querySelectorAll('canvas, button, summary, input, select, textarea, table, section')]
+      .filter((element) => isShown(element) && !nameOf(element)?.trim())
+      .map((element) => `${element.tagName} ${element.id || element.className}`);
+  });
+  assert.deepEqual(nameless, []);
+  const drawings = await frame
+    .locator('canvas:not([aria-hidden])')
+    .evaluateAll((all) => all.map((one) => one.getAttribute('role')));
+  assert.deepEqual(
+    drawings.filter((role) => role === null),
+    [],
+  );
+});
+
 /** Every colour theme of the four kinds, the whole page in pieces, and the narrowest panel. */
 test('all four kinds of theme, and 320 pixels', { timeout }, async () => {
   await runCommand(page, 'View: Close All Editors');
