@@ -2,7 +2,7 @@ import { low32 } from '../base/address';
 import { type Known, known } from '../model/evidence';
 import type { Geometry } from '../model/geometry';
 import { EvidenceBit, Pairing, type TraceTables } from '../model/tables';
-import { verify } from '../replay/verify/verify';
+import { plausibility, verify } from '../replay/verify/verify';
 
 /** Bits 0 to 17: a mask of a segment and more would leave no slot to choose from. */
 const MASK_BITS = 18;
@@ -180,7 +180,7 @@ function contest(
         },
       );
       fewest = Math.min(fewest, result.mismatchedCount);
-      scores.set(candidate, (scores.get(candidate) ?? 0) + result.exact - result.learned / 2);
+      scores.set(candidate, (scores.get(candidate) ?? 0) + plausibility(result));
     }
     const best = Math.max(...left.map((candidate) => scores.get(candidate) ?? 0));
     left = left.filter((candidate) => (scores.get(candidate) ?? 0) >= best - CLOSE);

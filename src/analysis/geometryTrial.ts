@@ -2,7 +2,7 @@ import { type Known, known } from '../model/evidence';
 import type { Generation, Geometry, PoolGeometry } from '../model/geometry';
 import { EvidenceBit, Outcome, type TraceTables } from '../model/tables';
 import { SEGMENT_BYTES, SEGMENT_SLOTS, SLOT_BYTES } from '../model/units';
-import { verify } from '../replay/verify/verify';
+import { plausibility, verify } from '../replay/verify/verify';
 import { type AlignmentEvidence, candidateMasks } from './geometryAlignment';
 
 /** Requests of one trial. */
@@ -296,7 +296,7 @@ function contest(tables: TraceTables, candidates: readonly Geometry[], rows: num
       maxNodes: 200,
     });
     fewest = Math.min(fewest, result.mismatchedCount);
-    return result.exact - result.learned / 2;
+    return plausibility(result);
   });
   return [...candidates.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
 }

@@ -160,11 +160,16 @@ export function verifyText(report: VerifyReport, terminal: Terminal): string {
   const { style, width } = terminal;
   const file = report.file === '-' ? 'standard input' : printable(report.file);
   const good = report.exact + report.learned;
-  const share = report.checked === 0 ? '' : ` (${formatPercent(good / report.checked)})`;
+  const decided = report.checked - report.undecided;
+  const share = decided === 0 ? '' : ` (${formatPercent(good / decided)})`;
+  const open =
+    report.undecided === 0
+      ? ''
+      : ` ${formatCount(report.undecided)} cannot be decided: the trace does not tell enough of what was in use.`;
   const verdict =
     report.checked === 0
       ? `Nothing in ${file} can be checked: no request has a recorded bounce address.`
-      : `${formatCount(good)} of ${plural(report.checked, 'address', 'addresses')} reproduced${share} in ${file}, generation ${report.generation}.`;
+      : `${formatCount(good)} of ${plural(decided, 'address', 'addresses')} reproduced${share} in ${file}, generation ${report.generation}.${open}`;
   const lines = [
     wrap(verdict, width)
       .split('\n')

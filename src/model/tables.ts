@@ -234,6 +234,15 @@ export const callColumns = {
 } as const;
 export type CallTable = GrowableTable<typeof callColumns>;
 
+/** Where the kernel says that events are missing. */
+export const lossColumns = {
+  source: 'u8',
+  line: 'u32',
+  /** -1 unknown. */
+  cpu: 'i16',
+} as const;
+export type LossTable = GrowableTable<typeof lossColumns>;
+
 /** A device as the trace names it. */
 export interface Device {
   readonly id: number;
@@ -328,6 +337,8 @@ export interface TraceTables {
   /** What `/proc/buddyinfo` said; absent: nothing. */
   readonly freePages?: FreePageTable;
   readonly calls: CallTable;
+  /** In file order; absent: none. */
+  readonly losses?: LossTable;
   readonly logs: readonly LogRecord[];
   readonly logFailures: readonly LogFailure[];
   /** What the files beside the trace say, and drivers of devices; absent: nothing. */

@@ -98,8 +98,25 @@ export class MapPairing {
         this.begin(context, row, device, event, EvidenceBit.probeReturn).failed = event.failed;
       }
     }
-    this.setResult(row, event);
     this.noteAlignment(row, event);
+    this.answer(row, event);
+  }
+
+  /** The same by function_graph, which names neither device nor size: only an attempt that is under way gets it. */
+  onFunctionReturn(event: TraceEvent, context: Context): void {
+    const device = this.state.shared.devices.rowOf(event.device);
+    const at = this.findAttempt(context, event, device, EvidenceBit.bounced, EvidenceBit.probeReturn);
+    if (at >= 0) {
+      const attempt = context.attempts[at];
+      this.adopt(attempt, event, EvidenceBit.probeReturn);
+      attempt.failed = event.failed;
+      this.answer(attempt.row, event);
+    }
+  }
+
+  /** What swiotlb_tbl_map_single returned. */
+  private answer(row: number, event: TraceEvent): void {
+    this.setResult(row, event);
     if (event.failed) {
       this.state.setOutcome(row, Outcome.failed);
       return;
@@ -497,7 +514,7 @@ export class MapPairing {
     const columns = this.state.shared.requests.columns;
     columns.mapLine[row] = event.line;
     columns.mapDurationNs[row] = event.timeNs - columns.enterNs[row];
-    if (!event.failed && event.kind === EventKind.probeMapReturn) {
+    if (!event.failed && (event.kind === EventKind.probeMapReturn || event.kind === EventKind.functionDuration)) {
       columns.recordedBounce[row] = event.dma;
     }
     this.state.shared.requests.version++;

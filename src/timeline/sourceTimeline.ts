@@ -117,6 +117,9 @@ export class SourceTimeline {
         return;
       case EventKind.functionDuration:
         this.addFact(event, FactKind.functionDuration);
+        if (event.failed || !Number.isNaN(event.dma)) {
+          this.onResultOfFunction(event);
+        }
         return;
       default:
         return;
@@ -215,6 +218,14 @@ export class SourceTimeline {
     const device = this.shared.devices.rowOf(event.device);
     const isBounced = this.shared.pools.contains(this.state.bounceAddress(device, event.dma));
     this.shared.calls.add(device, kind, event.timeNs, event.sizeBytes, isBounced);
+  }
+
+  /** function_graph with return values: what the allocator answered to the attempt that is under way. */
+  private onResultOfFunction(event: TraceEvent): void {
+    const name = this.shared.strings.get(event.symbol);
+    if (name === 'swiotlb_tbl_map_single' || name === 'swiotlb_map') {
+      this.maps.onFunctionReturn(event, this.contexts.of(event));
+    }
   }
 
   private onMarker(event: TraceEvent): void {

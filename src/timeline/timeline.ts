@@ -1,8 +1,9 @@
+import { GrowableTable } from '../base/columns';
 import type { StringTable } from '../base/stringTable';
 import type { BundleFact, DeviceDriver } from '../model/bundle';
 import type { TraceSink } from '../model/events';
 import { failureLogKinds, type LogRecord } from '../model/log';
-import type { Device, Source, TraceTables } from '../model/tables';
+import { type Device, type LossTable, lossColumns, type Source, type TraceTables } from '../model/tables';
 import { ClockMarks } from './clockMarks';
 import { type ClockEvidence, type ClockOffset, chooseReference, isPlainTrace, joinClocks } from './clocks';
 import { FailureLog, toLogFailures } from './logJoin';
@@ -46,6 +47,9 @@ interface SourceEntry {
 /** Days of samples once per second; a file of nothing else must not fill the memory. */
 const maxFreePageRows = 1 << 22;
 
+/** So many places are kept; a trace with more of them proves little anyway. */
+const maxLosses = 1 << 20;
+
 const unknownMeta: SourceMeta = { format: 'unknown', clock: '', timeUnit: 'ns', origin: null };
 
 export function createTimeline(strings: StringTable): Timeline {
@@ -53,6 +57,7 @@ export function createTimeline(strings: StringTable): Timeline {
   const sources: SourceEntry[] = [];
   const logs: LogRecord[] = [];
   const bundleFacts: BundleFact[] = [];
+  const losses: LossTable = new GrowableTable(lossColumns);
   const failureLog = new FailureLog(shared.devices);
   // Row 0: "no device named".
   shared.devices.rowOf(0);
@@ -185,6 +190,12 @@ export function createTimeline(strings: StringTable): Timeline {
 
     lost(record) {
       sources[record.source].pairing.lost(record.line, record.cpu);
+      if (losses.length < maxLosses) {
+        const row = losses.addRow();
+        losses.columns.source[row] = record.source;
+        losses.columns.line[row] = record.line;
+        losses.columns.cpu[row] = record.cpu > 32767 ? -1 : record.cpu;
+      }
     },
 
     snapshot() {
@@ -221,6 +232,7 @@ export function createTimeline(strings: StringTable): Timeline {
         facts: shared.facts.view(),
         ...(shared.freePages.length > 0 ? { freePages: shared.freePages.view() } : {}),
         calls: shared.calls.table.view(),
+        ...(losses.length > 0 ? { losses: losses.view() } : {}),
         logs: logs.slice(),
         bundleFacts: bundleFacts.slice(),
         logFailures: toLogFailures(failureLog.failures),

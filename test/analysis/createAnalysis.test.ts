@@ -199,3 +199,49 @@ describe('growing input', () => {
     expect(analysis.file).toBe('');
   });
 });
+
+describe('function_graph with return values', () => {
+  const graph = (result: string, mapped = ''): string =>
+    [
+      '# tracer: function_graph',
+      ' 2)               |  swiotlb_map() {',
+      ' 2)               |  /* swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffffffffffff dev_addr=101cec286 size=54 FORCE */',
+      ' 2)               |    swiotlb_tbl_map_single() {',
+      ' 2)   1.528 us    |      swiotlb_bounce();',
+      ` 2)   2.604 us    |    } /* swiotlb_tbl_map_single = ${result} */`,
+      ` 2)   5.963 us    |  } /* swiotlb_map = ${result} */`,
+      ...(mapped === '' ? [] : [mapped]),
+      // A call that no attempt was seen of.
+      ' 1)   2.604 us    |  swiotlb_tbl_map_single(); /* = 0x7db90000 */',
+      '',
+    ].join('\n');
+  const requestsOf = (text: string) => {
+    const builder = createAnalysis();
+    const source = builder.openSource({ path: 'trace.txt' });
+    source.push(new TextEncoder().encode(text));
+    source.end();
+    return builder.snapshot().tables.requests;
+  };
+
+  it('tells the result of the attempt, and makes no request of its own', () => {
+    const { columns, length } = requestsOf(graph('0x7db2a000'));
+    expect(length).toBe(1);
+    expect(columns.outcome[0]).toBe(Outcome.served);
+    expect(columns.recordedBounce[0]).toBe(0x7db2a000);
+    expect([columns.enterLine[0], columns.mapLine[0]]).toEqual([3, 6]);
+    for (const failure of ['-1', '0xffffffffffffffff']) {
+      const failed = requestsOf(graph(failure)).columns;
+      expect(failed.outcome[0]).toBe(Outcome.failed);
+      expect(failed.recordedBounce[0]).toBeNaN();
+    }
+  });
+
+  it('says the same as the dma event that follows', () => {
+    const event =
+      ' 2)               |  /* dma_map_page: 0000:00:05.0 dir=TO_DEVICE dma_addr=7db2a000 size=54 phys_addr=101cec286 attrs= */';
+    const { columns, length } = requestsOf(graph('0x7db2a000', event));
+    expect(length).toBe(1);
+    expect(columns.outcome[0]).toBe(Outcome.served);
+    expect(columns.recordedBounce[0]).toBe(0x7db2a000);
+  });
+});

@@ -474,12 +474,13 @@ function verifyBlocks(verify: VerifyReport | null): ReportBlock[] {
     return [{ kind: 'text', text: 'Nothing can be checked: no request has a recorded bounce address.' }];
   }
   const good = verify.exact + verify.learned;
+  const decided = verify.checked - verify.undecided;
   const blocks: ReportBlock[] = [
     {
       kind: 'text',
       text:
-        `The model reproduces ${formatCount(good)} of ${plural(verify.checked, 'recorded result')} ` +
-        `(${formatPercent(good / verify.checked)}), generation ${verify.generation}; ` +
+        `The model reproduces ${formatCount(good)} of ${plural(decided, 'recorded result')}` +
+        `${decided === 0 ? '' : ` (${formatPercent(good / decided)})`}, generation ${verify.generation}; ` +
         `${formatCount(verify.undecided)} undecided.`,
     },
   ];

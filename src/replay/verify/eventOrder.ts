@@ -10,18 +10,20 @@ export const EventCode = {
   poolEnter: 3,
   mapEnter: 4,
   releaseEnter: 5,
+  gapEnter: 6,
+  gapReturn: 7,
 } as const;
 
 /** Entries and returns in the order of their lines: `id * EVENT_KINDS + EventCode`. On ties returns come first. */
 export function orderedEvents(operations: Operations): Float64Array {
-  const { table, additions } = operations;
+  const { table, additions, gaps } = operations;
   const ops = table.columns;
-  const ids = Math.max(table.length, additions.length) + 1;
+  const ids = Math.max(table.length, additions.length, gaps.length) + 1;
   const codes = ids * EVENT_KINDS;
-  const keys = new Float64Array(table.length * 4 + additions.length * 2);
+  const keys = new Float64Array(table.length * 4 + additions.length * 2 + gaps.length * 2);
   let count = 0;
   const add = (key: number, code: number, id: number): void => {
-    if (key === Number.POSITIVE_INFINITY) {
+    if (!Number.isFinite(key)) {
       return;
     }
     const place = Math.max(0, Math.round((key + 1) * 4)) * 2 + (code >= EventCode.poolEnter ? 1 : 0);
@@ -30,14 +32,18 @@ export function orderedEvents(operations: Operations): Float64Array {
   for (let op = 0; op < table.length; op++) {
     if (ops.kind[op] !== OpKind.older) {
       add(ops.begin[op], EventCode.mapEnter, op);
-      add(ops.end[op], EventCode.mapReturn, op);
     }
+    add(ops.end[op], EventCode.mapReturn, op);
     add(ops.releaseBegin[op], EventCode.releaseEnter, op);
     add(ops.releaseEnd[op], EventCode.releaseReturn, op);
   }
   for (const [id, addition] of additions.entries()) {
     add(addition.begin, EventCode.poolEnter, id);
     add(addition.end, EventCode.poolReturn, id);
+  }
+  for (const [id, gap] of gaps.entries()) {
+    add(gap.begin, EventCode.gapEnter, id);
+    add(gap.end, EventCode.gapReturn, id);
   }
   const sorted = keys.subarray(0, count).sort();
   for (let at = 0; at < count; at++) {

@@ -15,7 +15,7 @@ import {
   type Trail,
 } from './configuration';
 import { EVENT_KINDS, EventCode, orderedEvents } from './eventOrder';
-import { type Operations, OpKind } from './operations';
+import { type Gap, type Operations, OpKind } from './operations';
 import type { PaddedRequest } from './paddedRequest';
 import { NO_OWNER, PHANTOM, SlotState } from './slotState';
 
@@ -58,6 +58,8 @@ export class Linearizer {
   readonly verdicts: Uint8Array;
   readonly states: readonly SlotState[];
   inferredReleases = 0;
+  /** Maps that need a release before them which no event tells. */
+  assumedReleases = 0;
   learnedByIndex = 0;
   learnedByOccupancy = 0;
   /** Most configurations at once. */
@@ -75,6 +77,13 @@ export class Linearizer {
   private readonly areaBase: number[] = [];
   /** IndexKnown: has the trace shown the area's index? */
   private readonly indexSeen: Uint8Array;
+  /** Per area: gaps that are under way, and how often one began or ended. */
+  private readonly openGaps: Int32Array;
+  private readonly gapsPassed: Int32Array;
+  /** Areas that a gap under way concerns. */
+  private readonly concernedBy = new Map<number, readonly number[]>();
+  /** Per operation: `gapsPassed` of the area where it was placed, when it began. */
+  private readonly passedAtBegin: Int32Array;
   private readonly releaseOpen: Uint8Array;
   private readonly releaseApplied: Uint8Array;
   private readonly mapApplied: Uint8Array;
@@ -112,23 +121,26 @@ export class Linearizer {
     }
     this.areaBound = this.dynamic ? geometry.defaultAreas.value : (this.states[0]?.pool.areas ?? 1);
     this.indexSeen = new Uint8Array(areas);
+    this.openGaps = new Int32Array(areas);
+    this.gapsPassed = new Int32Array(areas);
     this.incomplete = new Uint8Array(areas);
     const count = operations.table.length;
+    this.passedAtBegin = new Int32Array(count);
     this.verdicts = new Uint8Array(count);
     this.releaseOpen = new Uint8Array(count);
     this.releaseApplied = new Uint8Array(count);
     this.mapApplied = new Uint8Array(count);
     this.configurations = [createConfiguration(areas)];
     this.addressLimit = addressLimits(tables, geometry);
-    this.markUsedLater();
+    this.noteLastUse();
   }
 
   /** Walks every entry and return in order. */
   run(): void {
-    const { table, additions } = this.operations;
+    const { table, additions, gaps } = this.operations;
     const ops = table.columns;
     for (let op = 0; op < table.length; op++) {
-      if (ops.kind[op] === OpKind.older) {
+      if (ops.kind[op] === OpKind.older && ops.end[op] === Number.NEGATIVE_INFINITY) {
         this.beginOlder(op);
       }
     }
@@ -143,7 +155,11 @@ export class Linearizer {
           this.enterMap(id);
           break;
         case EventCode.mapReturn:
-          this.returnMap(id);
+          if (ops.kind[id] === OpKind.older) {
+            this.beginOlder(id);
+          } else {
+            this.returnMap(id);
+          }
           break;
         case EventCode.releaseEnter:
           this.releaseOpen[id] = 1;
@@ -153,6 +169,12 @@ export class Linearizer {
           break;
         case EventCode.poolEnter:
           this.additionsBegun++;
+          break;
+        case EventCode.gapEnter:
+          this.enterGap(id, gaps[id]);
+          break;
+        case EventCode.gapReturn:
+          this.leaveGap(id);
           break;
         default:
           this.returnPool(additions[id].pool);
@@ -175,12 +197,16 @@ export class Linearizer {
     return Array.from(this.configurations[0].index.subarray(base, base + this.states[pool].pool.areas));
   }
 
-  private markUsedLater(): void {
+  private noteLastUse(): void {
     const { table } = this.operations;
-    const { kind, pool, slot, slots } = table.columns;
+    const { kind, pool, slot, slots, end } = table.columns;
     for (let op = 0; op < table.length; op++) {
       if (kind[op] === OpKind.placed && slot[op] >= 0) {
-        this.states[pool[op]].usedLater.fill(1, slot[op], slot[op] + slots[op]);
+        const { lastUse } = this.states[pool[op]];
+        const until = Math.min(lastUse.length, slot[op] + slots[op]);
+        for (let at = slot[op]; at < until; at++) {
+          lastUse[at] = Math.max(lastUse[at], end[op]);
+        }
       }
     }
   }
@@ -206,6 +232,10 @@ export class Linearizer {
 
   private enterMap(op: number): void {
     this.open.push(op);
+    const { kind, pool, slot } = this.operations.table.columns;
+    if (kind[op] === OpKind.placed && slot[op] >= 0) {
+      this.passedAtBegin[op] = this.gapsPassed[this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op])];
+    }
     const look = !this.firstAttemptIsRecorded(op);
     for (const configuration of this.configurations) {
       configuration.progress.push(0);
@@ -262,9 +292,35 @@ export class Linearizer {
     this.learn(op, position);
   }
 
-  /** Explained as recorded, or with a mask that had to be found out. */
+  /**
+   * Explained as recorded, or with a mask that had to be found out. Where the trace holds no release at all, a map into
+   * used slots only shows that they had been released: where else there was room, nobody knows.
+   */
   private explained(op: number): number {
-    return this.operations.hasLearnedMask(this.operations.table.columns.row[op]) ? Verdict.learned : Verdict.exact;
+    const { table, hasLearnedMask, releasesMissing } = this.operations;
+    if (hasLearnedMask(table.columns.row[op])) {
+      return Verdict.learned;
+    }
+    if (releasesMissing === 'all' && this.wasUsed(op)) {
+      this.assumedReleases++;
+      return Verdict.undecided;
+    }
+    return Verdict.exact;
+  }
+
+  /** Somebody was recorded in the slots before. */
+  private wasUsed(op: number): boolean {
+    const { kind, pool, slot, slots } = this.operations.table.columns;
+    if (kind[op] !== OpKind.placed) {
+      return false;
+    }
+    const { seen } = this.states[pool[op]];
+    for (let at = Math.max(0, slot[op]); at < slot[op] + slots[op]; at++) {
+      if (seen[at] > 0) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The sequential fast path: one open map, one configuration. */
@@ -524,9 +580,7 @@ export class Linearizer {
   }
 
   private moveIndex(configuration: Configuration, pool: number, area: number, index: number): void {
-    const at = this.areaBase[pool] + area;
-    setIndex(configuration, at, index);
-    this.indexSeen[at] = IndexKnown.shown;
+    setIndex(configuration, this.areaBase[pool] + area, index);
   }
 
   private log(
@@ -799,6 +853,53 @@ export class Linearizer {
     }
   }
 
+  /**
+   * Maps that the trace does not show may have taken free slots and moved indices: those of the CPU's own area, and of
+   * others where that one may have had no room. Until the trace shows them again afterwards, both are unknown.
+   */
+  private enterGap(id: number, { cpu }: Gap): void {
+    const concerned: number[] = [];
+    for (const [pool, state] of this.states.entries()) {
+      const { areas, areaSlots } = state.pool;
+      const own = cpu & (areas - 1);
+      const isOnly = cpu >= 0 && 2 * state.pool.areaUsed[own] < areaSlots;
+      for (let area = 0; area < areas; area++) {
+        if (!isOnly || area === own) {
+          concerned.push(this.areaBase[pool] + area);
+          this.openGaps[this.areaBase[pool] + area]++;
+          this.forgetArea(pool, area);
+        }
+      }
+      state.now++;
+    }
+    this.concernedBy.set(id, concerned);
+  }
+
+  private leaveGap(id: number): void {
+    const concerned = new Set(this.concernedBy.get(id));
+    this.concernedBy.delete(id);
+    for (const [pool, state] of this.states.entries()) {
+      for (let area = 0; area < state.pool.areas; area++) {
+        const key = this.areaBase[pool] + area;
+        if (concerned.has(key)) {
+          this.openGaps[key]--;
+          this.forgetArea(pool, area);
+        }
+      }
+      state.now++;
+    }
+  }
+
+  private forgetArea(pool: number, area: number): void {
+    const state = this.states[pool];
+    const key = this.areaBase[pool] + area;
+    if (this.indexSeen[key] === IndexKnown.shown) {
+      this.indexSeen[key] = IndexKnown.doubtful;
+    }
+    state.unseenUntil[area] = state.now;
+    this.gapsPassed[key]++;
+  }
+
   /** Attempts of which the trace shows neither the result nor all elements may have moved any area's index. */
   private doubtIndices(): void {
     for (let key = 0; key < this.indexSeen.length; key++) {
@@ -829,6 +930,7 @@ export class Linearizer {
       }
       if (slot[op] >= 0) {
         this.states[pool[op]].own(slot[op], slots[op], op);
+        this.showIndex(op);
       }
       for (const configuration of this.configurations) {
         const at = configuration.deltas.indexOf(op);
@@ -838,6 +940,16 @@ export class Linearizer {
       }
     }
     this.settle();
+  }
+
+  /** A recorded place shows the index of its area, unless something unseen happened while the map was under way. */
+  private showIndex(op: number): void {
+    const { kind, pool, slot } = this.operations.table.columns;
+    const key = this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op]);
+    const isSettled = this.openGaps[key] === 0 && this.gapsPassed[key] === this.passedAtBegin[op];
+    if (kind[op] === OpKind.placed && isSettled) {
+      this.indexSeen[key] = IndexKnown.shown;
+    }
   }
 
   /** With one configuration left its steps are facts. */
@@ -880,7 +992,7 @@ export class Linearizer {
       kind[op] === OpKind.placed ? this.learnPlaced(only, op, position) : this.learnMiss(only, op, position);
     if (problem === null) {
       this.verdicts[op] = Verdict.learned;
-    } else if (this.limitMatters(op)) {
+    } else if (this.limitMatters(op) || this.gapMatters(op)) {
       this.verdicts[op] = Verdict.undecided;
     } else {
       this.verdicts[op] = Verdict.mismatched;
@@ -909,6 +1021,16 @@ export class Linearizer {
     return this.incomplete.includes(1);
   }
 
+  /** Something unseen happened in its area, or for a failure in any, while the operation was under way: nobody knows in which order. */
+  private gapMatters(op: number): boolean {
+    const { kind, pool, slot } = this.operations.table.columns;
+    if (kind[op] !== OpKind.placed || slot[op] < 0 || slot[op] >= this.states[pool[op]].pool.slots) {
+      return this.openGaps.some((open) => open > 0);
+    }
+    const key = this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op]);
+    return this.openGaps[key] > 0 || this.gapsPassed[key] !== this.passedAtBegin[op];
+  }
+
   private learnPlaced(only: Configuration, op: number, position: number): Disagreement | null {
     const { pool, slot, row } = this.operations.table.columns;
     const state = this.states[pool[op]];
@@ -925,6 +1047,7 @@ export class Linearizer {
     for (;;) {
       const result = this.walk(only, position);
       if (result === Walk.needsHead) {
+        only.head = Math.max(only.head, this.headFor(pool[op]));
         only.progress[position] += (only.head + 1) * HEAD_UNIT;
         continue;
       }
@@ -933,7 +1056,7 @@ export class Linearizer {
       }
       if (result === Walk.blocked || result === Walk.refusal) {
         const found = this.scratchFound;
-        if (this.occupy(found.pool, found.slot, this.operations.pad(row[op]).slots)) {
+        if (this.occupy(found.pool, found.slot, this.operations.pad(row[op]).slots, op)) {
           continue;
         }
         return this.foundElsewhere(found.pool, found.area, found.slot, op);
@@ -954,7 +1077,7 @@ export class Linearizer {
       if (
         found >= 0 &&
         this.liesBehind(only.index[key], found, slot[op], area, state) &&
-        this.occupy(pool[op], found, request.slots)
+        this.occupy(pool[op], found, request.slots, op)
       ) {
         continue;
       }
@@ -967,6 +1090,12 @@ export class Linearizer {
       }
       return this.foundElsewhere(pool[op], area, found, op);
     }
+  }
+
+  /** The list head from which a pool is in the list, where it can have been added by now; else 0. */
+  private headFor(pool: number): number {
+    const head = this.operations.additions.findIndex((addition) => addition.pool === pool) + 1;
+    return head <= this.additionsBegun ? head : 0;
   }
 
   /** A failure, or a transient pool: nothing listed may have had room. */
@@ -982,7 +1111,7 @@ export class Linearizer {
         continue;
       }
       const { pool, area, slot } = this.scratchFound;
-      if (result === Walk.blocked && this.occupy(pool, slot, this.operations.pad(row).slots)) {
+      if (result === Walk.blocked && this.occupy(pool, slot, this.operations.pad(row).slots, op)) {
         continue;
       }
       return this.foundElsewhere(pool, area, slot, op);
@@ -1004,16 +1133,16 @@ export class Linearizer {
    * the trace has not yet shown them. One that a mapping of the trace gets later must have been released in between:
    * that is believed only where releases are known to be missing.
    */
-  private occupy(pool: number, slot: number, count: number): boolean {
+  private occupy(pool: number, slot: number, count: number, op: number): boolean {
     const state = this.states[pool];
     if (this.widen(pool, slot, count)) {
       return true;
     }
-    const releasesMissing = this.tables.counts.unpairedUnmaps > 0;
-    for (const usedLater of releasesMissing ? [0, 1] : [0]) {
+    const now = this.operations.table.columns.end[op];
+    for (const usedLater of this.operations.releasesMissing === 'none' ? [false] : [false, true]) {
       let done = false;
       for (let at = slot; at < slot + count; at++) {
-        if (state.seen[at] === 0 && state.held[at] === 0 && state.usedLater[at] === usedLater) {
+        if (state.isUnknown(at) && state.held[at] === 0 && state.lastUse[at] > now === usedLater) {
           state.take(at, 1);
           state.owner[at] = PHANTOM;
           done = true;
@@ -1121,7 +1250,7 @@ export class Linearizer {
           // Its map was lost in the middle of the trace: it comes back when this mapping ends.
           this.postponed.set(op, [...(this.postponed.get(op) ?? []), owner]);
           this.mapApplied[owner] = 0;
-        } else if (releaseEnd[owner] === Number.POSITIVE_INFINITY) {
+        } else if (releaseEnd[owner] === Number.POSITIVE_INFINITY || this.lossBetween(owner, op)) {
           this.inferredReleases++;
           this.releaseApplied[owner] = 1;
         } else {
@@ -1136,6 +1265,14 @@ export class Linearizer {
       }
     }
     return null;
+  }
+
+  /** Events were lost after a mapping and before (or while) another was made: its release may be among them. */
+  private lossBetween(mapping: number, later: number): boolean {
+    const { end } = this.operations.table.columns;
+    return this.operations.gaps.some(
+      ({ isLoss, begin: from, end: to }) => isLoss && end[mapping] < to && from <= end[later],
+    );
   }
 
   /** Mappings seen only by their unmap whose map was lost while `op` was in their slots. */

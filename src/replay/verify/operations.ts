@@ -5,6 +5,7 @@ import { maskOfBits } from '../../base/address';
 import { GrowableTable } from '../../base/columns';
 import type { Geometry } from '../../model/geometry';
 import {
+  ContextLevel,
   contextLevel,
   EvidenceBit,
   Outcome,
@@ -80,6 +81,19 @@ const opColumns = {
 } as const;
 export type OpTable = GrowableTable<typeof opColumns>;
 
+/**
+ * Between these order keys something happened that the trace does not tell: events were lost, or the result of an attempt
+ * is not recorded.
+ */
+export interface Gap {
+  readonly begin: number;
+  readonly end: number;
+  /** CPU whose events are missing, -1 any. */
+  readonly cpu: number;
+  /** Releases may be missing, too. */
+  readonly isLoss: boolean;
+}
+
 /** A grown pool became visible somewhere between these order keys. */
 export interface PoolAddition {
   readonly begin: number;
@@ -105,6 +119,9 @@ export interface Operations {
   readonly bothProbes: boolean;
   /** From this line on a map that the end of the trace cuts off may hold slots; Infinity when there is none. */
   readonly cutOffFrom: number;
+  readonly gaps: readonly Gap[];
+  /** Releases that are not in the trace: some (lost), or all (their events were not enabled). */
+  readonly releasesMissing: 'none' | 'some' | 'all';
   /** Mappings whose alloc_align_mask no line prints: which slots they hold for sure, and which perhaps. */
   readonly unsure: ReadonlyMap<number, Settled>;
   /** The alloc_align_mask of a row is not printed and was found out from the places around it. */
@@ -149,6 +166,8 @@ export function buildOperations(
   let total = 0;
   let bothProbes = true;
   let cutOffFrom = Number.POSITIVE_INFINITY;
+  const gaps = lossGaps(tables, source, cpuOrder);
+  const releasesMissing = missingReleases(tables);
 
   /** Row → alloc_align_mask where no line prints it and the places around it tell. */
   const settled = new Map<number, number>();
@@ -184,10 +203,12 @@ export function buildOperations(
     if (!older && outcome === Outcome.unknown) {
       leftOut[SkipReason.noResult]++;
       const level = contextLevel(columns.context[row]);
-      if (
-        cpuOrder.after(columns.cpu[row], columns.enterLine[row], level, columns.pid[row]) === Number.POSITIVE_INFINITY
-      ) {
-        cutOffFrom = Math.min(cutOffFrom, columns.enterLine[row]);
+      const begin = columns.enterLine[row];
+      const end = cpuOrder.after(columns.cpu[row], begin, level, columns.pid[row]);
+      if (end === Number.POSITIVE_INFINITY) {
+        cutOffFrom = Math.min(cutOffFrom, begin);
+      } else {
+        gaps.push({ begin, end, cpu: columns.cpu[row], isLoss: false });
       }
       continue;
     }
@@ -240,6 +261,10 @@ export function buildOperations(
       }
     }
     releaseInterval(tables, row, cpuOrder, table, op);
+    if (releasesMissing === 'all') {
+      // Released some time, and nobody saw it.
+      ops.releaseBegin[op] = Math.min(ops.releaseBegin[op], ops.end[op]);
+    }
     if (Number.isFinite(ops.releaseEnd[op]) && columns.unmapLine[row] === columns.unmapExitLine[row]) {
       bothProbes = false;
     }
@@ -247,6 +272,7 @@ export function buildOperations(
       restrictedOf.set(columns.device[row], pool);
     }
   }
+  deferOlder(table, tables, memory.pools);
   const isUnprinted = (row: number): boolean => isAlignUnprinted(columns.evidence[row]);
   const unsure = settleUnprinted(table, tables, memory.pools, isUnprinted, argumentsOf, rules, geometry, settled);
   return {
@@ -259,6 +285,8 @@ export function buildOperations(
     leftOut,
     bothProbes,
     cutOffFrom,
+    gaps,
+    releasesMissing,
     unsure,
     hasLearnedMask: (row) => (settled.get(row) ?? 0) > 0,
     choose: (op, { mask, first, slots }) => {
@@ -269,6 +297,67 @@ export function buildOperations(
     argumentsOf,
     pad,
   };
+}
+
+function missingReleases({ requests, counts, losses }: TraceTables): Operations['releasesMissing'] {
+  const { unmapLine, evidence, outcome } = requests.columns;
+  for (let row = 0; row < requests.length; row++) {
+    const isRecorded = unmapLine[row] > 0 && (evidence[row] & EvidenceBit.inferredUnmap) === 0;
+    if (isRecorded && outcome[row] === Outcome.served) {
+      return counts.unpairedUnmaps > 0 || losses !== undefined ? 'some' : 'none';
+    }
+  }
+  return 'all';
+}
+
+/**
+ * A mapping seen only by its unmap holds its slots since before the trace, unless another one was recorded in them in the
+ * meantime: then its own map was lost, and it holds them from the other one's release on.
+ */
+function deferOlder(table: OpTable, tables: TraceTables, pools: readonly PoolSpec[]): void {
+  const { row, kind, pool, slot, slots, end, begin, releaseBegin, releaseEnd } = table.columns;
+  const { mapLine, unmapLine } = tables.requests.columns;
+  const steps: { readonly line: number; readonly op: number }[] = [];
+  let some = false;
+  for (let op = 0; op < table.length; op++) {
+    const isOlder = kind[op] === OpKind.older;
+    some ||= isOlder;
+    if (slot[op] >= 0 && (isOlder || kind[op] === OpKind.placed)) {
+      steps.push({ line: (isOlder ? unmapLine : mapLine)[row[op]] || Number.POSITIVE_INFINITY, op });
+    }
+  }
+  if (!some) {
+    return;
+  }
+  const lastUser = pools.map((spec) => new Int32Array(spec.slots).fill(-1));
+  for (const { op } of steps.sort((a, b) => a.line - b.line || a.op - b.op)) {
+    const users = lastUser[pool[op]];
+    const until = Math.min(users.length, slot[op] + slots[op]);
+    if (kind[op] === OpKind.older) {
+      for (let at = slot[op]; at < until; at++) {
+        if (users[at] >= 0) {
+          begin[op] = Math.max(begin[op], releaseEnd[users[at]]);
+        }
+      }
+      // Where the other one has no end before, nothing can be said.
+      end[op] = begin[op] < releaseBegin[op] ? begin[op] : Number.NEGATIVE_INFINITY;
+    }
+    users.fill(op, slot[op], until);
+  }
+}
+
+/** Losses of the source. What was lost happened between the CPU's last event and the line that tells. */
+function lossGaps(tables: TraceTables, source: number, cpuOrder: CpuOrder): Gap[] {
+  const gaps: Gap[] = [];
+  const { losses } = tables;
+  for (let row = 0; row < (losses?.length ?? 0); row++) {
+    const { source: sources, line, cpu } = losses!.columns;
+    if (sources[row] === source) {
+      const begin = cpu[row] < 0 ? 0 : cpuOrder.before(cpu[row], line[row], ContextLevel.nmi, -1);
+      gaps.push({ begin, end: line[row], cpu: cpu[row], isLoss: true });
+    }
+  }
+  return gaps;
 }
 
 /** Leaves one order of all operations: a map takes effect as it returns, a release as it begins. */

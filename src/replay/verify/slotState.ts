@@ -20,17 +20,30 @@ export class SlotState {
   readonly held: Int8Array;
   /** The operation that holds the slot, NO_OWNER or PHANTOM. */
   readonly owner: Int32Array;
-  /** 1: the trace has shown what happens to this slot. What is unknown may have been in use since before the trace. */
-  readonly seen: Uint8Array;
-  /** 1: some recorded mapping of the whole trace uses this slot. */
-  readonly usedLater: Uint8Array;
+  /**
+   * When the trace last showed what happens to this slot, counted in gaps of the trace; 0 never. What it has not shown
+   * may have been in use since before the trace.
+   */
+  readonly seen: Uint32Array;
+  /** Gaps of the trace so far, plus one: what `seen` becomes. */
+  now = 1;
+  /** Per area: a slot that was not seen after this may be in use by a mapping that the trace does not show. */
+  readonly unseenUntil: Uint32Array;
+  /** When the last recorded mapping of the whole trace gets this slot, as an order key; 0 none does. */
+  readonly lastUse: Float64Array;
 
   constructor(id: number, spec: PoolSpec, rules: GenerationRules, pageSize: Bytes) {
     this.pool = new Pool(id, spec, { pageSlots: pageSize / 2048, tailOverrun: rules.tailOverrun });
     this.held = new Int8Array(spec.slots);
     this.owner = new Int32Array(spec.slots).fill(NO_OWNER);
-    this.seen = new Uint8Array(spec.slots);
-    this.usedLater = new Uint8Array(spec.slots);
+    this.seen = new Uint32Array(spec.slots);
+    this.unseenUntil = new Uint32Array(this.pool.areas);
+    this.lastUse = new Float64Array(spec.slots);
+  }
+
+  /** The trace does not tell whether somebody took the slot. */
+  isUnknown(slot: number): boolean {
+    return this.seen[slot] <= this.unseenUntil[this.pool.areaOf(slot)];
   }
 
   take(slot: number, count: Slots): void {
@@ -67,7 +80,7 @@ export class SlotState {
 
   own(slot: number, count: Slots, owner: number): void {
     this.owner.fill(owner, slot, slot + count);
-    this.seen.fill(1, slot, slot + count);
+    this.seen.fill(this.now, slot, slot + count);
   }
 
   /** Forgets `owner`; slots that a later mapping was recorded in stay with that one. */
@@ -76,7 +89,7 @@ export class SlotState {
       if (this.owner[at] === owner) {
         this.owner[at] = NO_OWNER;
       }
-      this.seen[at] = 1;
+      this.seen[at] = this.now;
     }
   }
 }

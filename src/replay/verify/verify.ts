@@ -55,9 +55,11 @@ export interface VerifyResult {
   readonly exact: number;
   /** Explained after learning state from before the trace or from lost events. */
   readonly learned: number;
+  /** Of the undecided: in slots that were used before, where the trace holds no release at all. */
+  readonly assumedReleases: number;
   /** Of the checked: the base of a grown or transient pool was taken from the record. */
   readonly givenBase: number;
-  /** A limit of the search was reached, or a map that the end of the trace cuts off may have been in the way. */
+  /** A limit of the search was reached, the trace does not tell enough of the state, or a map that the end of the trace cuts off may have been in the way. */
   readonly undecided: number;
   readonly mismatchedCount: number;
   /** First 100. */
@@ -81,6 +83,14 @@ export interface VerifyResult {
 }
 
 const MISMATCHES_KEPT = 100;
+
+/**
+ * How well a geometry explains a trace, to compare geometries on the same part of it: places that had to be learned
+ * speak against it, contradictions even more.
+ */
+export function plausibility({ exact, learned, assumedReleases, mismatchedCount }: VerifyResult): number {
+  return exact + assumedReleases - learned / 2 - mismatchedCount;
+}
 
 /**
  * Compares every recorded bounce address and failure with what the allocator model gives, operation by operation.
@@ -274,6 +284,7 @@ function summarize(
     checked: counts[Verdict.exact] + counts[Verdict.learned] + counts[Verdict.undecided] + counts[Verdict.mismatched],
     exact: counts[Verdict.exact],
     learned: counts[Verdict.learned],
+    assumedReleases: linearizer.assumedReleases,
     givenBase,
     undecided: counts[Verdict.undecided],
     mismatchedCount: counts[Verdict.mismatched],
