@@ -23,6 +23,8 @@ const shownCharacters = 5000;
 const tellEveryMs = 100;
 /** How often a file is looked at for new lines. */
 const watchEveryMs = 500;
+/** A screen of lines. */
+const firstLines = 200;
 /** A list of more lines is of no use to anybody, and takes memory in three places. */
 const maxFound = 5_000_000;
 /** The clipboard is text in one piece. */
@@ -171,6 +173,8 @@ export class EditorLines {
     }
     this.told = '';
     this.tell();
+    // The first screen does not wait for the next tick.
+    void this.source?.waitFor(firstLines).then(() => this.tell());
     this.restartQueries();
   }
 
