@@ -249,9 +249,9 @@ class TraceEditor implements TraceEditorHandle {
         return;
       }
       this.disposables.push(
-        server.onReading(({ uri, done }) => {
+        server.onReading(({ uri, done, failureCount }) => {
           if (uri === mine && this.analysis.phase === 'reading') {
-            this.setAnalysis({ ...this.analysis, done });
+            this.setAnalysis({ ...this.analysis, done, failureCount });
           }
         }),
         server.onAnalysed(({ uri, failureCount }) => {

@@ -141,6 +141,8 @@ export const readingNotification: { readonly method: string } = { method: 'swiot
 export interface ReadingParams extends DocumentParams {
   /** 0 to 1. */
   readonly done: number;
+  /** Failures found so far. */
+  readonly failureCount: number;
 }
 
 /** Server to client: a document was analysed (again); panels showing it ask anew. */

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import * as path from 'node:path';
-import { binaryTraceLines, isBinaryTrace } from '../analysis/binaryTrace';
+import { isBinaryTrace } from '../analysis/binaryTrace';
 import { lineStamp } from '../analysis/lineStamp';
 import { lineTokens } from '../analysis/lineTokens';
 import { compressionOf } from '../node/decompress';
@@ -16,6 +16,7 @@ import {
   tokenKinds,
 } from '../protocol/traceEditor';
 import { lineMatcher } from './lineQuery';
+import { binaryRenderer } from './packedLines';
 
 /** Of a longer line the editor draws the beginning. */
 const shownCharacters = 5000;
@@ -30,9 +31,6 @@ const maxFound = 5_000_000;
 /** The clipboard is text in one piece. */
 const maxCopiedLines = 200_000;
 const maxCopiedCharacters = 32 << 20;
-
-/** A trace.dat is shown as the lines its records would print. */
-const renderer = { matches: isBinaryTrace, lines: binaryTraceLines };
 
 const kindNumbers: ReadonlyMap<string, number> = new Map(tokenKinds.map((kind, index) => [kind, index]));
 
@@ -165,7 +163,7 @@ export class EditorLines {
     this.openFailure = null;
     this.generation++;
     const target = this.member === '' ? this.file : path.join(this.file, this.member);
-    const opened = await openLineSource(target, { renderer });
+    const opened = await openLineSource(target, { renderer: binaryRenderer });
     if (opened.ok) {
       this.source = opened.source;
     } else {

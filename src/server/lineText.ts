@@ -1,6 +1,7 @@
 import { readLines } from '../node/readLines';
 import { type Documents, lineOf } from './documents';
 import { readLine } from './lineOffsets';
+import { packedLines } from './packedLines';
 import type { Member } from './trace';
 
 /** Reads one-based lines of a document or file; '' where there is none. */
@@ -24,7 +25,13 @@ export function lineReader(member: Member | undefined, documents: Documents): Li
   if (member?.isFile !== true) {
     return { line: async () => '', lines: async () => [] };
   }
-  const { path, lineOffsets } = member;
+  const { path, stamp, lineOffsets } = member;
+  if (member.isPacked) {
+    return {
+      line: async (line) => (await packedLines(path, stamp, line, 1))[0] ?? '',
+      lines: (first, count) => packedLines(path, stamp, first, count),
+    };
+  }
   return {
     line: (line) => readLine(path, lineOffsets, line).catch(() => ''),
     lines: async (first, count) => {

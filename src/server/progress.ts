@@ -1,4 +1,5 @@
 import type { Connection, WorkDoneProgressServerReporter } from 'vscode-languageserver/node';
+import type { ReadingParams } from '../protocol/lsp';
 
 /** Work shorter than this is not announced. */
 const announceAfterMs = 400;
@@ -66,18 +67,32 @@ const tellEveryMs = 100;
 
 /** How far files are read, for editors that show it themselves. */
 export class Reading {
-  private readonly tell: (uri: string, done: number) => void;
-  private readonly toldAt = new Map<string, number>();
+  private readonly tell: (params: ReadingParams) => void;
+  private readonly told = new Map<
+    string,
+    { readonly at: number; readonly done: number; readonly failureCount: number }
+  >();
 
-  constructor(tell: (uri: string, done: number) => void) {
+  constructor(tell: (params: ReadingParams) => void) {
     this.tell = tell;
   }
 
   report(uri: string, done: number): void {
     const now = Date.now();
-    if (tellEveryMs <= now - (this.toldAt.get(uri) ?? 0)) {
-      this.toldAt.set(uri, now);
-      this.tell(uri, done);
+    const before = this.told.get(uri);
+    // Less than before: it is read anew.
+    const isAnew = before === undefined || done < before.done;
+    if (isAnew || tellEveryMs <= now - before.at) {
+      const failureCount = isAnew ? 0 : before.failureCount;
+      this.told.set(uri, { at: now, done, failureCount });
+      this.tell({ uri, done, failureCount });
     }
+  }
+
+  /** So many failures in what was read so far. */
+  found(uri: string, failureCount: number): void {
+    const { at = 0, done = 0 } = this.told.get(uri) ?? {};
+    this.told.set(uri, { at, done, failureCount });
+    this.tell({ uri, done, failureCount });
   }
 }

@@ -58,11 +58,17 @@ let link = docLink(undefined);
 const progress = new Progress(connection);
 const refresh = new Refresh(connection);
 const reading = new Reading(
-  (uri, done) => void connection.sendNotification(readingNotification.method, { uri, done } satisfies ReadingParams),
+  (params) => void connection.sendNotification(readingNotification.method, params satisfies ReadingParams),
 );
 const store = new TraceStore({
   documents,
   settings: (uri) => settings.of(uri),
+  onPartial: async (uri, trace) => {
+    if (documents.get(uri) !== undefined) {
+      const failureCount = await sendFindings(uri, trace);
+      reading.found(uri, failureCount);
+    }
+  },
   onProgress: (uri, done) => {
     if (documents.isViewed(uri)) {
       reading.report(uri, done);
@@ -251,19 +257,10 @@ async function publish(uri: string): Promise<void> {
   const startedAt = performance.now();
   try {
     const trace = await store.get(uri);
-    const members = trace.membersIn(uri);
-    if (documents.get(uri) === undefined || members.length === 0) {
+    if (documents.get(uri) === undefined || trace.membersIn(uri).length === 0) {
       return;
     }
-    const options = { ignored: ignored.of(trace.uris, trace.diagnose()), link };
-    const diagnostics = await Promise.all(members.map((member) => diagnosticsOf(trace, member, documents, options)));
-    published.set(
-      uri,
-      members.map((member) => member.uri),
-    );
-    for (const [index, member] of members.entries()) {
-      await connection.sendDiagnostics({ uri: member.uri, diagnostics: diagnostics[index] ?? [] });
-    }
+    await sendFindings(uri, trace);
     await tellAnalysed(uri);
     refresh.all();
   } catch (error) {
@@ -284,6 +281,21 @@ async function publish(uri: string): Promise<void> {
     live.rest(uri, performance.now() - startedAt);
     progress.end(uri);
   }
+}
+
+/** Publishes the findings of a document, or of the files of an archive; tells how many failures there are. */
+async function sendFindings(uri: string, trace: Trace): Promise<number> {
+  const members = trace.membersIn(uri);
+  const options = { ignored: ignored.of(trace.uris, trace.diagnose()), link };
+  const diagnostics = await Promise.all(members.map((member) => diagnosticsOf(trace, member, documents, options)));
+  published.set(
+    uri,
+    members.map((member) => member.uri),
+  );
+  for (const [index, member] of members.entries()) {
+    await connection.sendDiagnostics({ uri: member.uri, diagnostics: diagnostics[index] ?? [] });
+  }
+  return trace.diagnose().failures.length;
 }
 
 /** Takes back the findings of a document, or of the files in an archive. */

@@ -58,6 +58,13 @@ export class Trace {
     this.settings = settings;
   }
 
+  /** Of a capture that is still being read: findings come without the replay that tells close causes apart. */
+  static partial(analysis: Analysis, members: readonly Member[], settings: DocumentSettings): Trace {
+    const trace = new Trace(analysis, members, settings);
+    trace.madeDiagnose = diagnose(analysis, { recorded: null });
+    return trace;
+  }
+
   /** The same events under other settings; what was derived from them is made anew. */
   withSettings(settings: DocumentSettings): Trace {
     return new Trace(withOverrides(this.analysis, settings.geometry), this.members, settings);

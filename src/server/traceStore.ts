@@ -19,6 +19,10 @@ export interface TraceStoreOptions {
   readonly settings: (uri: string) => Promise<DocumentSettings>;
   /** Told now and then while a capture is read; `done` is 0 to 1. */
   readonly onProgress: (uri: string, done: number) => void;
+  /** What is known while a long capture is still being read, a few times. */
+  readonly onPartial?: (uri: string, trace: Trace) => Promise<void>;
+  /** The first time it is told; nobody waits for findings of a capture that is read in less. */
+  readonly firstPartialMs?: number;
 }
 
 interface Entry {
@@ -311,6 +315,7 @@ export class TraceStore {
     const builder = createAnalysis();
     const members: Member[] = [];
     const feeds: Feed[] = [];
+    const partial = new PartialTimes(this.options.firstPartialMs ?? 1500);
     for (const { opened, memberUri, isFirst } of await this.openAll(uris)) {
       if (!opened.ok) {
         if (isFirst) {
@@ -332,6 +337,18 @@ export class TraceStore {
         this.options.onProgress(uri, opened.done());
         if (!wantsMore) {
           break;
+        }
+        if (partial.isDue() && this.options.onPartial !== undefined) {
+          const { path: name, isFile, stamp } = opened;
+          const isPacked = isBinary || opened.isPacked();
+          const soFar = [
+            ...members,
+            { uri: memberUri, path: name, lineOffsets, isFile, isPacked, stamp, failure: null },
+          ];
+          const { onPartial } = this.options;
+          await partial.measure(() =>
+            onPartial(uri, Trace.partial(builder.snapshot(settings.geometry), soFar, settings)),
+          );
         }
       }
       const isPacked = isBinary || opened.isPacked();
@@ -378,6 +395,27 @@ export class TraceStore {
       return [{ ok: false, message: `${uri} is not open and not a file on this machine.` }];
     }
     return openFile(fileURLToPath(uri));
+  }
+}
+
+/** When to look at what was read so far: ever more seldom, so that looking takes a small part of the time. */
+class PartialTimes {
+  private readonly startedAt = performance.now();
+  private nextMs: number;
+
+  constructor(firstMs: number) {
+    this.nextMs = firstMs;
+  }
+
+  isDue(): boolean {
+    return this.nextMs <= performance.now() - this.startedAt;
+  }
+
+  async measure(look: () => Promise<void>): Promise<void> {
+    const before = performance.now();
+    await look();
+    const now = performance.now();
+    this.nextMs = 2 * (now - this.startedAt) + 4 * (now - before);
   }
 }
 

@@ -49,4 +49,23 @@ describe('captures in the editor', () => {
     await store.refresh(uriOf('kept.tar.zst'));
     expect(await store.get(uriOf('kept.tar.zst'))).not.toBe(trace);
   });
+
+  it('a long one gives findings while it is being read, and the same in the end', async () => {
+    const partial: number[] = [];
+    const documents = { get: () => undefined } as unknown as Documents;
+    const store = new TraceStore({
+      documents,
+      settings: async () => ({ ...defaultSettings, captureFolders: false }),
+      onProgress: () => undefined,
+      firstPartialMs: 0,
+      onPartial: async (_, trace) => void partial.push(trace.diagnose().failures.length),
+    });
+    const { pathname } = new URL('../../media/samples/full-1MiB/trace.txt', import.meta.url);
+    const uri = pathToFileURL(decodeURIComponent(pathname)).href;
+    const last = (await store.get(uri)).diagnose().failures.length;
+    expect(partial.length).toBeGreaterThan(0);
+    expect(partial).toEqual([...partial].sort((a, b) => a - b));
+    expect(partial.every((count) => count <= last)).toBe(true);
+    expect(last).toBe((await createStore().get(uri)).diagnose().failures.length);
+  });
 });

@@ -679,7 +679,7 @@ class TraceView {
       this.facts,
       plural(state.lineCount, 'line'),
       isReading ? ' …' : null,
-      analysis.phase !== 'done'
+      analysis.phase !== 'done' && failures === 0
         ? null
         : [
             ' · ',
@@ -694,7 +694,7 @@ class TraceView {
                     title: 'Next failure (n)',
                     click: () => this.nextFailure(true),
                   },
-                  plural(failures, 'failure'),
+                  `${plural(failures, 'failure')}${isAnalysing ? ' so far' : ''}`,
                 ),
           ],
     );
