@@ -77,6 +77,8 @@ const severities = ['error', 'warning', 'info', 'hint'] as const;
 const findingSource = 'swiotlb';
 /** A page is told at most so often that findings changed. */
 const findingsDelayMs = 50;
+/** The thread that reads lines answers or tells something long before. */
+const stuckMs = 5000;
 
 class TraceEditor implements TraceEditorHandle {
   readonly fileUri: vscode.Uri;
@@ -85,7 +87,11 @@ class TraceEditor implements TraceEditorHandle {
   private readonly host: TraceEditorHost;
   private readonly page: Channel<EditorHostMethods, EditorMethods>;
   private readonly reader: Channel<LineReaderEvents, LineReaderMethods>;
-  private readonly worker: Worker | null;
+  private worker: Worker | null;
+  /** Questions whose answer is not complete. */
+  private readonly asking = new Map<QuerySlot, number>();
+  /** When the thread was heard of last. */
+  private heardAt = Date.now();
   private readonly disposables: vscode.Disposable[] = [];
   /** Places that cards linked to: the page may ask to show these and no others. */
   private readonly offered = new Set<string>();
@@ -179,7 +185,10 @@ class TraceEditor implements TraceEditorHandle {
   private startWorker(): Worker {
     const script = vscode.Uri.joinPath(this.host.extensionUri, 'dist', 'lines.js').fsPath;
     const worker = new Worker(script, { workerData: { file: this.fileUri.fsPath } });
-    worker.on('message', (message: unknown) => void this.reader.receive(message));
+    worker.on('message', (message: unknown) => {
+      this.heardAt = Date.now();
+      void this.reader.receive(message);
+    });
     worker.on('error', (error) => {
       this.host.log.error(error);
       this.reader.close();
@@ -192,6 +201,24 @@ class TraceEditor implements TraceEditorHandle {
       });
     });
     return worker;
+  }
+
+  /** An expression that takes forever on one line keeps the thread from everything else: then another takes over. */
+  private freeReader(): void {
+    if (this.isClosed || this.asking.size === 0 || Date.now() - this.heardAt < stuckMs) {
+      return;
+    }
+    const asked = [...this.asking];
+    this.asking.clear();
+    void this.worker?.terminate();
+    this.reader.close();
+    this.worker = this.startWorker();
+    this.heardAt = Date.now();
+    for (const [slot, id] of asked) {
+      const error = vscode.l10n.t('This expression takes too long.');
+      const none = { lines: new Uint32Array(0), scannedTo: 0, isFull: false };
+      this.tell(this.page.call('found', { slot, id, ...none, isDone: true, error }));
+    }
   }
 
   private async stopWorker(): Promise<void> {
@@ -212,6 +239,9 @@ class TraceEditor implements TraceEditorHandle {
           return null;
         },
         found: (found) => {
+          if (found.isDone && this.asking.get(found.slot) === found.id) {
+            this.asking.delete(found.slot);
+          }
           this.tell(this.page.call('found', found));
           return null;
         },
@@ -360,7 +390,10 @@ class TraceEditor implements TraceEditorHandle {
             line,
           };
         },
-        lines: (params) => this.reader.call('lines', params),
+        lines: (params) => {
+          setTimeout(() => this.freeReader(), stuckMs);
+          return this.reader.call('lines', params);
+        },
         query: ({ slot, id, query }) => this.query(slot, id, query),
         card: ({ line, column }) => this.card(line, column),
         show: async ({ uri, line }) => {
@@ -419,6 +452,12 @@ class TraceEditor implements TraceEditorHandle {
   private async query(slot: QuerySlot, id: number, query: LineQuery | null): Promise<null> {
     const outcome = query?.outcome ?? null;
     const among = outcome === null ? null : Uint32Array.from(await this.linesOf(outcome));
+    if (query === null) {
+      this.asking.delete(slot);
+    } else {
+      this.asking.set(slot, id);
+      setTimeout(() => this.freeReader(), stuckMs);
+    }
     return this.reader.call('query', { slot, id, query, among });
   }
 

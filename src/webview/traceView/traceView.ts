@@ -21,7 +21,7 @@ import { keysPanel } from './keys';
 import { LineSet } from './lineSet';
 import { LineStore } from './lineStore';
 import { columnAt, type RowModel, Rows, rowIdOf } from './rows';
-import { drawRuler, rowAtRuler } from './ruler';
+import { drawRuler, type RulerModel, rowAtRuler } from './ruler';
 import {
   clampTop,
   maxTop,
@@ -105,6 +105,8 @@ class TraceView {
   private analysis: AnalysisState = { phase: 'reading', done: 0, message: '', failureCount: 0 };
   private marks: TraceMarks | null = null;
   private findings = new Map<number, LineFinding[]>();
+  private findingsVersion = 0;
+  private ruled: { readonly key: string; readonly marks: RulerModel['marks'] } = { key: '', marks: [] };
   private failures: Uint32Array = new Uint32Array(0);
   private failureSet = new Set<number>();
   private readonly store = new LineStore(
@@ -313,6 +315,7 @@ class TraceView {
 
   private onFindings(findings: readonly LineFinding[]): null {
     this.findings = new Map();
+    this.findingsVersion++;
     for (const finding of findings) {
       const known = this.findings.get(finding.line);
       if (known === undefined) {
@@ -639,6 +642,23 @@ class TraceView {
   }
 
   private drawMarks(): void {
+    const { find, filter } = this.questions;
+    const key = [
+      this.rowCount,
+      find.id,
+      find.lines.length,
+      this.isFiltered ? filter.id : '',
+      this.findingsVersion,
+      this.failures.length,
+    ].join(' ');
+    if (this.ruled.key !== key) {
+      // Not while scrolling: only when there are other marks.
+      this.ruled = { key, marks: this.ruledMarks() };
+    }
+    drawRuler(this.ruler, { rowCount: this.rowCount, marks: this.ruled.marks, cursorRow: this.rowOf(this.cursor) });
+  }
+
+  private ruledMarks(): RulerModel['marks'] {
     const rowsOf = (lines: ArrayLike<number>): ArrayLike<number> => {
       const rows: number[] = [];
       const stride = Math.max(1, Math.floor(lines.length / 20_000));
@@ -654,15 +674,11 @@ class TraceView {
       .filter(([, found]) => found.some(({ severity }) => severity === 'warning'))
       .map(([line]) => line)
       .sort((a, b) => a - b);
-    drawRuler(this.ruler, {
-      rowCount: this.rowCount,
-      marks: [
-        { kind: 'match', rows: rowsOf(this.questions.find.lines.view()) },
-        { kind: 'warning', rows: rowsOf(warnings) },
-        { kind: 'error', rows: rowsOf(this.failures.length > 0 ? this.failures : this.linesWithErrors()) },
-      ],
-      cursorRow: this.rowOf(this.cursor),
-    });
+    return [
+      { kind: 'match', rows: rowsOf(this.questions.find.lines.view()) },
+      { kind: 'warning', rows: rowsOf(warnings) },
+      { kind: 'error', rows: rowsOf(this.failures.length > 0 ? this.failures : this.linesWithErrors()) },
+    ];
   }
 
   private showFacts(): void {

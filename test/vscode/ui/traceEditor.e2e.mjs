@@ -14,6 +14,10 @@ const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url));
 const packedTrace = path.join(fixtures, 'vscode/trace.txt.gz');
 const limitBytes = 50 * 1024 * 1024;
 
+const boot = '[    1.100000] software IO TLB: mapped [mem 0x0000000076000000-0x000000007a000000] (64MB)\n';
+const full = (seconds) =>
+  `[${seconds.toFixed(6).padStart(12)}] nvme 0000:05:00.0: swiotlb buffer is full (sz: 4096 bytes), total 32768 (slots), used 32768 (slots)\n`;
+
 let session;
 let page;
 /** Lines of the packed trace; element 0 is line 1. */
@@ -25,6 +29,8 @@ function prepare(workspace) {
   fs.copyFileSync(packedTrace, path.join(workspace, 'trace-packed.txt.gz'));
   const binary = gunzipSync(fs.readFileSync(path.join(fixtures, 'trace/trace-v7zlib.dat.gz')));
   fs.writeFileSync(path.join(workspace, 'trace.dat'), binary);
+  fs.copyFileSync(path.join(fixtures, 'bundle/capture.tar.xz'), path.join(workspace, 'run.tar.xz'));
+  fs.writeFileSync(path.join(workspace, 'growing.log'), boot);
   const text = gunzipSync(fs.readFileSync(packedTrace));
   lines = text.toString().split('\n').slice(0, -1);
   const big = fs.openSync(path.join(workspace, 'big-trace.txt'), 'w');
@@ -198,6 +204,48 @@ test('a binary trace opens as lines', { timeout: 180_000 }, async () => {
   const frame = await editorOf('swiotlb_bounced');
   assert.ok((await rowCount(frame)) > 50);
   await session.shot('editor-dat');
+  await closeEditors();
+});
+
+/** The explorer's menu of a file. */
+async function openWith(name) {
+  await page.locator('.explorer-folders-view').getByText(name, { exact: true }).click({ button: 'right' });
+  await page.locator('.monaco-menu').getByText('Open with SWIOTLB Lens', { exact: true }).click();
+}
+
+test('the explorer opens any file in it; an archive shows its files by choice', { timeout: 180_000 }, async () => {
+  await openWith('run.tar.xz');
+  const frame = await editorOf('dma_map_page');
+  const members = await frame.locator('#member option').allInnerTexts();
+  assert.ok(
+    members.some((name) => name.includes('dmesg')),
+    members.join(),
+  );
+  await frame.locator('#member').selectOption(members.find((name) => name.includes('dmesg')));
+  await frame.locator('#view .row .text').filter({ hasText: 'software IO TLB' }).first().waitFor();
+  await session.shot('editor-archive');
+  await closeEditors();
+});
+
+test('a growing file is followed, and its failures appear', { timeout: 180_000 }, async () => {
+  const file = path.join(session.workspace, 'growing.log');
+  await openWith('growing.log');
+  const frame = await editorOf('software IO TLB');
+  await frame.locator('#facts').getByText('1 line · no failure').waitFor();
+  await frame.locator('#follow').click();
+  for (let step = 1; step <= 3; step++) {
+    fs.appendFileSync(
+      file,
+      `[${(step * 10).toFixed(6).padStart(12)}] usb 1-1: new device\n`.repeat(40) + full(step * 10 + 5),
+    );
+    await untilRows(frame, 1 + step * 41);
+    await untilCursor(frame, 1 + step * 41);
+    await frame.locator('#next-failure').getByText(`${step} failure`).waitFor();
+  }
+  await session.shot('editor-live');
+  fs.writeFileSync(file, boot);
+  await untilRows(frame, 1);
+  await frame.locator('#facts').getByText('1 line · no failure').waitFor();
   await closeEditors();
 });
 
