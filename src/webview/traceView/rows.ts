@@ -44,6 +44,7 @@ export class Rows {
     for (const slot of free) {
       slot.element.hidden = true;
       slot.element.id = '';
+      slot.element.className = 'row';
       slot.line = 0;
       slot.drawn = '';
       this.holder.append(slot.element);
