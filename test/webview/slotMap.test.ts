@@ -142,7 +142,7 @@ describe('layout', () => {
           const layout = layoutMap(pools, { width, height: 460, zoom });
           const pool = seed % pools.length;
           const slot = seed % pools[pool]!.slots;
-          const place = placeOf(layout, pools, pool, slot)!;
+          const place = placeOf(layout, pool, slot)!;
           const middle = slotAt(layout, pools, place.x + layout.slotWidth / 2, place.y + layout.rowHeight / 2);
           expect(middle).toEqual({ pool, slot });
           expect(layout.left + 128 * layout.slotWidth).toBeLessThanOrEqual(Math.max(width, 160));
@@ -161,14 +161,23 @@ describe('layout', () => {
     expect(near.rowHeight % 1).toBe(0);
   });
 
-  it('gives transient pools a row each, up to a limit', () => {
-    const pools = [boot(128), ...Array.from({ length: 300 }, () => transient(2))];
-    const { blocks } = layoutMap(pools, { width: 900, height: 460, zoom: 1 });
-    expect(blocks.map(({ firstPool, pools: count, rows }) => [firstPool, count, rows])).toEqual([
+  it('puts small transient pools into one row, a slot apart, and draws no more rows than a limit', () => {
+    const options = { width: 900, height: 460, zoom: 1 };
+    const { blocks } = layoutMap([boot(128), transient(2), transient(124), transient(3), transient(128)], options);
+    expect(blocks.map(({ firstPool, pools, rows }) => [firstPool, pools, rows])).toEqual([
       [0, 1, 1],
-      [1, 300, 64],
+      [1, 4, 3],
     ]);
-    expect(placeOf(layoutMap(pools, { width: 900, height: 460, zoom: 1 }), pools, 200, 0)).toBeNull();
+    expect(blocks[1]!.spots).toEqual([
+      { row: 0, column: 0 },
+      { row: 0, column: 3 },
+      { row: 1, column: 0 },
+      { row: 2, column: 0 },
+    ]);
+    const flood = layoutMap([boot(128), ...Array.from({ length: 300 }, () => transient(100))], options);
+    expect(flood.blocks[1]).toMatchObject({ pools: 300, rows: 64 });
+    expect(placeOf(flood, 64, 99)).not.toBeNull();
+    expect(placeOf(flood, 200, 0)).toBeNull();
   });
 });
 
@@ -237,7 +246,7 @@ describe('pixels', () => {
     fillPixels(image, cells, layout, theme, { scrollTop: 0, ratio: 1, isRamp: false });
     const colours = new Uint32Array(image.data.buffer);
     const at = (pool: number, slot: number) => {
-      const place = placeOf(layout, slotsView.pools, pool, slot)!;
+      const place = placeOf(layout, pool, slot)!;
       const y = Math.floor(place.y + Math.min(2, layout.rowHeight / 2));
       return colours[y * 576 + Math.floor(place.x + 2)];
     };
@@ -269,7 +278,7 @@ describe('a failed request', () => {
     const data = mapData(view(pools, [], { event: failure(62, 37), largestHole: hole }));
     const layout = layoutMap(pools, { width: 900, height: 460, zoom: 1 });
     const shape = failureShape(data, layout)!;
-    const place = placeOf(layout, pools, 0, 300)!;
+    const place = placeOf(layout, 0, 300)!;
     expect(shape.hole).toMatchObject({ x: place.x, y: place.y, width: 37 * layout.slotWidth });
     expect(shape.bar.width).toBeCloseTo(62 * layout.slotWidth);
     expect(shape.bar.y + shape.bar.height).toBeLessThan(place.y);

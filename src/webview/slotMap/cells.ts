@@ -24,18 +24,19 @@ export function mapCells(data: MapData, { classOf }: Classes, { blocks }: MapLay
   let row = 0;
   for (const block of blocks) {
     firstRow.push(row);
-    const isTransient = data.view.pools[block.firstPool]!.kind === 'transient';
-    const shown = isTransient ? block.rows : block.pools;
-    for (let pool = block.firstPool; pool < block.firstPool + shown; pool++) {
-      const start = (row + (isTransient ? pool - block.firstPool : 0)) * SEGMENT_SLOTS;
-      const room = isTransient ? SEGMENT_SLOTS : block.rows * SEGMENT_SLOTS;
+    const shown = block.spots?.length ?? 1;
+    for (let index = 0; index < shown; index++) {
+      const spot = block.spots?.[index] ?? { row: 0, column: 0 };
+      const room = block.spots === null ? block.rows * SEGMENT_SLOTS : SEGMENT_SLOTS - spot.column;
+      const start = (row + spot.row) * SEGMENT_SLOTS + spot.column;
+      const pool = block.firstPool + index;
       const slots = Math.min(room, data.view.pools[pool]!.slots);
       kind.fill(free, start, start + slots);
-      for (let index = data.poolStart[pool]!; index < data.poolStart[pool + 1]!; index++) {
-        const first = data.firstSlot[index]!;
-        const end = Math.min(slots, first + data.slots[index]!);
+      for (let mapping = data.poolStart[pool]!; mapping < data.poolStart[pool + 1]!; mapping++) {
+        const first = data.firstSlot[mapping]!;
+        const end = Math.min(slots, first + data.slots[mapping]!);
         if (first < end) {
-          kind.fill(classOf[index]! + 1, start + first, start + end);
+          kind.fill(classOf[mapping]! + 1, start + first, start + end);
           begins[start + first] = 1;
         }
       }

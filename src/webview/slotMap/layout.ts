@@ -1,11 +1,19 @@
 import { SEGMENT_SLOTS } from '../../model/units';
 import type { SlotPoolView } from '../../protocol/slots';
 
+/** Where a transient pool stands in the rows of its block. */
+export interface Spot {
+  readonly row: number;
+  readonly column: number;
+}
+
 /** One pool, or all transient pools: a heading and a row per segment. CSS pixels from the top of the whole map. */
 export interface PoolBlock {
   readonly firstPool: number;
-  /** More than one only for transient pools: a row each. */
+  /** More than one only for transient pools. */
   readonly pools: number;
+  /** Transient pools only, as many as are drawn: one after the other, a slot apart, row by row. */
+  readonly spots: readonly Spot[] | null;
   readonly top: number;
   readonly rowsTop: number;
   readonly rows: number;
@@ -26,7 +34,7 @@ export const headingHeight = 34;
 const gap = 10;
 /** Taller rows show nothing more. */
 const tallestRow = 28;
-/** Transient pools that get a row; a flood of them would hide the pool it is about. */
+/** Rows of transient pools; a flood of them would hide the pool it is about. */
 export const mostTransientRows = 64;
 
 export interface LayoutOptions {
@@ -38,18 +46,18 @@ export interface LayoutOptions {
 }
 
 export function layoutMap(pools: readonly SlotPoolView[], { width, height, zoom }: LayoutOptions): MapLayout {
-  const groups: { firstPool: number; pools: number; rows: number }[] = [];
-  pools.forEach((pool, index) => {
-    const last = groups[groups.length - 1];
-    if (pool.kind !== 'transient') {
-      groups.push({ firstPool: index, pools: 1, rows: Math.ceil(pool.slots / SEGMENT_SLOTS) });
-    } else if (last !== undefined && pools[last.firstPool]!.kind === 'transient') {
-      last.pools++;
-      last.rows = Math.min(last.rows + 1, mostTransientRows);
-    } else {
-      groups.push({ firstPool: index, pools: 1, rows: 1 });
-    }
-  });
+  const groups: { firstPool: number; pools: number; rows: number; spots: readonly Spot[] | null }[] = [];
+  const transientFrom = pools.findIndex((pool) => pool.kind === 'transient');
+  const permanent = transientFrom < 0 ? pools.length : transientFrom;
+  for (let index = 0; index < permanent; index++) {
+    const rowCount = Math.ceil(pools[index]!.slots / SEGMENT_SLOTS);
+    groups.push({ firstPool: index, pools: 1, rows: rowCount, spots: null });
+  }
+  if (permanent < pools.length) {
+    const spots = spotsOf(pools.slice(permanent));
+    const rowCount = (spots[spots.length - 1]?.row ?? 0) + 1;
+    groups.push({ firstPool: permanent, pools: pools.length - permanent, rows: rowCount, spots });
+  }
   const rows = groups.reduce((sum, group) => sum + group.rows, 0);
   const headings = groups.length * (headingHeight + gap);
   const fitted = Math.min(tallestRow, Math.max(40, height - headings) / Math.max(1, rows));
@@ -67,6 +75,26 @@ export function layoutMap(pools: readonly SlotPoolView[], { width, height, zoom 
     top = bottom + gap;
   }
   return { blocks, height: Math.max(0, top - gap), rowHeight, left, slotWidth };
+}
+
+/** Small pools share a row, a slot apart; those that no row is left for have no spot. */
+function spotsOf(pools: readonly SlotPoolView[]): readonly Spot[] {
+  const spots: Spot[] = [];
+  let row = 0;
+  let column = 0;
+  for (const { slots } of pools) {
+    const width = Math.min(slots, SEGMENT_SLOTS);
+    if (SEGMENT_SLOTS < column + width) {
+      row++;
+      column = 0;
+    }
+    if (row === mostTransientRows) {
+      break;
+    }
+    spots.push({ row, column });
+    column += width + 1;
+  }
+  return spots;
 }
 
 /** Zooming in further changes nothing. */
@@ -87,16 +115,21 @@ export function slotAt(
     return null;
   }
   const row = Math.min(block.rows - 1, Math.floor((y - block.rowsTop) / rowHeight));
-  const isTransient = pools[block.firstPool]!.kind === 'transient';
-  const pool = isTransient ? block.firstPool + row : block.firstPool;
-  const slot = isTransient ? column : row * SEGMENT_SLOTS + column;
-  return slot < pools[pool]!.slots ? { pool, slot } : null;
+  const { spots, firstPool } = block;
+  if (spots === null) {
+    const slot = row * SEGMENT_SLOTS + column;
+    return slot < pools[firstPool]!.slots ? { pool: firstPool, slot } : null;
+  }
+  const at = spots.findIndex(
+    (spot, index) =>
+      spot.row === row && spot.column <= column && column < spot.column + pools[firstPool + index]!.slots,
+  );
+  return at < 0 ? null : { pool: firstPool + at, slot: column - spots[at]!.column };
 }
 
-/** Where a slot is drawn: the top left corner; null for transient pools without a row. */
+/** Where a slot is drawn: the top left corner; null for transient pools without a spot. */
 export function placeOf(
   { blocks, rowHeight, left, slotWidth }: MapLayout,
-  pools: readonly SlotPoolView[],
   pool: number,
   slot: number,
 ): { readonly x: number; readonly y: number; readonly row: number } | null {
@@ -104,8 +137,14 @@ export function placeOf(
   if (block === undefined) {
     return null;
   }
-  const isTransient = pools[block.firstPool]!.kind === 'transient';
-  const row = isTransient ? pool - block.firstPool : Math.floor(slot / SEGMENT_SLOTS);
-  const column = isTransient ? Math.min(slot, SEGMENT_SLOTS - 1) : slot % SEGMENT_SLOTS;
-  return row < block.rows ? { x: left + column * slotWidth, y: block.rowsTop + row * rowHeight, row } : null;
+  if (block.spots === null) {
+    const row = Math.floor(slot / SEGMENT_SLOTS);
+    const x = left + (slot % SEGMENT_SLOTS) * slotWidth;
+    return { x, y: block.rowsTop + row * rowHeight, row };
+  }
+  const spot = block.spots[pool - block.firstPool];
+  const column = spot === undefined ? 0 : Math.min(spot.column + slot, SEGMENT_SLOTS - 1);
+  return spot === undefined
+    ? null
+    : { x: left + column * slotWidth, y: block.rowsTop + spot.row * rowHeight, row: spot.row };
 }

@@ -254,7 +254,7 @@ export class MapView {
   private placeOfRun(run: SlotRun | null): { readonly x: number; readonly y: number } | null {
     return run === null || this.layout === null || this.data === null
       ? null
-      : placeOf(this.layout, this.data.view.pools, run.pool, run.firstSlot);
+      : placeOf(this.layout, run.pool, run.firstSlot);
   }
 
   private scrollTo(y: number, room: number): void {

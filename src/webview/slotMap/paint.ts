@@ -74,7 +74,7 @@ export function headingOf({ view }: MapData, block: PoolBlock): Heading {
     .slice(block.firstPool, block.firstPool + block.pools)
     .reduce((sum, { usedSlots }) => sum + usedSlots, 0);
   if (pool.kind === 'transient') {
-    const hidden = block.pools - block.rows;
+    const hidden = block.pools - (block.spots?.length ?? 0);
     return {
       title: plural(block.pools, 'transient pool'),
       detail: `${formatSlots(used)} in use${0 < hidden ? ` · ${formatCount(hidden)} not drawn` : ''}`,
@@ -171,7 +171,7 @@ function paintSigns(context: CanvasRenderingContext2D, picture: MapPicture, wind
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   for (let index = 0; index < data.count; index++) {
-    const place = placeOf(layout, data.view.pools, data.pool[index]!, data.firstSlot[index]!);
+    const place = placeOf(layout, data.pool[index]!, data.firstSlot[index]!);
     if (place === null || place.y + layout.rowHeight < window.scrollTop || window.scrollTop + window.height < place.y) {
       continue;
     }
@@ -197,8 +197,8 @@ function paintSigns(context: CanvasRenderingContext2D, picture: MapPicture, wind
 
 /** A run's outline; over the border of a segment it is drawn to the end of the row. */
 function outline(picture: MapPicture, run: SlotRun): { x: number; y: number; width: number; height: number } | null {
-  const { layout, data } = picture;
-  const place = placeOf(layout, data.view.pools, run.pool, run.firstSlot);
+  const { layout } = picture;
+  const place = placeOf(layout, run.pool, run.firstSlot);
   if (place === null) {
     return null;
   }
@@ -287,7 +287,7 @@ export interface FailureShape {
 
 /** Where the failed request of this moment is drawn; null when the last step was no failure or there is no pool. */
 export function failureShape(data: MapData, layout: MapLayout): FailureShape | null {
-  const { event, largestHole, pools } = data.view;
+  const { event, largestHole } = data.view;
   const failure = event?.failure ?? null;
   const block = layout.blocks[0];
   if (failure === null || block === undefined) {
@@ -297,7 +297,7 @@ export function failureShape(data: MapData, layout: MapLayout): FailureShape | n
   const place =
     largestHole === null || SEGMENT_SLOTS < failure.neededSlots
       ? null
-      : placeOf(layout, pools, largestHole.pool, largestHole.firstSlot);
+      : placeOf(layout, largestHole.pool, largestHole.firstSlot);
   const rowHeight = Math.max(2, layout.rowHeight - (4 <= layout.rowHeight ? 1 : 0));
   const hole =
     place === null || largestHole === null
