@@ -161,6 +161,15 @@ describe('layout', () => {
     expect(near.rowHeight % 1).toBe(0);
   });
 
+  it('has rows as high as those of the map beside', () => {
+    const size = { width: 900, height: 460, zoom: 1 };
+    const [few, many] = [[boot(512)], [boot(512), boot(4096)]];
+    const rows = layoutMap(many, size).rowHeight;
+    expect(layoutMap(few, size).rowHeight).toBeGreaterThan(rows);
+    expect(layoutMap(few, { ...size, beside: many }).rowHeight).toBe(rows);
+    expect(layoutMap(many, { ...size, beside: few }).rowHeight).toBe(rows);
+  });
+
   it('puts small transient pools into one row, a slot apart, and draws no more rows than a limit', () => {
     const options = { width: 900, height: 460, zoom: 1 };
     const { blocks } = layoutMap([boot(128), transient(2), transient(124), transient(3), transient(128)], options);

@@ -43,24 +43,22 @@ export interface LayoutOptions {
   readonly height: number;
   /** 1: everything is visible at once, if it need be with several segments in a pixel; each 2 × doubles the rows. */
   readonly zoom: number;
+  /** Pools of the map beside: rows are as high in both, so that they can be compared. */
+  readonly beside?: readonly SlotPoolView[];
 }
 
-export function layoutMap(pools: readonly SlotPoolView[], { width, height, zoom }: LayoutOptions): MapLayout {
-  const groups: { firstPool: number; pools: number; rows: number; spots: readonly Spot[] | null }[] = [];
-  const transientFrom = pools.findIndex((pool) => pool.kind === 'transient');
-  const permanent = transientFrom < 0 ? pools.length : transientFrom;
-  for (let index = 0; index < permanent; index++) {
-    const rowCount = Math.ceil(pools[index]!.slots / SEGMENT_SLOTS);
-    groups.push({ firstPool: index, pools: 1, rows: rowCount, spots: null });
-  }
-  if (permanent < pools.length) {
-    const spots = spotsOf(pools.slice(permanent));
-    const rowCount = (spots[spots.length - 1]?.row ?? 0) + 1;
-    groups.push({ firstPool: permanent, pools: pools.length - permanent, rows: rowCount, spots });
-  }
-  const rows = groups.reduce((sum, group) => sum + group.rows, 0);
-  const headings = groups.length * (headingHeight + gap);
-  const fitted = Math.min(tallestRow, Math.max(40, height - headings) / Math.max(1, rows));
+interface Group {
+  readonly firstPool: number;
+  readonly pools: number;
+  readonly rows: number;
+  readonly spots: readonly Spot[] | null;
+}
+
+export function layoutMap(pools: readonly SlotPoolView[], options: LayoutOptions): MapLayout {
+  const { width, height, zoom, beside } = options;
+  const groups = groupsOf(pools);
+  const alike = beside === undefined ? Number.POSITIVE_INFINITY : fittedRow(groupsOf(beside), height);
+  const fitted = Math.min(fittedRow(groups, height), alike);
   // Whole pixels where there is one: uneven rows would look like different ones.
   const scaled = Math.min(Math.max(tallestRow, fitted), fitted * zoom);
   const rowHeight = scaled < 1 ? scaled : Math.floor(scaled);
@@ -75,6 +73,30 @@ export function layoutMap(pools: readonly SlotPoolView[], { width, height, zoom 
     top = bottom + gap;
   }
   return { blocks, height: Math.max(0, top - gap), rowHeight, left, slotWidth };
+}
+
+/** Row height at which all rows are visible at once. */
+function fittedRow(groups: readonly Group[], height: number): number {
+  const rows = groups.reduce((sum, group) => sum + group.rows, 0);
+  const headings = groups.length * (headingHeight + gap);
+  return Math.min(tallestRow, Math.max(40, height - headings) / Math.max(1, rows));
+}
+
+/** Transient pools come last and share a group. */
+function groupsOf(pools: readonly SlotPoolView[]): readonly Group[] {
+  const groups: Group[] = [];
+  const transientFrom = pools.findIndex((pool) => pool.kind === 'transient');
+  const permanent = transientFrom < 0 ? pools.length : transientFrom;
+  for (let index = 0; index < permanent; index++) {
+    const rowCount = Math.ceil(pools[index]!.slots / SEGMENT_SLOTS);
+    groups.push({ firstPool: index, pools: 1, rows: rowCount, spots: null });
+  }
+  if (permanent < pools.length) {
+    const spots = spotsOf(pools.slice(permanent));
+    const rowCount = (spots[spots.length - 1]?.row ?? 0) + 1;
+    groups.push({ firstPool: permanent, pools: pools.length - permanent, rows: rowCount, spots });
+  }
+  return groups;
 }
 
 /** Small pools share a row, a slot apart; those that no row is left for have no spot. */

@@ -36,6 +36,8 @@ export class MapView {
   private readonly watcher: ResizeObserver;
   private theme: MapTheme;
   private data: MapData | null = null;
+  /** What the other map shows. */
+  private beside: MapData | null = null;
   private classes: Classes | null = null;
   private time: TimeFormat | null = null;
   private layout: MapLayout | null = null;
@@ -71,13 +73,14 @@ export class MapView {
     cancelAnimationFrame(this.frameRequest);
   }
 
-  show(title: string, data: MapData, classes: Classes, time: TimeFormat): void {
+  show(title: string, data: MapData, classes: Classes, time: TimeFormat, beside: MapData | null): void {
     const isOtherRun = this.data !== null && this.data.view.run !== data.view.run;
     if (isOtherRun) {
       this.details.clear();
     }
     this.title.textContent = title;
     this.data = data;
+    this.beside = beside;
     this.classes = classes;
     this.time = time;
     this.selected = this.selected === null ? null : runAt(data, this.selected.pool, this.selected.firstSlot);
@@ -125,7 +128,12 @@ export class MapView {
     // Under each other, two maps share the height of one.
     const isStacked = this.element.parentElement?.matches('.two') === true && window.innerWidth < besideWidth;
     const most = Math.max(160, Math.min(460, window.innerHeight * 0.6) * (isStacked ? 0.6 : 1));
-    const layout = layoutMap(data.view.pools, { width: this.frame.clientWidth, height: most, zoom: this.zoomFactor });
+    const layout = layoutMap(data.view.pools, {
+      width: this.frame.clientWidth,
+      height: most,
+      zoom: this.zoomFactor,
+      ...(this.beside === null ? {} : { beside: this.beside.view.pools }),
+    });
     this.layout = layout;
     const height = Math.min(layout.height + 4, most);
     this.frame.style.height = `${height}px`;

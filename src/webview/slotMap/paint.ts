@@ -59,6 +59,7 @@ export function paintMap(canvas: HTMLCanvasElement, picture: MapPicture, window:
     paintBrackets(context, picture, block);
   }
   paintSigns(context, picture, window);
+  paintEvent(context, picture);
   paintSelection(context, picture);
   paintFailure(context, picture, window);
 }
@@ -209,6 +210,23 @@ function outline(picture: MapPicture, run: SlotRun): { x: number; y: number; wid
     width: Math.min(run.slots, room) * layout.slotWidth,
     height: Math.max(2, layout.rowHeight - (4 <= layout.rowHeight ? 1 : 0)),
   };
+}
+
+/** What the last step took or gave back: an outline, dashed when the slots are free now. */
+function paintEvent(context: CanvasRenderingContext2D, picture: MapPicture): void {
+  const { event } = picture.data.view;
+  if (event === null || event.pool === null || event.firstSlot === null) {
+    return;
+  }
+  const run = { pool: event.pool, firstSlot: event.firstSlot, slots: event.slots, mapping: null };
+  const box = outline(picture, run);
+  if (box !== null) {
+    context.setLineDash(event.kind === 'released' ? [3, 2] : []);
+    context.lineWidth = 2;
+    context.strokeStyle = picture.theme.text;
+    context.strokeRect(box.x, box.y, Math.max(3, box.width), box.height);
+    context.setLineDash([]);
+  }
 }
 
 function paintSelection(context: CanvasRenderingContext2D, picture: MapPicture): void {

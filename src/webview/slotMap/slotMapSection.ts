@@ -477,7 +477,13 @@ export class SlotMapSection implements PanelSection {
       const run = this.runOf(index);
       if (data !== null && run !== null) {
         view.element.classList.toggle('lead', index === this.lead);
-        view.show(titleOf(run, data), data, classify(data, this.colouring), state.time);
+        view.show(
+          titleOf(run, data),
+          data,
+          classify(data, this.colouring),
+          state.time,
+          sides[index === 0 ? 1 : 0].data,
+        );
       }
     });
     const lead = sides[this.lead].data;
@@ -534,7 +540,8 @@ export class SlotMapSection implements PanelSection {
       this.legend,
       entries,
       h('li', null, plainSwatch(css(this.theme.free)), 'free'),
-      all.length === 0 ? null : h('li', { class: 'failure-key' }, '▨ a request that failed, above the largest hole'),
+      all.length === 0 ? null : h('li', null, '▢ the last event (dashed: given back)'),
+      h('li', { class: 'failure-key' }, '▨ a request that failed, above the largest hole'),
     );
   }
 
