@@ -148,7 +148,8 @@ function logFailures(analysis: Analysis): FoundFailure[] {
       first.suppressed += failure.suppressed;
       continue;
     }
-    const found = foundFromRecord(analysis, record, failure.device, failure.suppressed);
+    const line = foundFromRecord(analysis, record, failure.device, failure.suppressed);
+    const found = warning?.record?.kind === 'index-failed' ? { ...line, cause: warning.cause } : line;
     if (warning !== null && warning.record !== null) {
       found.others.push(warning.record);
     }
@@ -188,7 +189,7 @@ class MessagePlaces {
     }
   }
 
-  /** cc-swiotlb prints a warning without a size, once per boot, just before the message with one: a single failure. */
+  /** cc-swiotlb prints why before the message with the size, without one (some once per boot): a single failure. */
   warningBefore(record: LogRecord): FoundFailure | null {
     if (record.kind !== 'class-empty' || record.sizeBytes < 0) {
       return null;
@@ -196,7 +197,8 @@ class MessagePlaces {
     for (let line = record.line - 1; line >= record.line - followUpLines; line--) {
       const earlier = this.byPlace.get(`${record.source}:${line}`);
       const first = earlier?.record;
-      if (earlier === undefined || first?.kind !== 'class-empty' || first.sizeBytes >= 0) {
+      const isWarning = first?.kind === 'index-failed' || (first?.kind === 'class-empty' && first.sizeBytes < 0);
+      if (earlier === undefined || first === undefined || first === null || !isWarning) {
         continue;
       }
       const near = !(Math.abs(record.timeNs - first.timeNs) > followUpNs);

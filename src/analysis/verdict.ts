@@ -52,6 +52,8 @@ export function judgeLine(record: LogRecord): Cause {
       return 'atomic-pool-empty';
     case 'lockup':
       return 'lockup';
+    case 'index-failed':
+      return 'allocation-failed';
     case 'class-empty':
       return record.sizeBytes > LARGEST_CLASS_BYTES ? 'over-size' : 'class-empty';
     default:
@@ -136,6 +138,9 @@ function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null
         ? `needs ${need(numbers)}; the pools had no place, a transient pool of just that size can never match the buffer's offset (min_align_mask), and the pool grows only after a miss.`
         : `needs ${need(numbers)}; the pool had no place and the new pool was still being allocated.`;
     case 'allocation-failed':
+      if (record?.kind === 'class-empty' || record?.kind === 'index-failed') {
+        return 'a slot of its size class was free, but the kernel got no memory for the entry in its index without waiting.';
+      }
       return `needs ${need(numbers)}; the pool had no place and the kernel could not allocate memory for another one without waiting.`;
     case 'atomic-pool-empty':
       return 'the pool for atomic coherent allocations is exhausted; swiotlb= does not change its size.';

@@ -22,6 +22,8 @@ export type LogKind =
   | 'suppressed'
   /** cc-swiotlb: `No memory for cc-swiotlb buffer (sz: N bytes)`, `Fail to alloc cc swiotlb slot`. */
   | 'class-empty'
+  /** cc-swiotlb: `Fail to insert index with error 0x…`: a slot was there, memory for its entry in the index was not. */
+  | 'index-failed'
   /** A soft lockup / RCU stall whose text names a swiotlb search function. */
   | 'lockup'
   /** `software IO TLB: mapped [mem A-B] (XMB)` in all its historical forms, and `Placing …`, `… at phys A - B`. */
@@ -54,6 +56,7 @@ export const failureLogKinds: ReadonlySet<LogKind> = new Set<LogKind>([
   'bounce-inactive',
   'atomic-pool-exhausted',
   'class-empty',
+  'index-failed',
 ]);
 
 /** One understood log line. Fields that the line does not carry are -1, NaN or ''. */

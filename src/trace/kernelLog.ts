@@ -451,6 +451,7 @@ const triggers = [
   'tlb structure',
   'allocate new pool',
   'allocate buffer',
+  'insert index',
   'area num',
 ].map(asciiBytes);
 

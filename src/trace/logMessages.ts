@@ -55,6 +55,11 @@ const rules: readonly MessageRule[] = [
     deviceMessage: true,
     facts: ([, size]) => ({ kind: 'class-empty', sizeBytes: optional(size) }),
   },
+  {
+    pattern: /Fail to insert index with error (?:0x)?[0-9a-f]+/,
+    deviceMessage: true,
+    facts: () => ({ kind: 'index-failed' }),
+  },
   // lib/swiotlb.c until 4.20.
   {
     pattern: /(?:(?:PCI-)?DMA: )?Out of SW-IOMMU space for (\d+) bytes(?: at device ([^\s"'`\\]+))?/,

@@ -65,13 +65,19 @@ describe('lines that people posted', () => {
         `[    5.240920] ${device}No memory for cc-swiotlb buffer (sz: 1048576 bytes)`,
         '[    6.300000] cc-swiotlb: No memory for cc swiotlb!',
         '[    7.100000] virtio_net virtio0: Fail to alloc cc swiotlb slot',
+        `[    8.100000] ${device}Fail to insert index with error 0xfffffff4`,
+        `[    8.100010] ${device}No memory for cc-swiotlb buffer (sz: 4096 bytes)`,
+        `[    9.100000] ${device}Fail to insert index with error 0xfffffff4`,
       ].join('\n'),
     );
     expect(report.failures.map(({ line, cause, device: name }) => [line, cause, name])).toEqual([
       [2, 'class-empty', '0000:00:05.0'],
       [3, 'over-size', '0000:00:05.0'],
       [5, 'class-empty', 'virtio0'],
+      [7, 'allocation-failed', '0000:00:05.0'],
+      [8, 'allocation-failed', '0000:00:05.0'],
     ]);
+    expect(report.failures[3].message).toMatch(/index/);
     expect(report.failures[0].related.map((place) => place.line)).toEqual([1]);
     expect(report.failures[0].message).toMatch(/8 KiB.*16 KiB/);
     expect(report.failures[1].message).toContain('512 KiB per mapping');
