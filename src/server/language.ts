@@ -184,6 +184,14 @@ function messageRange(line: number, text: string): Location['range'] {
   return toRange({ line, startColumn, endColumn: Math.max(startColumn, text.trimEnd().length) });
 }
 
+/** The event or the words of failure: a mark on all of the line would hide what it says. */
+function nameRange(line: number, text: string): Location['range'] {
+  const name = lineTokens(text).find(({ kind }) => kind === 'event' || kind === 'failure' || kind === 'function');
+  return name === undefined
+    ? messageRange(line, text)
+    : toRange({ line, startColumn: name.start, endColumn: name.start + name.length });
+}
+
 const highlightKinds: Readonly<Record<PlaceUse, DocumentHighlightKind>> = {
   attempt: DocumentHighlightKind.Write,
   map: DocumentHighlightKind.Write,
@@ -198,7 +206,7 @@ async function highlightsOf({ trace, source, reader }: TraceDocument, line: numb
   const places = linesOfMapping(trace.analysis, source, line).filter((place) => place.source === source);
   return Promise.all(
     places.slice(0, placesWithColumns).map(async (place) => ({
-      range: messageRange(place.line, await reader.line(place.line)),
+      range: nameRange(place.line, await reader.line(place.line)),
       kind: highlightKinds[place.use],
     })),
   );

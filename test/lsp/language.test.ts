@@ -90,12 +90,10 @@ describe('navigation', () => {
       'textDocument/documentHighlight',
       at(traceUri, mapping, 60),
     );
-    const lines = found.map(({ range }) => traceLines[range.start.line]!.slice(range.start.character));
-    expect(lines).toEqual([
-      expect.stringMatching(/^swiotlb_bounced: /),
-      expect.stringMatching(/^dma_map_page: /),
-      expect.stringMatching(/^dma_unmap_page: /),
-    ]);
+    const names = found.map(({ range: { start, end } }) =>
+      traceLines[start.line]!.slice(start.character, end.character),
+    );
+    expect(names).toEqual(['swiotlb_bounced', 'dma_map_page', 'dma_unmap_page']);
     expect(await server.request('textDocument/documentHighlight', at(traceUri, 0, 0))).toEqual([]);
   });
 
