@@ -58,6 +58,13 @@ function ofDryRun(run: RunView): Verdict {
 }
 
 function withoutReplay(trace: TraceView): Verdict {
+  if (trace.failureCount === 0 && 0 < trace.requests && trace.bounced === 0) {
+    return {
+      tone: 'neutral',
+      headline: `Nothing bounced: ${trace.requests === 1 ? 'the mapping' : `all ${plural(trace.requests, 'mapping')}`} went directly to ${trace.requests === 1 ? 'its buffer' : 'their buffers'}.`,
+      detail: 'A dry run says what this load would need in a confidential VM.',
+    };
+  }
   if (trace.failureCount === 0) {
     return {
       tone: 'neutral',

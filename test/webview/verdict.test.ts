@@ -32,6 +32,13 @@ describe('the verdict', () => {
     check(mockTrace(), failing, 'bad', /^Dry run: .* 3 mappings would fail/, nothing);
   });
 
+  it('says that nothing bounced where every mapping went directly to its buffer', () => {
+    const nothing = mockRun({ replayable: false, requests: 0, ...nothingFailed });
+    const direct = mockTrace({ requests: 40, bounced: 0, failureCount: 0, episodes: [] });
+    check(direct, null, 'neutral', /^Nothing bounced: all 40 mappings went directly/, nothing);
+    check({ ...direct, requests: 0 }, null, 'neutral', /nothing to replay/, nothing);
+  });
+
   it('says how many failed and why, before any replay', () => {
     check(mockTrace(), recorded, 'bad', '78 of 14,477 mappings failed: 61 fragmented, 17 pool full.');
   });

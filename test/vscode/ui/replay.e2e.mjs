@@ -176,8 +176,9 @@ test('it follows the theme and fits every width', { timeout: 180_000 }, async ()
   const backgrounds = new Set();
   await page.setViewportSize({ width: 1800, height: 1500 });
   for (const [name, theme] of [
-    ['dark', 'Dark Modern'],
     ['high-contrast', 'Dark High Contrast'],
+    ['high-contrast-light', 'Light High Contrast'],
+    ['dark', 'Dark Modern'],
     ['light', 'Light Modern'],
   ]) {
     const earlier = await backgroundOf(frame);
@@ -190,6 +191,7 @@ test('it follows the theme and fits every width', { timeout: 180_000 }, async ()
     await inkEventually(canvas);
     await session.shot(`theme-${name}`);
   }
+  // Both light kinds are white.
   assert.equal(backgrounds.size, 3);
 
   for (const [name, width, height] of [
