@@ -45,7 +45,8 @@ export class Exports {
       },
     );
     const ids = new Set(this.items.keys());
-    return [...this.items.values(), ...tables.filter((table) => !ids.has(table.id))];
+    const items = [...this.items.values()].filter((item) => item.isShown?.() ?? true);
+    return [...items, ...tables.filter((table) => !ids.has(table.id))];
   }
 }
 
@@ -116,11 +117,13 @@ export function jsonOf({ columns, rows }: ExportTable): string {
   return `${JSON.stringify(objects, null, 2)}\n`;
 }
 
-/** A line of the picture's legend. */
+/** An entry of the picture's legend: a line, or a sign. */
 export interface LegendEntry {
   readonly label: string;
   readonly colour: string;
   readonly dash: readonly number[];
+  /** Instead of the line. */
+  readonly sign?: string;
 }
 
 const scale = 2;
@@ -151,8 +154,15 @@ export function framed(
   context.fillStyle = theme.muted;
   context.fillText(subtitle, margin, margin + 20);
   let x = margin;
-  for (const { label, colour, dash } of legend) {
+  for (const { label, colour, dash, sign } of legend) {
     const y = margin + 48;
+    if (sign !== undefined) {
+      context.fillStyle = colour;
+      context.fillText(sign, x, y - 6);
+      context.fillText(label, x + 16, y - 6);
+      x += 16 + context.measureText(label).width + 18;
+      continue;
+    }
     context.strokeStyle = colour;
     context.lineWidth = 2.5;
     context.setLineDash([...dash]);

@@ -74,7 +74,7 @@ export function sizeSvg(
     legendX += 32 + name.length * 7 + 20;
   });
   const leading = model.series[0]?.points ?? [];
-  const ring = (size: number | null, radii: readonly number[], label: string) => {
+  const ring = (size: number | null, radii: readonly number[], label: string, place: 'above' | 'left') => {
     const ratio = size === null ? null : ratioAt(leading, size);
     if (size !== null && ratio !== null) {
       for (const radius of radii) {
@@ -82,13 +82,17 @@ export function sizeSvg(
           `<circle cx="${round(x(size))}" cy="${round(y(ratio))}" r="${radius}" fill="none" stroke="${theme.text}" stroke-width="2"/>`,
         );
       }
-      parts.push(text({ x: x(size), y: y(ratio) - 16 }, label, 'text-anchor="middle"'));
+      parts.push(
+        place === 'above'
+          ? text({ x: x(size), y: y(ratio) - 18 }, label, 'text-anchor="middle" font-weight="600"')
+          : text({ x: x(size) - 11, y: y(ratio) - 5 }, label, 'text-anchor="end"'),
+      );
     }
   };
   if (model.knee !== model.recommended) {
-    ring(model.knee, [7], 'knee');
+    ring(model.knee, [7], 'knee', 'left');
   }
-  ring(model.recommended, [8, 11], model.parameter ?? 'recommended');
+  ring(model.recommended, [8, 11], model.parameter ?? 'recommended', 'above');
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img">`,
     `<title>${escapeHtml(model.title)}</title>`,

@@ -39,6 +39,8 @@ const markPixels = 10;
 /** Height of a row of the pools chart, and what its chart takes besides. */
 const poolRowPixels = 17;
 const poolPaddingPixels = 12;
+/** What a time axis with its title takes, for charts that have none on the page. */
+const timeAxisPixels = 44;
 
 /** The charts of the panel: one time axis, one cursor, one visible range. */
 export class Timeline {
@@ -120,13 +122,26 @@ export class Timeline {
     return true;
   }
 
-  /** A chart with its marks and cursor at twice the size of the screen, on the background of the theme. */
+  /** A chart with its marks and a time axis at twice the size of the screen, on the background of the theme. */
   picture(plot: Plot): HTMLCanvasElement {
     const { chart } = this.figures.find((figure) => figure.plot === plot)!;
+    const { model, theme } = this;
     const picture = document.createElement('canvas');
+    if (model === null || chart.width === 0) {
+      return picture;
+    }
+    const { width, height } = chart;
     const before = chart.options.devicePixelRatio;
+    const hadAxis = chart.options.scales?.['x']?.title?.display === true;
     chart.options.devicePixelRatio = 2;
-    chart.resize();
+    chart.options.scales = axesOf(plot, model, {
+      theme,
+      slots: slotsExtent(model),
+      widthPixels: width,
+      isLast: true,
+    });
+    chart.resize(width, height + (hadAxis ? 0 : timeAxisPixels));
+    chart.update('none');
     try {
       picture.width = chart.canvas.width;
       picture.height = chart.canvas.height;
@@ -140,7 +155,7 @@ export class Timeline {
       }
     } finally {
       chart.options.devicePixelRatio = before ?? window.devicePixelRatio;
-      chart.resize();
+      this.draw();
     }
     return picture;
   }

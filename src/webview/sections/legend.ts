@@ -9,7 +9,7 @@ import { causeWords } from '../words';
 export function legend(trace: TraceView, model: TimelineModel): HTMLElement[] {
   const { runs, band } = model;
   const entries = [line('', 2, 'in use'), line('8 3', 1, 'high water'), line('1 3', 1.5, 'capacity')];
-  entries.push(...failureKeys(runs));
+  entries.push(...failureSigns(runs).map(({ sign, label }) => h('li', { class: 'failure-key' }, `${sign} ${label}`)));
   if (band !== null) {
     const front = frontOf(model);
     const isScaled = front !== undefined && bandOf(front.run, trace) === 'scaled';
@@ -21,8 +21,8 @@ export function legend(trace: TraceView, model: TimelineModel): HTMLElement[] {
   return entries;
 }
 
-/** One entry per shape of the failures that are drawn, with the causes it stands for. */
-function failureKeys(runs: TimelineModel['runs']): HTMLElement[] {
+/** The shapes of the failures that are drawn, each with the causes it stands for. */
+export function failureSigns(runs: TimelineModel['runs']): { readonly sign: string; readonly label: string }[] {
   const labels = new Map<string, Set<string>>();
   for (const shown of runs.filter(marksFailures)) {
     for (const [cause] of sortedCauses(shown.run.failuresByCause)) {
@@ -30,7 +30,7 @@ function failureKeys(runs: TimelineModel['runs']): HTMLElement[] {
       labels.set(sign, (labels.get(sign) ?? new Set()).add(causeWords[cause].label));
     }
   }
-  return [...labels].map(([sign, names]) => h('li', { class: 'failure-key' }, `${sign} ${[...names].join(', ')}`));
+  return [...labels].map(([sign, names]) => ({ sign, label: [...names].join(', ') }));
 }
 
 function line(dash: string, width: number, label: string): HTMLElement {

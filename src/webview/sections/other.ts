@@ -118,7 +118,7 @@ function changeOf({ values: [before, after], format, tone }: OtherRow): string {
     return 'same';
   }
   const sign = after < before ? '−' : '+';
-  const word = tone === '' ? '' : tone === 'good' ? ' ✓' : '';
+  const word = tone === '' ? '' : tone === 'good' ? ' ✓' : ' ✗';
   return `${sign}${format(Math.abs(after - before))}${word}`;
 }
 

@@ -74,6 +74,8 @@ export interface Exportable {
   /** Becomes part of the file's name: `size-curve`. */
   readonly id: string;
   readonly title: string;
+  /** False while there is nothing of it to export; absent: there always is. */
+  readonly isShown?: () => boolean;
   /** A drawing at twice its size on the screen, on an opaque background. */
   readonly png?: () => HTMLCanvasElement | Promise<HTMLCanvasElement>;
   /** A whole SVG document, without scripts and references. */
