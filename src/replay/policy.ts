@@ -84,6 +84,12 @@ export interface PolicyInstance {
    * Null when that address lies in no pool of the replay or is taken.
    */
   adopt(request: MapRequest, bounceAddress: Address): Placement | null;
+  /**
+   * Where the kernel's searches stood when the trace began: called before the first request, with recorded placements in
+   * the order of the trace; the first one of an area says where its first search begins (true). Policies without areas
+   * leave it out.
+   */
+  beginAt?(request: MapRequest, bounceAddress: Address): boolean;
   /** Ends a mapping that `map` placed. */
   unmap(placement: Placement, device: number, nowNs: Nanoseconds): void;
   /** So many look-ups of addresses that were never bounced (unmap and sync of direct mappings): cost only. */

@@ -156,6 +156,8 @@ class Replayer {
   private readonly ends = new EventHeap();
   /** Recorded ends, later by what the map was held up. */
   private readonly stalledEnds = new EventHeap();
+  private readonly isRecordedPool: boolean;
+  private begunAreas = 0;
   /** Since when requests wait for a policy that blocks. */
   private readonly blockedSince = new Map<number, Nanoseconds>();
   /** Per row: how long its map was held up. Allocated when the first stall happens. */
@@ -203,6 +205,7 @@ class Replayer {
       scale: options.lifetimeScale,
     });
     this.series = new SeriesRecorder(plan.startNs, plan.endNs, options.keepSeries);
+    this.isRecordedPool = hasRecordedPool(instance, geometry);
     this.blockMaxBytes = blockMaxBytesByDevice(tables, geometry);
     const mayTakeShortWay =
       options.summaryOnly === true && !(options.bounceAll && this.blockMaxBytes.some((b) => b > 0));
@@ -733,6 +736,28 @@ class Replayer {
       }
     }
     this.placeBaseline(this.lifetimes.fit?.baselineSlots ?? 0);
+    this.beginWhereRecorded();
+  }
+
+  /** In the pool of the recording: its searches did not begin at the first slots when the trace began. */
+  private beginWhereRecorded(): void {
+    const { recordedBounce, outcome, evidence } = this.columns;
+    const { stepCount, stepKind, stepRow } = this.plan;
+    if (this.instance.beginAt === undefined || !this.isRecordedPool) {
+      return;
+    }
+    const areas = this.instance.pools()[0]?.areas ?? 0;
+    for (let step = 0; step < stepCount && this.begunAreas < areas; step++) {
+      const row = stepRow[step];
+      // A failure with an address had its slots for a moment, and the search went on behind them.
+      const isPlaced =
+        (outcome[row] === Outcome.served || outcome[row] === Outcome.failed) &&
+        (evidence[row] & EvidenceBit.direct) === 0;
+      if (stepKind[step] === StepKind.birth && isPlaced && !Number.isNaN(recordedBounce[row])) {
+        this.fillRequest(row);
+        this.begunAreas += this.instance.beginAt(this.request, recordedBounce[row]) ? 1 : 0;
+      }
+    }
   }
 
   /** Slots that the samples show in use all along, though no event tells whose: taken as single pages. */
@@ -878,6 +903,13 @@ class Replayer {
         : `${this.options.assumedLifetimeSteps * this.options.lifetimeScale} steps`;
       notes.push(`The trace has no unmap events: mappings are assumed to live ${assumed}.`);
     }
+    if (this.begunAreas > 0) {
+      notes.push(
+        this.begunAreas === 1
+          ? 'The first search of the area begins where its first recorded mapping was found.'
+          : `The first searches of ${this.begunAreas} areas begin where the first recorded mapping of each was found.`,
+      );
+    }
     if (this.baselineSlots > 0) {
       notes.push(
         `The samples show about ${this.baselineSlots} slots in use before the trace: they are taken from the start.`,
@@ -895,6 +927,20 @@ class Replayer {
     }
     return notes;
   }
+}
+
+/** The replayed pool is the one that the input tells of; one that the user gives may be another. */
+function hasRecordedPool(instance: PolicyInstance, { pools }: Geometry): boolean {
+  const replayed = instance.pools().find((pool) => pool.kind === 'boot');
+  const recorded = pools.find((pool) => pool.kind === 'boot');
+  return (
+    replayed !== undefined &&
+    recorded !== undefined &&
+    recorded.slots.evidence.level !== 'user' &&
+    replayed.start === recorded.start.value &&
+    replayed.slots === recorded.slots.value &&
+    replayed.areas === recorded.areas.value
+  );
 }
 
 /** Largest mapping per device of class block, 0 for devices whose driver does not split. */

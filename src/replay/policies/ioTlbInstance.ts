@@ -77,6 +77,8 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
   protected readonly workerRunNs: Nanoseconds;
   private readonly rcuDelayNs: Nanoseconds;
   private attempts = 0;
+  /** Areas whose first search index is known. */
+  private readonly begun = new Set<number>();
   private workerStartAt = never;
   private workerFinishAt = never;
   private prepared: PreparedPool | null = null;
@@ -244,6 +246,23 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
     this.tlb.hiwater = Math.max(this.tlb.hiwater, this.tlb.totalUsed);
     device.usesIoTlb = true;
     return { pool: pool.id, slot, firstSlot: slot, slots, address: bounceAddress, pad: 0, transient: false };
+  }
+
+  beginAt({ device, original, allocAlignMask }: MapRequest, bounceAddress: Address): boolean {
+    const pool = this.tlb.listed.find((candidate) => candidate.contains(bounceAddress));
+    if (pool === undefined) {
+      return false;
+    }
+    const { minAlignMask } = this.device(device).masks;
+    const padded = (low32(original) & minAlignMask & (allocAlignMask | (SLOT_BYTES - 1))) >>> 0;
+    const slot = Math.max(0, Math.floor((bounceAddress - padded - pool.start) / SLOT_BYTES));
+    const area = pool.areaOf(slot);
+    if (this.begun.has(area)) {
+      return false;
+    }
+    this.begun.add(area);
+    pool.areaIndex[area] = slot - area * pool.areaSlots;
+    return true;
   }
 
   unmap(placement: Placement, device: number, nowNs: Nanoseconds): void {
