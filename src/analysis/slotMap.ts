@@ -4,7 +4,7 @@ import { Outcome, Pairing } from '../model/tables';
 import { type Nanoseconds, SEGMENT_SLOTS, type Slots } from '../model/units';
 import type { Analysis } from './analysis';
 import { LineRole, lineIndexOf } from './lineIndex';
-import { MoveKind, noMove, type SlotPool, type SlotTimeline } from './slotTimeline';
+import { MoveKind, noMove, type SlotPool, type SlotTimeline } from './slotMoves';
 
 /** The slots of a run at one moment. */
 export interface SlotsAt {

@@ -8,15 +8,8 @@ import {
   stepAtTime,
   stepOfLine,
 } from '../analysis/slotMap';
-import {
-  MoveKind,
-  modelledSlots,
-  noMove,
-  recordedModelSlots,
-  recordedSlots,
-  type SlotPool,
-  type SlotTimeline,
-} from '../analysis/slotTimeline';
+import { MoveKind, noMove, type SlotPool, type SlotTimeline } from '../analysis/slotMoves';
+import { modelledSlots, recordedModelSlots, recordedSlots } from '../analysis/slotTimeline';
 import { formatHex } from '../base/address';
 import { directionNames } from '../model/events';
 import type { SharesParams, SharesView } from '../protocol/devices';

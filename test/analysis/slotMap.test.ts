@@ -15,7 +15,8 @@ import {
   stepAtTime,
   stepOfLine,
 } from '../../src/analysis/slotMap';
-import { MoveKind, modelledSlots, recordedSlots, type SlotTimeline } from '../../src/analysis/slotTimeline';
+import { MoveKind, type SlotTimeline } from '../../src/analysis/slotMoves';
+import { modelledSlots, recordedSlots } from '../../src/analysis/slotTimeline';
 import { upperBound } from '../../src/base/bisect';
 import { ReplayOutcome } from '../../src/model/replayResult';
 import { Outcome, Pairing } from '../../src/model/tables';

@@ -1,15 +1,17 @@
-import { formatCount, formatSlots, plural } from '../../base/format';
+import { formatCount, formatSlots } from '../../base/format';
 import type { SlotsView } from '../../protocol/slots';
 import type { ChartTheme } from '../charts/theme';
 import type { ShownRun } from '../charts/timeline';
 import { fill, h } from '../dom';
 import { framed } from '../exporting';
-import type { ExportTable, PanelSection, SectionHost, SectionState } from '../sections/section';
-import { type Classes, type Colouring, classify, colourings, colouringTitles } from './classes';
-import { ageText, deviceName, eventText, notesOf } from './describe';
-import { drawClass } from './fills';
+import type { PanelSection, SectionHost, SectionState } from '../sections/section';
+import { type Colouring, classify, colourings, colouringTitles } from './classes';
+import { eventText, notesOf } from './describe';
+import { keyList } from './keyList';
+import { mapLegend } from './legend';
 import { type MapData, mapData } from './mapData';
 import { mapSvg } from './mapSvg';
+import { mapTable, mapTableExport } from './mapTable';
 import { css, type MapTheme, type Rgb, readMapTheme } from './mapTheme';
 import { MapView } from './mapView';
 import { paintMap } from './paint';
@@ -30,8 +32,6 @@ interface Side {
   runId: string | null;
   data: MapData | null;
 }
-
-const mostTableRows = 400;
 
 /** What outlives a new reading of the trace: a file that grows must not throw its reader back to the start. */
 const memory: { atNs: number | null; colouring: Colouring; runs: readonly [string | null, string | null] | null } = {
@@ -113,7 +113,7 @@ export class SlotMapSection implements PanelSection {
       title: 'Slot map',
       png: () => this.exportPng(),
       svg: () => this.exportSvg(),
-      table: () => this.exportTable(),
+      table: () => mapTableExport(this.sides?.[this.lead].data ?? null),
     });
   }
 
@@ -525,24 +525,8 @@ export class SlotMapSection implements PanelSection {
   }
 
   private drawLegend(): void {
-    const all = (this.sides ?? []).flatMap(({ data }) => (data === null ? [] : [classify(data, this.colouring)]));
-    const [classes] = all;
-    if (classes === undefined) {
-      return;
-    }
-    const entries = classes.classes.flatMap((entry, index) => {
-      const label = all.map((one) => one.classes[index]!.label).find((text) => text !== '') ?? '';
-      const slots = all.map((one) => one.classes[index]!.slots);
-      const isThere = all.some((one) => 0 < one.classes[index]!.mappings);
-      return isThere ? [legendEntry(classes, index, [entry.sign, label], slots, this.theme)] : [];
-    });
-    fill(
-      this.legend,
-      entries,
-      h('li', null, plainSwatch(css(this.theme.free)), 'free'),
-      all.length === 0 ? null : h('li', null, '▢ the last event (dashed: given back)'),
-      h('li', { class: 'failure-key' }, '▨ a request that failed, above the largest hole'),
-    );
+    const maps = (this.sides ?? []).flatMap(({ data }) => (data === null ? [] : [classify(data, this.colouring)]));
+    fill(this.legend, mapLegend(maps, this.theme));
   }
 
   private drawScrubber(): void {
@@ -565,58 +549,22 @@ export class SlotMapSection implements PanelSection {
 
   private fillTable(): void {
     const data = this.sides?.[this.lead].data ?? null;
-    if (!this.tableHolder.open || data === null) {
-      return;
-    }
-    const { pools } = data.view;
-    const shown = Math.min(data.count, mostTableRows);
-    const rows = Array.from({ length: shown }, (_, index) => {
-      const first = data.firstSlot[index]!;
-      const go = async () => {
-        const run = this.runOf(this.lead);
-        const detail =
-          run === null ? null : await this.host.ask('slotDetail', { run: run.run.key, move: data.move[index]! });
-        const place = detail?.map ?? detail?.unmap ?? null;
-        if (place !== null) {
-          this.host.reveal(place);
-        }
-      };
-      return h(
-        'tr',
-        { 'data-slots': data.slots[index]! },
-        h('td', null, pools[data.pool[index]!]!.kind),
-        h('td', { class: 'number' }, formatCount(first)),
-        h('td', { class: 'number' }, formatCount(data.slots[index]!)),
-        h('td', { class: 'device' }, deviceName(data, index)),
-        h('td', { class: 'number' }, ageText(data, index)),
-        h('td', null, h('button', { type: 'button', class: 'link', click: () => void go() }, 'go to line')),
+    if (this.tableHolder.open && data !== null) {
+      fill(
+        this.table,
+        mapTable(data, (move) => void this.follow(move)),
       );
-    });
-    const titles = ['Pool', 'First slot', 'Slots', 'Device', 'Age', 'Line'];
-    fill(
-      this.table,
-      h(
-        'table',
-        { id: 'map-table', 'aria-label': 'Mappings at this moment' },
-        h(
-          'thead',
-          null,
-          h(
-            'tr',
-            null,
-            titles.map((title) => h('th', { scope: 'col' }, title)),
-          ),
-        ),
-        h('tbody', null, rows),
-      ),
-      shown < data.count
-        ? h(
-            'p',
-            { class: 'muted' },
-            `The first ${formatCount(shown)} of ${plural(data.count, 'mapping')}; the export has all.`,
-          )
-        : null,
-    );
+    }
+  }
+
+  /** To the line that made a mapping, else to the one that ended it. */
+  private async follow(move: number): Promise<void> {
+    const run = this.runOf(this.lead);
+    const detail = run === null ? null : await this.host.ask('slotDetail', { run: run.run.key, move });
+    const place = detail?.map ?? detail?.unmap ?? null;
+    if (place !== null) {
+      this.host.reveal(place);
+    }
   }
 
   // Files ------------------------------------------------------------------
@@ -660,29 +608,6 @@ export class SlotMapSection implements PanelSection {
       width: whole.width,
     });
   }
-
-  private exportTable(): ExportTable {
-    const data = this.sides?.[this.lead].data ?? null;
-    const columns = ['pool', 'poolStart', 'firstSlot', 'slots', 'device', 'bornNs'];
-    if (data === null) {
-      return { columns, rows: [] };
-    }
-    return {
-      columns,
-      rows: Array.from({ length: data.count }, (_, index) => {
-        const pool = data.view.pools[data.pool[index]!]!;
-        const bornNs = data.bornNs[index]!;
-        return [
-          pool.kind,
-          pool.start,
-          data.firstSlot[index]!,
-          data.slots[index]!,
-          data.device[index]! < 0 ? null : deviceName(data, index),
-          Number.isNaN(bornNs) ? null : bornNs,
-        ];
-      }),
-    };
-  }
 }
 
 /** There are mappings, but no run of them took a slot. */
@@ -712,71 +637,4 @@ function titleOf(run: ShownRun, data: MapData): string {
 
 function runLabel(text: string, { picker }: Side): HTMLElement {
   return h('label', null, `${text} `, picker);
-}
-
-function legendEntry(
-  classes: Classes,
-  index: number,
-  [sign, label]: readonly [string, string],
-  slots: readonly number[],
-  theme: MapTheme,
-): HTMLElement {
-  return h(
-    'li',
-    null,
-    patternSwatch(classes, index, theme),
-    sign === '' ? null : h('span', { class: 'map-sign' }, sign),
-    `${label} · ${slots.map(formatCount).join(' / ')} slots`,
-  );
-}
-
-/** The pattern as on the map, on a little canvas. */
-function patternSwatch({ isRamp }: Classes, index: number, theme: MapTheme): HTMLCanvasElement {
-  const canvas = h('canvas', { class: 'map-swatch', width: 22, height: 12, 'aria-hidden': 'true' });
-  const context = canvas.getContext('2d');
-  if (context !== null && isRamp) {
-    context.fillStyle = css(theme.ramp[index]!);
-    context.fillRect(0, 0, 22, 12);
-  } else if (context !== null) {
-    drawClass(context, theme, index, 22, 12);
-  }
-  return canvas;
-}
-
-function plainSwatch(colour: string): HTMLCanvasElement {
-  const canvas = h('canvas', { class: 'map-swatch', width: 22, height: 12, 'aria-hidden': 'true' });
-  const context = canvas.getContext('2d');
-  if (context !== null) {
-    context.fillStyle = colour;
-    context.fillRect(0, 0, 22, 12);
-  }
-  return canvas;
-}
-
-function keyList(): HTMLDetailsElement {
-  const entries: readonly (readonly [string, string])[] = [
-    ['. ,', 'next, previous event'],
-    ['n p', 'next, previous failure'],
-    ['← → ↑ ↓', 'on the map: select slots; on the slider: move in time (Shift: faster)'],
-    ['Enter', 'go to the line that mapped the selected slots'],
-    ['+ − 0', 'larger rows, smaller rows, all rows (also Ctrl + wheel)'],
-    ['?', 'this list'],
-  ];
-  return h(
-    'details',
-    { id: 'map-keys' },
-    h('summary', null, 'Keys'),
-    h(
-      'dl',
-      { class: 'keys' },
-      entries.flatMap(([names, meaning]) => [
-        h(
-          'dt',
-          null,
-          names.split(' ').flatMap((name) => [h('kbd', null, name), ' ']),
-        ),
-        h('dd', null, meaning),
-      ]),
-    ),
-  );
 }
