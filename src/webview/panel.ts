@@ -27,6 +27,7 @@ import { labelOf } from './labels';
 import { OtherBlock } from './otherBlock';
 import { buildPage } from './page';
 import { panelExports } from './panelExports';
+import { placeOf, returnTo } from './place';
 import { SectionHolder } from './sectionHolder';
 import { panelSections } from './sections';
 import { Multiples } from './sections/multiples';
@@ -303,6 +304,7 @@ async function load(): Promise<void> {
       state.timeMode = 'clock';
     }
     state.time = timeFormat(trace, state.timeMode);
+    const place = isFirst ? null : placeOf(byId('content'));
     newPage(trace);
     if (0 < trace.requests) {
       await Promise.all([recordedKey, ...state.shown].map((key) => loadRun(key)));
@@ -314,6 +316,9 @@ async function load(): Promise<void> {
     state.range = wasWhole ? wholeRange(state) : clampRange(range, wholeRange(state));
     await render();
     setStatus('ready', '');
+    if (place !== null) {
+      returnTo(place, byId('content'));
+    }
     if (0 < trace.bounced) {
       void loadVerify();
     }
