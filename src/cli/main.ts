@@ -31,6 +31,7 @@ import {
 } from './geometryOptions';
 import { readVersion } from './package';
 import { type ReportFlags, runReport } from './report';
+import { noParquet, runSummarize, type SummarizeFlags } from './summarize';
 import { createTerminal } from './terminal';
 
 const examples = `
@@ -191,6 +192,13 @@ function createProgram(): Command {
     .option('--no-size', 'leave out the search for the pool size, the longest part')
     .action(async (file: string, flags: CommonFlags & GeometryFlags & ReplayOptions & ReportFlags) => {
       exitCode = await runReport(file, contextOf(flags), { ...flags, bounceAll: flags.bounceAll === true });
+    });
+
+  addCommon(program.command('summarize').description('one row of JSON per input, for tables of many machines'))
+    .argument('<file...>', fileArgument)
+    .option('--parquet <file>', noParquet)
+    .action(async (files: string[], flags: CommonFlags & GeometryFlags & SummarizeFlags) => {
+      exitCode = await runSummarize(files, contextOf(flags), flags);
     });
 
   addOutput(program.command('vectors').description('run allocator vector files through the model'))

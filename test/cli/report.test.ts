@@ -23,6 +23,55 @@ afterAll(() => {
 /** Numbers as the report prints them. */
 const printed = (value: unknown): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
+describe('summarize', () => {
+  const rowsOf = (out: string) =>
+    out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+  it('gives a row per input, also for what cannot be read', () => {
+    const log = path.join(cli.folder, 'dmesg.txt');
+    writeFileSync(
+      log,
+      '[    5.075738] nvme 0000:00:05.0: swiotlb buffer is full (sz: 57344 bytes), total 512 (slots), used 494 (slots)\n',
+    );
+    const absent = path.join(cli.folder, 'absent.txt');
+    const { code, out } = cli.run(['summarize', sample, absent, log]);
+    const [capture, missing, logOnly] = rowsOf(out);
+    expect(code).toBe(3);
+    expect(capture).toMatchObject({ file: sample, poolSlots: 512, poolAreas: 4, cpus: 4, kernel: '6.12' });
+    expect(missing).toMatchObject({ file: absent, error: expect.stringContaining('absent.txt') });
+    expect(logOnly).toMatchObject({
+      file: log,
+      failed: 1,
+      failuresByCause: { 'pool-full': 1 },
+      largestFailedBytes: 57344,
+      durationNs: 0,
+      usedHighWaterSlots: null,
+    });
+  });
+
+  it('agrees with the other commands', () => {
+    const [row] = rowsOf(cli.run(['summarize', sample]).out);
+    const { failures, episodes } = cli.json(['diagnose', sample]) as unknown as Record<string, object[]>;
+    expect(row).toMatchObject({ failed: failures!.length, episodes: episodes!.length });
+    const facts = cli.json(['info', sample]);
+    expect(row).toMatchObject({ lines: facts['lines'], requests: facts['requests'], bounced: facts['bounced'] });
+    const { devices } = cli.json(['devices', sample]) as unknown as { devices: { name: string; peakSlots: number }[] };
+    expect(row).toMatchObject({ largestHolder: devices[0]!.name, largestHolderSlots: devices[0]!.peakSlots });
+    expect(row!['understood']).toBeGreaterThan(0);
+  });
+
+  it('has the gates of the others, and says what --parquet would need', () => {
+    expect(cli.run(['summarize', sample, '--fail-on', 'failed > 0']).code).toBe(1);
+    expect(cli.run(['summarize', sample, '--fail-on', 'usedHighWaterSlots > capacityPeakSlots']).code).toBe(0);
+    const { code, err } = cli.run(['summarize', sample, '--parquet', 'out.parquet']);
+    expect(code).toBe(2);
+    expect(err).toContain('read_json');
+  });
+});
+
 describe('report', () => {
   it('is one page that loads nothing and runs nothing', () => {
     expect(page).toMatch(/^<!DOCTYPE html>/);
