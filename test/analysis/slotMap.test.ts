@@ -19,10 +19,10 @@ import { MoveKind, type SlotTimeline } from '../../src/analysis/slotMoves';
 import { modelledSlots, recordedSlots } from '../../src/analysis/slotTimeline';
 import { upperBound } from '../../src/base/bisect';
 import { ReplayOutcome } from '../../src/model/replayResult';
-import { Outcome, Pairing } from '../../src/model/tables';
+import { Pairing } from '../../src/model/tables';
 import { handMade } from '../support/analysis';
 import { readFixture } from '../support/fixtures';
-import { geometryOf, type RequestRow } from '../support/replayTables';
+import { geometryOf } from '../support/replayTables';
 import { anyWorkload, type WorkloadOptions, workload } from '../support/workload';
 
 /** What holds each slot, by pool and slot; throws where two mappings hold one. */
@@ -162,14 +162,15 @@ describe('the slots of a replay', () => {
     expect(failures).toBeGreaterThan(100);
   });
 
-  it('have room for slots that only samples show in use', () => {
-    const requests: RequestRow[] = [
-      { enterNs: 5000, sizeBytes: 2048, outcome: Outcome.unknown, pairing: Pairing.assumed },
-    ];
-    const analysis = handMade({ requests, geometry: { slots: 512 } });
+  it('have room for what only samples show in use, from the start and to nobody', () => {
+    const analysis = captureOf('a1_fixed_bounced_only', ['trace.txt', 'debugfs.csv', 'dmesg.txt']);
+    const { result } = replayReport(analysis, { policy: 'fixed' });
     const timeline = modelledSlots(analysis, { policy: 'fixed' });
-    expect(timeline.firstStep).toBe(0);
-    expect(slotsAt(timeline, 1).live).toHaveLength(1);
+    const start = slotsAt(timeline, 0);
+    const held = [...start.live].filter((move) => timeline.moves.row[move] < 0);
+    expect(start.step).toBe(timeline.firstStep);
+    expect(held.reduce((sum, move) => sum + timeline.moves.slots[move], 0)).toBe(result.assumed.baselineSlots);
+    expect(result.assumed.baselineSlots).toBeGreaterThan(0);
   });
 });
 
