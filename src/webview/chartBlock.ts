@@ -102,6 +102,11 @@ export class ChartBlock {
     return this.timeline?.cursor() ?? this.editorNs;
   }
 
+  /** Whose place `cursorNs` is. */
+  cursorSource(): 'charts' | 'editor' {
+    return this.timeline?.cursor() == null ? 'editor' : 'charts';
+  }
+
   setCursor(timeNs: number | null): void {
     this.timeline?.setCursor(timeNs);
   }

@@ -107,7 +107,7 @@ const charts = new ChartBlock({
     const timeNs = charts.cursorNs();
     view.multiples?.setCursor(timeNs);
     for (const section of sections) {
-      section.onCursor(timeNs);
+      section.onCursor(timeNs, charts.cursorSource());
     }
   },
   ranged: rememberSoon,

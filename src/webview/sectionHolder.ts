@@ -41,12 +41,12 @@ export class SectionHolder {
     this.bringUpToDate();
   }
 
-  onCursor(timeNs: number | null): void {
+  onCursor(timeNs: number | null, source: 'charts' | 'editor'): void {
     if (this.state !== null) {
       this.state = { ...this.state, cursorNs: timeNs };
     }
     if (this.isNear) {
-      this.guard(() => this.section.onCursor(timeNs));
+      this.guard(() => this.section.onCursor(timeNs, source));
     } else {
       this.isStale = true;
     }

@@ -25,7 +25,7 @@ export interface PanelSection {
   mount(host: SectionHost): void;
   update(state: SectionState): void | Promise<void>;
   /** The time under the pointer or keyboard cursor, in any chart, else the editor's cursor; null when there is none. */
-  onCursor(timeNs: number | null): void;
+  onCursor(timeNs: number | null, source: 'charts' | 'editor'): void;
   onTheme(theme: ChartTheme): void;
   /** A command wants the moment of a line of the document; sections without moments leave it out. */
   showLine?(line: number): void;

@@ -1,5 +1,6 @@
 import { formatCount, formatSlots } from '../../base/format';
 import type { SlotsView } from '../../protocol/slots';
+import type { LineRef } from '../../protocol/views';
 import type { ChartTheme } from '../charts/theme';
 import type { ShownRun } from '../charts/timeline';
 import { fill, h } from '../dom';
@@ -54,6 +55,9 @@ export class SlotMapSection implements PanelSection {
   private lead: 0 | 1 = 0;
   private hasChosen = false;
   private atNs = 0;
+  private editorNs: number | null = null;
+  /** Until then the editor moves because somebody followed a mapping to its line: the moment stays. */
+  private revealedUntilMs = 0;
   private wish: Wish | null = null;
   private pendingLine: number | null = null;
   private isBusy = false;
@@ -149,7 +153,15 @@ export class SlotMapSection implements PanelSection {
     }
   }
 
-  onCursor(timeNs: number | null): void {
+  onCursor(timeNs: number | null, source: 'charts' | 'editor'): void {
+    if (source === 'editor') {
+      // A pointer that leaves the charts brings the editor's place back, though the editor has not moved.
+      const isNew = timeNs !== this.editorNs && this.revealedUntilMs < performance.now();
+      this.editorNs = timeNs;
+      if (!isNew) {
+        return;
+      }
+    }
     if (timeNs !== null && timeNs !== this.atNs && this.state !== null && 0 < this.state.runs.length) {
       this.want({ kind: 'time', timeNs, isFollowing: true });
     }
@@ -187,7 +199,7 @@ export class SlotMapSection implements PanelSection {
     });
     const view = new MapView(label, this.theme, {
       detail: (move) => this.host.ask('slotDetail', { run: this.runOf(index)!.run.key, move }),
-      reveal: (place) => this.host.reveal(place),
+      reveal: (place) => this.reveal(place),
       key: (event) => this.timeKey(event),
       say: (text) => {
         this.spoken.textContent = text;
@@ -513,7 +525,7 @@ export class SlotMapSection implements PanelSection {
         ? null
         : h(
             'button',
-            { type: 'button', class: 'link', 'data-map-line': place.line, click: () => this.host.reveal(place) },
+            { type: 'button', class: 'link', 'data-map-line': place.line, click: () => this.reveal(place) },
             `line ${formatCount(place.line)}`,
           ),
       h(
@@ -557,13 +569,18 @@ export class SlotMapSection implements PanelSection {
     }
   }
 
+  private reveal(place: LineRef): void {
+    this.revealedUntilMs = performance.now() + 2000;
+    this.host.reveal(place);
+  }
+
   /** To the line that made a mapping, else to the one that ended it. */
   private async follow(move: number): Promise<void> {
     const run = this.runOf(this.lead);
     const detail = run === null ? null : await this.host.ask('slotDetail', { run: run.run.key, move });
     const place = detail?.map ?? detail?.unmap ?? null;
     if (place !== null) {
-      this.host.reveal(place);
+      this.reveal(place);
     }
   }
 

@@ -168,8 +168,10 @@ test('a card tells about the mapping under the pointer, and a click leads to its
   assert.match(text, /slots? [\d,–]+/);
   assert.ok(trace[line - 1].includes(`=${bounce} `), `${bounce} is on line ${line}`);
   await session.shot('slot-map-card');
+  const moment = await event(frame);
   await canvas.click({ position: place });
   await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
+  assert.equal(await event(frame), moment, 'the moment stays while its mappings are looked at');
 });
 
 test('arrow keys select slots, and Enter leads to the line', { timeout }, async () => {
