@@ -1,4 +1,3 @@
-import { GrowableTable } from '../base/columns';
 import { StringTable } from '../base/stringTable';
 import type { Geometry, GeometryOverrides } from '../model/geometry';
 import type { TraceTables } from '../model/tables';
@@ -61,23 +60,6 @@ export function sizingData(analysis: Analysis, policies: readonly Policy[], sett
     geometry,
     plan: planOf(tables, bounceAll),
     policies: setups,
-  };
-}
-
-/** Gives tables their methods back after a structured clone. */
-export function revived(data: SizingData): SizingData {
-  const { tables } = data;
-  const table = <T extends object>(plain: T): T => Object.assign(Object.create(GrowableTable.prototype), plain);
-  return {
-    ...data,
-    tables: {
-      ...tables,
-      requests: table(tables.requests),
-      pools: table(tables.pools),
-      samples: table(tables.samples),
-      facts: table(tables.facts),
-      calls: table(tables.calls),
-    },
   };
 }
 

@@ -6,7 +6,7 @@ import type { Analysis } from './analysis';
  * Replays the recorded policy and geometry and compares every bounce address and every failure with the record.
  * The `verify` object of the command line.
  */
-export function verifyReport(analysis: Analysis): VerifyReport {
+export function verifyReport(analysis: Pick<Analysis, 'tables' | 'geometry' | 'file'>): VerifyReport {
   const result = verify(analysis.tables, analysis.geometry);
   return {
     file: analysis.file,

@@ -1,5 +1,5 @@
-/** Bundled to dist/worker.js: a thread of the command line that replays one pool size after the other. */
-import { revived, runSizeJob } from '../analysis/sizeJobs';
+/** Bundled to dist/worker.js: a thread that replays one pool size after the other, or verifies. */
+import { revivedData, runThreadJob } from '../analysis/threadJobs';
 import { serveJobs } from '../node/workerServe';
 
-serveJobs(runSizeJob, revived);
+serveJobs(runThreadJob, revivedData);

@@ -5,6 +5,7 @@ import type { ReportParams } from '../protocol/lsp';
 import { runId } from '../protocol/views';
 import { type SizeContext, sizeOf } from './size';
 import type { Trace } from './trace';
+import { verifyOf } from './verify';
 
 /** Everything about a trace as one text, with the runs that somebody compares. */
 export async function reportText(trace: Trace, params: ReportParams, context: SizeContext): Promise<string> {
@@ -17,7 +18,7 @@ export async function reportText(trace: Trace, params: ReportParams, context: Si
         : modelledRun(runId(key), answer, trace.uncertainty(key));
     }),
     size: trace.hasRequests && params.size !== null ? await sizeOf(trace, params.size, context) : null,
-    verify: trace.hasRequests ? trace.verify() : null,
+    verify: trace.hasRequests ? await verifyOf(trace, context.cancelled) : null,
   };
   return params.format === 'md' ? markdownReport(trace.analysis, parts) : htmlReport(trace.analysis, parts);
 }

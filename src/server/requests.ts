@@ -52,7 +52,8 @@ import { type SizeContext, sizeView } from './size';
 import { sharesView, slotDetailView, slotLineView, slotStepView, slotsView } from './slots';
 import type { Trace } from './trace';
 import type { TraceStore } from './traceStore';
-import { cursorView, lineAtView, runView, seriesView, traceView, verifyView } from './views';
+import { verifyView } from './verify';
+import { cursorView, lineAtView, runView, seriesView, traceView } from './views';
 
 /** Registers a handler for a custom request; what it returns is the answer on the wire. */
 export type Register = (
@@ -108,7 +109,7 @@ export function registerRequests(
     seriesView(trace, params.run, params.fromNs, params.toNs, params.buckets),
   );
   on(uncertaintyRequest, object({ uri, run }), (trace, params) => trace.uncertainty(params.run));
-  on(verifyRequest, object({ uri }), (trace) => verifyView(trace));
+  on(verifyRequest, object({ uri }), (trace, _params, cancelled) => verifyView(trace, cancelled));
   on(devicesRequest, object({ uri }), (trace) => devicesView(trace));
   on(sharesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), sharesView);
   on(slotsRequest, object({ uri, run, timeNs, step: nullable(step) }), slotsView);

@@ -46,7 +46,7 @@ export class Trace {
   private readonly uncertainties = new Map<string, UncertaintyReport>();
   private madeDiagnose: DiagnoseReport | undefined;
   private madeInfo: InfoReport | undefined;
-  private madeVerify: VerifyReport | undefined;
+  private madeVerify: Promise<VerifyReport> | undefined;
   private madeUse: RecordedUse | null | undefined;
 
   readonly settings: DocumentSettings;
@@ -124,8 +124,15 @@ export class Trace {
     return this.madeUse;
   }
 
-  verify(): VerifyReport {
-    this.madeVerify ??= verifyReport(this.analysis);
+  /** Made here, or by `make` where it takes long; one that failed or was cancelled is not kept. */
+  verify(make: (() => Promise<VerifyReport>) | null): Promise<VerifyReport> {
+    if (this.madeVerify === undefined) {
+      const made = make === null ? Promise.resolve().then(() => verifyReport(this.analysis)) : make();
+      this.madeVerify = made;
+      made.catch(() => {
+        this.madeVerify = undefined;
+      });
+    }
     return this.madeVerify;
   }
 

@@ -19,7 +19,6 @@ import type {
   SamplesView,
   SeriesView,
   TraceView,
-  VerifyView,
 } from '../protocol/views';
 import type { Trace } from './trace';
 
@@ -251,11 +250,6 @@ function seriesOf(trace: Trace, key: RunKey): ReplaySeries {
 export function seriesView(trace: Trace, key: RunKey, fromNs: number, toNs: number, buckets: number): SeriesView {
   const { failures: _, ...levels } = seriesWindow(seriesOf(trace, key), fromNs, toNs, buckets);
   return levels;
-}
-
-export function verifyView(trace: Trace): VerifyView {
-  const report = trace.verify();
-  return { ...report, mismatched: report.mismatched.slice(0, 100) };
 }
 
 /** The line of the trace nearest to a time of the shared time axis; null when there is none. */

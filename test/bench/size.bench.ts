@@ -11,7 +11,8 @@ import { isMainThread, threadId } from 'node:worker_threads';
 import type { Analysis } from '../../src/analysis/analysis';
 import { policyOf } from '../../src/analysis/replaySetup';
 import { type SizeRequest, sizeReport, sizeReportOn } from '../../src/analysis/size';
-import { contextOf, revived, runSizeJob, sizingData } from '../../src/analysis/sizeJobs';
+import { contextOf, sizingData } from '../../src/analysis/sizeJobs';
+import { revivedData, runThreadJob } from '../../src/analysis/threadJobs';
 import type { SizeReport } from '../../src/model/reports';
 import { createWorkerPool, type WorkerPool } from '../../src/node/workerPool';
 import { serveJobs } from '../../src/node/workerServe';
@@ -114,5 +115,5 @@ async function main(): Promise<void> {
 if (isMainThread && threadId === 0) {
   await main();
 } else {
-  serveJobs(runSizeJob, revived);
+  serveJobs(runThreadJob, revivedData);
 }
