@@ -15,7 +15,7 @@ import { legend } from './sections/legend';
 import { styleOf } from './sections/policies';
 import { readoutRows } from './sections/readout';
 import { type AskSeries, SeriesCache } from './series';
-import { type PanelState, shownKeys } from './state';
+import { isWhole, type PanelState, shownKeys, wholeRange } from './state';
 
 /** The overview is a strip: this many columns are enough at any width. */
 const overviewBuckets = 600;
@@ -321,24 +321,6 @@ export class ChartBlock {
       fill(note, toggle('Fit to the slots in use'));
     }
   }
-}
-
-/** From the first step of any run to the last. */
-export function wholeRange({ runs }: Pick<PanelState, 'runs'>): Range {
-  let fromNs = Number.POSITIVE_INFINITY;
-  let toNs = Number.NEGATIVE_INFINITY;
-  for (const run of runs.values()) {
-    if (run.replayable) {
-      fromNs = Math.min(fromNs, run.fromNs);
-      toNs = Math.max(toNs, run.toNs);
-    }
-  }
-  return fromNs < toNs ? { fromNs, toNs } : { fromNs: 0, toNs: 1 };
-}
-
-export function isWhole(state: Pick<PanelState, 'runs' | 'range'>): boolean {
-  const whole = wholeRange(state);
-  return state.range.fromNs === whole.fromNs && state.range.toNs === whole.toNs;
 }
 
 function toggleHelp(): void {

@@ -1,5 +1,6 @@
 import { formatBytes } from '../base/format';
 import { MIN_POOL_SLOTS, SLOT_BYTES } from '../model/units';
+import type { RunKey, TraceView } from '../protocol/views';
 
 /** Name of the fixed policy's parameter for the size of its pool. */
 export const poolSlotsParam = 'poolSlots';
@@ -24,4 +25,20 @@ export function poolSizeChoices(
       slots,
       label: `${formatBytes(slots * SLOT_BYTES)}${slots === recordedSlots ? ' (as recorded)' : ''}`,
     }));
+}
+
+/** A fixed pool of no named size would be the recorded one over again: it gets the size offered first. */
+export function withDefaults(trace: TraceView, key: RunKey): RunKey {
+  const isBare = key.policy === 'fixed' && key.set[poolSlotsParam] === undefined;
+  return isBare ? { policy: 'fixed', set: { ...key.set, [poolSlotsParam]: defaultFixedSlots(trace) } } : key;
+}
+
+/** Twice the recorded pool, or the kernel's 64 MiB when that is more. */
+function defaultFixedSlots(trace: TraceView): number {
+  return Math.max(32768, 2 * (recordedSlots(trace) ?? 0));
+}
+
+/** Slots of the recorded pool; null when nothing tells. */
+export function recordedSlots(trace: TraceView): number | null {
+  return trace.geometry.pools.find((pool) => pool.slots !== null)?.slots ?? null;
 }

@@ -8,7 +8,6 @@ import {
   panelMethods,
 } from '../protocol/panel';
 import {
-  bounceAllSetting,
   type LineRef,
   type PolicySettings,
   type RunKey,
@@ -16,7 +15,7 @@ import {
   type SizeView,
   type TraceView,
 } from '../protocol/views';
-import { ChartBlock, isWhole, wholeRange } from './chartBlock';
+import { ChartBlock } from './chartBlock';
 import { clampRange, type Range } from './charts/scale';
 import { readTheme, watchTheme } from './charts/theme';
 import { byId, fill } from './dom';
@@ -28,25 +27,14 @@ import { OtherBlock } from './otherBlock';
 import { buildPage } from './page';
 import { panelExports } from './panelExports';
 import { placeOf, returnTo } from './place';
+import { Runs } from './runs';
 import { SectionHolder } from './sectionHolder';
 import { panelSections } from './sections';
 import { Multiples } from './sections/multiples';
-import { withDefaults } from './sections/policies';
 import { Variations } from './sections/variations';
 import { recommendedSlots } from './sizeCurve';
 import { Sizing } from './sizing';
-import {
-  frontKey,
-  initialState,
-  type PanelState,
-  pressed,
-  recordedKey,
-  recordedKeyOf,
-  shownKeys,
-  withAssumptions,
-  withDryRun,
-  withRun,
-} from './state';
+import { frontKey, initialState, isWhole, type PanelState, shownKeys, wholeRange } from './state';
 import { sentenceOf, setStatus, showError } from './status';
 import { dryRunVerdict } from './verdict';
 import { View } from './view';
@@ -59,9 +47,9 @@ const state: PanelState = initialState();
 const channel = new Channel<PanelMethods, HostMethods>({
   methods: panelMethods,
   handlers: {
-    show: ({ runs, focus, other, line }) => {
-      for (const run of runs) {
-        choose(run);
+    show: ({ runs: wanted, focus, other, line }) => {
+      for (const key of wanted) {
+        choose(key);
       }
       state.other = other ?? state.other;
       if (state.trace !== null) {
@@ -91,6 +79,7 @@ const channel = new Channel<PanelMethods, HostMethods>({
   onBug: (name, error) => fail(`'${name}' failed.`, error),
 });
 const exports = new Exports();
+const runs = new Runs(state, (run) => channel.call('run', { run }));
 const charts = new ChartBlock({
   state,
   askSeries: (run, { fromNs, toNs }, buckets) => channel.call('series', { run, fromNs, toNs, buckets }),
@@ -118,7 +107,7 @@ const view = new View(state, charts, {
   choose,
   addPolicy: () => void channel.call('command', { command: 'addPolicy' }),
   dryRun: () => void turnTo('dryRun', null),
-  assume: (assumptions) => void assume(assumptions),
+  assume,
   front: tellFront,
 });
 
@@ -170,15 +159,10 @@ async function start(): Promise<void> {
   documentUri = begun.uri;
   memory = begun.memory;
   state.other = begun.other;
-  const runs = [...(memory?.runs ?? []), ...begun.runs];
-  state.bounceAll = runs.some((run) => run.set[bounceAllSetting] === true);
   state.assumptions = memory?.assumptions ?? {};
   state.notes = memory?.notes ?? '';
   state.timeMode = memory?.timeMode ?? 'clock';
-  for (const run of runs) {
-    state.shown = withRun(state.shown, run);
-    state.front = runId(run);
-  }
+  runs.begin([...(memory?.runs ?? []), ...begun.runs]);
   if (begun.runs.length === 0) {
     state.front = memory?.front ?? state.front;
   }
@@ -213,43 +197,6 @@ async function turnTo(focus: PanelFocus, line: number | null): Promise<void> {
   document.getElementById({ verify: 'ledger', compare: 'compare', other: 'other' }[focus])?.scrollIntoView();
 }
 
-/** Switches every replay of the panel between the trace as recorded and the dry run. */
-async function setDryRun(bounceAll: boolean): Promise<void> {
-  if (bounceAll === state.bounceAll) {
-    return;
-  }
-  state.bounceAll = bounceAll;
-  const front = frontKey(state);
-  const isBare = bounceAll && front.policy === 'recorded';
-  state.shown = state.shown.map((key) => withDryRun(key, bounceAll));
-  state.front = runId(withDryRun(front, bounceAll));
-  sizing?.setBounceAll(bounceAll);
-  await loadMissing();
-  if (isBare) {
-    choose({ policy: 'dynamic', set: {} });
-  } else {
-    await render();
-  }
-}
-
-/** Other assumptions hold for every replay: all of them are made again. */
-async function assume(assumptions: PolicySettings): Promise<void> {
-  const { trace } = state;
-  if (trace === null) {
-    return;
-  }
-  const old = state.assumptions;
-  const front = frontKey(state);
-  const isRecorded = front.policy === 'recorded';
-  state.assumptions = assumptions;
-  state.shown = state.shown.map((key) => withAssumptions(trace, key, old, assumptions));
-  state.front = isRecorded ? runId(recordedKeyOf(state)) : runId(withAssumptions(trace, front, old, assumptions));
-  setStatus('loading', 'Replaying …');
-  await loadMissing();
-  await render();
-  setStatus('ready', '');
-}
-
 /** The size is found: in a dry run the pool that would be set is replayed, too. */
 async function sizeFound(found: SizeView): Promise<void> {
   const slots = recommendedSlots(found.smallest[0]);
@@ -257,15 +204,13 @@ async function sizeFound(found: SizeView): Promise<void> {
     sizing?.setVerdict('');
     return;
   }
-  const dynamic = prepared(state.trace, { policy: 'dynamic', set: {} });
-  const fixed = prepared(state.trace, { policy: 'fixed', set: { [poolSlotsParam]: slots } });
-  for (const key of [dynamic, fixed]) {
-    state.shown = withRun(state.shown, key);
-  }
-  await loadMissing();
-  state.front = runId(fixed);
-  await render();
-  const [grown, set] = [dynamic, fixed].map((key) => state.runs.get(runId(key)));
+  const keys = runs.add([
+    { policy: 'dynamic', set: {} },
+    { policy: 'fixed', set: { [poolSlotsParam]: slots } },
+  ]);
+  runs.choose(keys[1]!);
+  await showFront();
+  const [grown, set] = keys.map((key) => state.runs.get(runId(key)));
   if (grown !== undefined && set !== undefined) {
     sizing?.setVerdict(dryRunVerdict(found, set, grown));
   }
@@ -293,12 +238,7 @@ async function load(): Promise<void> {
     const isFirst = state.trace === null;
     const wasWhole = isFirst ? (memory?.range ?? null) === null : isWhole(state);
     const range = isFirst ? (memory?.range ?? state.range) : state.range;
-    state.trace = trace;
-    const front = state.shown.find((key) => runId(key) === state.front);
-    state.shown = state.shown.map((key) => prepared(trace, key));
-    state.front = front === undefined ? state.front : runId(prepared(trace, front));
-    state.runs.clear();
-    state.failed.clear();
+    runs.reset(trace);
     state.verify = 'none';
     if (!timeModesOf(trace).includes(state.timeMode)) {
       state.timeMode = 'clock';
@@ -307,8 +247,7 @@ async function load(): Promise<void> {
     const place = isFirst ? null : placeOf(byId('content'));
     newPage(trace);
     if (0 < trace.requests) {
-      await Promise.all([recordedKey, ...state.shown].map((key) => loadRun(key)));
-      await loadMissing();
+      await runs.loadMissing();
     }
     if (mine !== generation) {
       return;
@@ -376,32 +315,6 @@ function newPage(trace: TraceView): void {
   }
 }
 
-/** Makes the shown runs that are not there yet. */
-async function loadMissing(): Promise<void> {
-  const missing = shownKeys(state).filter((key) => !state.runs.has(runId(key)) && !state.failed.has(runId(key)));
-  await Promise.all(missing.map((key) => loadRun(key)));
-}
-
-async function loadRun(key: RunKey): Promise<void> {
-  const mine = generation;
-  const id = runId(key);
-  try {
-    const run = await channel.call('run', { run: key });
-    if (mine === generation) {
-      // A dry run has steps where the recording has none: who sees the whole trace goes on doing so.
-      const wasWhole = isWhole(state);
-      state.runs.set(id, run);
-      if (wasWhole) {
-        state.range = wholeRange(state);
-      }
-    }
-  } catch (error) {
-    if (mine === generation) {
-      state.failed.set(id, sentenceOf(error));
-    }
-  }
-}
-
 async function loadVerify(): Promise<void> {
   const mine = generation;
   const set = (verify: PanelState['verify']) => {
@@ -418,50 +331,47 @@ async function loadVerify(): Promise<void> {
   }
 }
 
-/** A run with the settings that this panel gives every one of its kind. */
-function prepared(trace: TraceView, key: RunKey): RunKey {
-  const assumed = key.policy === 'recorded' ? key : withAssumptions(trace, key, {}, state.assumptions);
-  return withDryRun(withDefaults(trace, assumed), state.bounceAll);
+/** Switches every replay of the panel between the trace as recorded and the dry run. */
+async function setDryRun(bounceAll: boolean): Promise<void> {
+  if (bounceAll !== state.bounceAll) {
+    runs.setDryRun(bounceAll);
+    sizing?.setBounceAll(bounceAll);
+    await showFront();
+  }
 }
 
-/** Shows a replay in front, making it first when it is not there yet. */
-function choose(wanted: RunKey): void {
-  const key = state.trace === null ? wanted : prepared(state.trace, wanted);
-  state.shown = withRun(state.shown, key);
-  state.front = runId(key);
+function choose(key: RunKey): void {
+  runs.choose(key);
   void showFront();
 }
 
-function press(wanted: RunKey): void {
-  const key = state.trace === null ? wanted : prepared(state.trace, wanted);
-  const next = pressed(state.shown, state.front, key);
-  state.shown = next.shown;
-  state.front = next.front;
-  state.front = runId(frontKey(state));
+function press(key: RunKey): void {
+  runs.press(key);
   void showFront();
 }
 
+function assume(assumptions: PolicySettings): void {
+  runs.assume(assumptions);
+  void showFront();
+}
+
+/** Brings the run in front before the reader, with what else is missing. */
 async function showFront(): Promise<void> {
-  const key = frontKey(state);
-  if (state.trace === null) {
+  const { trace } = state;
+  if (trace === null) {
     return;
   }
-  if (0 < state.trace.requests && !state.runs.has(runId(key)) && !state.failed.has(runId(key))) {
+  if (0 < trace.requests && shownKeys(state).some((key) => runs.isMissing(key))) {
     setStatus('loading', 'Replaying …');
-    view.renderPolicies(state.trace);
-    await loadRun(key);
+    view.renderPolicies(trace);
+    await runs.loadMissing();
   }
   await render();
   setStatus('ready', '');
 }
 
 async function render(): Promise<void> {
-  const ids = new Set(shownKeys(state).map((key) => runId(key)));
-  for (const id of [...state.failed.keys()]) {
-    if (!ids.has(id)) {
-      state.failed.delete(id);
-    }
-  }
+  runs.prune();
   remember();
   if (state.other !== null) {
     void loadOther();
@@ -563,10 +473,10 @@ function updateSections(): void {
   if (trace === null) {
     return;
   }
-  const runs = charts.shownRuns();
-  const front = runs.find((run) => run.isFront) ?? null;
+  const shown = charts.shownRuns();
+  const front = shown.find((run) => run.isFront) ?? null;
   for (const section of sections) {
-    section.update({ trace, runs, front, range, whole: wholeRange(state), time, cursorNs: charts.cursorNs() });
+    section.update({ trace, runs: shown, front, range, whole: wholeRange(state), time, cursorNs: charts.cursorNs() });
   }
 }
 

@@ -122,3 +122,21 @@ export function pressed(
   }
   return { shown: withRun(shown, key), front: id };
 }
+
+/** From the first step of any run to the last. */
+export function wholeRange({ runs }: Pick<PanelState, 'runs'>): Range {
+  let fromNs = Number.POSITIVE_INFINITY;
+  let toNs = Number.NEGATIVE_INFINITY;
+  for (const run of runs.values()) {
+    if (run.replayable) {
+      fromNs = Math.min(fromNs, run.fromNs);
+      toNs = Math.max(toNs, run.toNs);
+    }
+  }
+  return fromNs < toNs ? { fromNs, toNs } : { fromNs: 0, toNs: 1 };
+}
+
+export function isWhole(state: Pick<PanelState, 'runs' | 'range'>): boolean {
+  const whole = wholeRange(state);
+  return state.range.fromNs === whole.fromNs && state.range.toNs === whole.toNs;
+}

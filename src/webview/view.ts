@@ -1,5 +1,5 @@
 import { type LineRef, type PolicySettings, type RunKey, type RunView, runId, type TraceView } from '../protocol/views';
-import { type ChartBlock, wholeRange } from './chartBlock';
+import type { ChartBlock } from './chartBlock';
 import { byId, fill, h } from './dom';
 import { labelOf } from './labels';
 import { showAssumptions } from './sections/assumptions';
@@ -11,7 +11,7 @@ import { policyBar } from './sections/policies';
 import { summaryTable } from './sections/summary';
 import type { Variations } from './sections/variations';
 import { whySection } from './sections/why';
-import { frontKey, type PanelState, recordedKeyOf } from './state';
+import { frontKey, type PanelState, recordedKeyOf, wholeRange } from './state';
 import { verdict } from './verdict';
 import { policyLabel } from './words';
 

@@ -7,16 +7,7 @@ import { paramField } from './params';
 const groups: readonly { readonly title: string; readonly names: readonly string[]; readonly isOpen: boolean }[] = [
   {
     title: 'What replays assume where the trace is silent',
-    names: [
-      'assumedLifetimeNs',
-      'lifetimeScale',
-      'lifetimeQuantile',
-      'context',
-      'contexts',
-      'deviceClass',
-      'startIndex',
-      'dropRetries',
-    ],
+    names: ['assumedLifetimeNs', 'lifetimeScale', 'lifetimeQuantile', 'context', 'unknownClass', 'dropRetries'],
     isOpen: true,
   },
   {

@@ -17,6 +17,9 @@ export interface ParamsBlock {
 const choices: Readonly<Record<string, readonly string[]>> = {
   context: ['fromFlags', 'alwaysAtomic'],
   generation: ['4.18', '6.1', '6.6', '6.8', '6.12'],
+  unknownClass: ['other', 'block'],
+  gfp: ['NOIO', 'KERNEL'],
+  poolIs: ['shared', 'private'],
 };
 
 /** Every parameter of a replay with its value, where that comes from, and a field to change it. */

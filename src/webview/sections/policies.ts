@@ -1,7 +1,7 @@
 import { type RunKey, runId, type TraceView } from '../../protocol/views';
 import { type RunStyle, runStyle } from '../charts/theme';
 import { h, svg } from '../dom';
-import { poolSizeChoices, poolSlotsParam } from '../fixedSizes';
+import { poolSizeChoices, poolSlotsParam, recordedSlots, withDefaults } from '../fixedSizes';
 import { policyLabel } from '../words';
 
 /** Policies that always have a button; the others appear when they are shown. */
@@ -87,21 +87,6 @@ export function swatch(style: RunStyle, isShown: boolean): SVGElement {
       'stroke-dasharray': style.dash.join(' '),
     }),
   );
-}
-
-/** A fixed pool of no named size would be the recorded one over again: it gets the size offered first. */
-export function withDefaults(trace: TraceView, key: RunKey): RunKey {
-  const isBare = key.policy === 'fixed' && key.set[poolSlotsParam] === undefined;
-  return isBare ? { policy: 'fixed', set: { ...key.set, [poolSlotsParam]: defaultFixedSlots(trace) } } : key;
-}
-
-/** Twice the recorded pool, or the kernel's 64 MiB when that is more. */
-function defaultFixedSlots(trace: TraceView): number {
-  return Math.max(32768, 2 * (recordedSlots(trace) ?? 0));
-}
-
-function recordedSlots(trace: TraceView): number | null {
-  return trace.geometry.pools.find((pool) => pool.slots !== null)?.slots ?? null;
 }
 
 function fixedSize({ trace, shown, choose }: PolicyBar): HTMLElement | null {
