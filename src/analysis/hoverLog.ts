@@ -61,6 +61,8 @@ function failureCard(analysis: Analysis, record: LogRecord): HoverCard {
     tone: 'failed',
     badge: null,
     lines: [...(who === '' ? [] : [line('recorded', who)]), ...advice.map((text) => line('derived', text))],
+    actions: ['explain'],
+    cause,
   };
 }
 

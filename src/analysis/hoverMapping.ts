@@ -19,6 +19,7 @@ import type { HoverCard, HoverLine } from '../model/reports';
 import { EvidenceBit, isOriginalDerived, Outcome, Pairing } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
+import { poolSizeCauses } from './codeLenses';
 import { judgeRequest } from './judgeRequest';
 import { suspectedLeaks } from './leaks';
 import type { LineEntry } from './lineIndex';
@@ -44,9 +45,11 @@ export function mappingCard(analysis: Analysis, entry: LineEntry, query: Mapping
   const onUnmap = (entry.roles & (LineRole.enter | LineRole.map)) === 0;
   const lines = [
     whoLine(analysis, row, true),
-    ...addressLines(analysis, row),
+    ...addressLines(analysis, row, query.lineText),
     ...listLines(analysis, row),
-    ...(outcome === Outcome.failed ? failureLines(analysis, row) : lifetimeLines(analysis, row, onUnmap)),
+    ...(outcome === Outcome.failed
+      ? failureLines(analysis, row, query.lineText)
+      : lifetimeLines(analysis, row, onUnmap)),
     ...copyLines(analysis, row),
     ...modelledLines(analysis, row, query.replay ?? null),
     ...reproducedLines(analysis, row, query.recorded ?? null),
@@ -57,7 +60,25 @@ export function mappingCard(analysis: Analysis, entry: LineEntry, query: Mapping
     tone: outcome === Outcome.failed ? 'failed' : outcome === Outcome.served ? 'served' : 'unknown',
     badge: Number.isNaN(bounce) ? null : formatHex(bounce),
     lines,
+    ...nextSteps(analysis, row, query.recorded ?? null),
   };
+}
+
+/** Where to look next: at the pool and who has it, and where the pool's size decides, at sizes. */
+function nextSteps(
+  analysis: Analysis,
+  row: number,
+  recorded: ReplayResult | null,
+): Pick<HoverCard, 'actions' | 'cause'> {
+  if (isDirect(analysis, row)) {
+    return {};
+  }
+  if (analysis.tables.requests.columns.outcome[row] !== Outcome.failed) {
+    return slotRangeOf(analysis, row) === null ? {} : { actions: ['slotMap', 'whoHeld'] };
+  }
+  const { cause } = judgeRequest(analysis, row, joinedRecord(analysis, row), recorded);
+  const size = poolSizeCauses.has(cause) ? (['size'] as const) : [];
+  return { actions: ['slotMap', 'whoHeld', ...size, 'explain'], cause };
 }
 
 /** A line of a whole scatterlist. */
@@ -195,18 +216,24 @@ const attributeNames: Readonly<Record<number, string>> = {
   [DmaAttribute.mmio]: 'MMIO',
 };
 
-function addressLines(analysis: Analysis, row: number): HoverLine[] {
+/** Addresses that the line itself does not show. */
+function addressLines(analysis: Analysis, row: number, lineText: string): HoverLine[] {
   const { columns } = analysis.tables.requests;
   const original = columns.original[row];
   const bounce = columns.recordedBounce[row];
   if (Number.isNaN(original)) {
     return [];
   }
-  const to = isDirect(analysis, row) ? 'Device address' : 'Bounce address';
-  const bounceText = Number.isNaN(bounce) ? '' : ` · ${to.toLowerCase()} ${formatHex(bounce)}`;
+  const isShown = (address: number) => lineText.includes(address.toString(16));
+  const to = isDirect(analysis, row) ? 'device address' : 'bounce address';
+  const parts = [
+    ...(isShown(original) ? [] : [`original address ${formatHex(original)}`]),
+    // A direct mapping may have one address for both.
+    ...(Number.isNaN(bounce) || bounce === original || isShown(bounce) ? [] : [`${to} ${formatHex(bounce)}`]),
+  ].join(' · ');
   const { dmaOffset } = analysis.tables.devices[columns.device[row]];
   const level = isOriginalDerived(columns.evidence[row], dmaOffset) ? 'derived' : 'recorded';
-  return [line(level, `Original address ${formatHex(original)}${bounceText}`)];
+  return parts === '' ? [] : [line(level, parts.charAt(0).toUpperCase() + parts.slice(1))];
 }
 
 function listLines(analysis: Analysis, row: number): HoverLine[] {
@@ -286,7 +313,7 @@ function pairingRemark(pairing: number): string {
 }
 
 /** Holders, the joined message and retries of a failure. */
-function failureLines(analysis: Analysis, row: number): HoverLine[] {
+function failureLines(analysis: Analysis, row: number, lineText: string): HoverLine[] {
   const { tables } = analysis;
   const { columns } = tables.requests;
   const file = fileOf(analysis, columns.source[row]);
@@ -314,7 +341,7 @@ function failureLines(analysis: Analysis, row: number): HoverLine[] {
     });
   }
   const message = joinedRecord(analysis, row);
-  if (message !== null) {
+  if (message !== null && !lineText.includes(message.text)) {
     const place = {
       label: `line ${formatCount(message.line)}`,
       file: fileOf(analysis, message.source),

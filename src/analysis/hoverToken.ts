@@ -1,10 +1,12 @@
+import { sizeBootPool } from '../allocator/bootSizing';
 import { formatHex, maskOfBits } from '../base/address';
-import { formatBytes, formatCount, formatSlotsAndBytes } from '../base/format';
+import { formatBytes, formatCount, formatSlotsAndBytes, plural } from '../base/format';
 import type { HoverCard, HoverLine } from '../model/reports';
 import { bytesToSlots, SEGMENT_BYTES, SEGMENT_SLOTS, SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import { isEncrypted } from './boot';
 import { misreadParameter, readBootParameter } from './bootParameter';
+import { lineTokens } from './lineTokens';
 import { allPools } from './occupancy';
 
 /** The word under the cursor, when it means something by itself. */
@@ -17,8 +19,8 @@ export interface Token {
   readonly endColumn: number;
 }
 
-/** CPU in brackets, then the flags, then the time: the only place where four to six such characters mean flags. */
-const flagsPattern = /\[\d{2,}\]\s+([A-Za-z.*#\d]{4,6})\s+[\d.]+:/;
+/** Letters and dots by column; the verbose latency format has numbers there instead. */
+const flagsPattern = /^(?=.*[A-Za-z.#*])[A-Za-z.*#\d]{4,6}$/;
 const parameterPattern = /(?<![\w.])swiotlb=([^\s"']*)/g;
 const maskPattern = /\bdma_mask=(?:0x)?([0-9a-f]+)/gi;
 const sizePattern = /\b(?:size=|sz: )(\d+)/g;
@@ -28,17 +30,12 @@ const allOnes = /^f{16}$/i;
 
 /** The token at a column; null when the word has no meaning of its own. */
 export function tokenAt(text: string, character: number): Token | null {
-  const flags = flagsPattern.exec(text);
-  if (flags !== null) {
-    const start = flags.index + flags[0].indexOf(flags[1], flags[0].indexOf(']'));
-    if (character >= start && character <= start + flags[1].length) {
-      return {
-        kind: 'flags',
-        text: flags[1],
-        value: Number.NaN,
-        startColumn: start,
-        endColumn: start + flags[1].length,
-      };
+  const flags = lineTokens(text).find(({ kind }) => kind === 'flags');
+  if (flags !== undefined) {
+    const [start, end] = [flags.start, flags.start + flags.length];
+    const letters = text.slice(start, end);
+    if (character >= start && character <= end && flagsPattern.test(letters)) {
+      return { kind: 'flags', text: letters, value: Number.NaN, startColumn: start, endColumn: end };
     }
   }
   return (
@@ -155,6 +152,7 @@ function parameterCard(
   if (read.noforce) {
     lines.push('noforce: no pool at all; mappings that need one fail.');
   }
+  lines.push(...onThisKernel(analysis, value));
   if (read.slots !== null) {
     lines.push('The number counts slots of 2 KiB; kernels with areas round the pool up to a power of two.');
   }
@@ -165,9 +163,38 @@ function parameterCard(
   return card(read.noforce ? 'Bounce buffers switched off' : `Asks for ${size}`, lines);
 }
 
+/** What became of the parameter: what the boot line says, else what the kernel's rules give. */
+function onThisKernel(analysis: Analysis, value: string): readonly string[] {
+  const { geometry } = analysis;
+  const boot = geometry.pools.find(({ kind }) => kind === 'boot');
+  const describe = (slots: number, areas: number) =>
+    `${formatSlotsAndBytes(slots)}${areas > 1 ? ` in ${formatCount(areas)} areas` : ''}`;
+  if (boot !== undefined && boot.slots.evidence.level === 'recorded') {
+    return [`This kernel set up ${describe(boot.slots.value, boot.areas.value)}.`];
+  }
+  if (geometry.cpus.evidence.level === 'assumed' || geometry.generation.value === '4.18') {
+    return [];
+  }
+  const { pool } = sizeBootPool({
+    parameter: value,
+    possibleCpus: geometry.cpus.value,
+    archAdjustBytes: null,
+    addressingLimited: true,
+    verbose: false,
+  });
+  const cpus = plural(geometry.cpus.value, 'CPU');
+  return [
+    pool === null
+      ? `With ${cpus} the kernel sets up no pool.`
+      : `With ${cpus} the kernel makes that ${describe(pool.slots, pool.areas)}.`,
+  ];
+}
+
 function describeSize(sizeBytes: number): string {
   const slots = Math.max(1, bytesToSlots(sizeBytes));
-  return `${formatCount(sizeBytes)} bytes take ${formatSlotsAndBytes(slots)}, without alignment padding.`;
+  const waste = slots * SLOT_BYTES - sizeBytes;
+  const unused = waste > 0 ? `, ${formatBytes(waste)} of it unused` : '';
+  return `${formatCount(sizeBytes)} bytes take ${formatSlotsAndBytes(slots)}${unused}, without alignment padding.`;
 }
 
 function sizeRemarks(sizeBytes: number): readonly string[] {

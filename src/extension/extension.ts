@@ -5,7 +5,7 @@ import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
 import { FrontTrace } from './frontTrace';
 import { GeometryEdits } from './geometryEdits';
-import { registerLanguageCommands, sendIgnored } from './language';
+import { registerLanguageCommands, sendFronts, sendIgnored } from './language';
 import { EditorChoice } from './openWith';
 import { panelViewType, ReplayPanels } from './replayPanel';
 import { traceEditorOptionViewType, traceEditorViewType } from './showLine';
@@ -64,7 +64,10 @@ export function activate(context: vscode.ExtensionContext): void {
     memory: context.workspaceState,
     compareWith: (uri) => compareWith(panels, editors, uri),
     verified: (uri, view) => status.verified(uri, view),
-    frontChanged: () => status.refresh(),
+    frontChanged: () => {
+      status.refresh();
+      void sendFronts(panels, server);
+    },
   });
   const choice = new EditorChoice(context, log);
   const provider = new TraceEditorProvider({

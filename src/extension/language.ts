@@ -1,6 +1,8 @@
 import * as vscode from 'vscode';
 import { formatPercent, formatSlotsAndBytes, plural } from '../base/format';
 import {
+  type FrontRunParams,
+  frontRunNotification,
   type IgnoredEpisodesParams,
   ignoredEpisodesNotification,
   languageCommands,
@@ -9,6 +11,7 @@ import {
 import { sizeRequest } from '../protocol/lsp';
 import { FailureError } from '../protocol/result';
 import type { Server } from './client';
+import type { ReplayPanels } from './replayPanel';
 import { showLine } from './showLine';
 import type { TraceEditors } from './traceEditors';
 
@@ -56,6 +59,22 @@ export function registerLanguageCommands(host: LanguageCommandsHost): vscode.Dis
 export function sendIgnored({ workspaceState }: vscode.ExtensionContext, server: Pick<Server, 'notify'>): void {
   for (const [uri, episodes] of Object.entries(workspaceState.get<Ignored>(ignoredKey, {}))) {
     void server.notify<IgnoredEpisodesParams>(ignoredEpisodesNotification.method, { uri, episodes });
+  }
+}
+
+/** Tells the server which run each panel shows: cards compare with it. */
+export async function sendFronts(
+  panels: Pick<ReplayPanels, 'uris' | 'front'>,
+  server: () => Promise<Pick<Server, 'notify'>>,
+): Promise<void> {
+  try {
+    const { notify } = await server();
+    for (const uri of panels.uris()) {
+      const run = panels.front(uri)?.run ?? null;
+      await notify<FrontRunParams>(frontRunNotification.method, { uri: uri.toString(), run });
+    }
+  } catch {
+    // Without a server there are no cards either.
   }
 }
 

@@ -451,7 +451,13 @@ export interface HoverCard {
   /** Bounce address or similar, shown at the right of the verdict. */
   readonly badge: string | null;
   readonly lines: readonly HoverLine[];
+  /** What one may want to see next; absent: nothing. */
+  readonly actions?: readonly HoverAction[];
+  /** Why it failed, where it did. */
+  readonly cause?: Cause;
 }
+
+export type HoverAction = 'slotMap' | 'whoHeld' | 'size' | 'explain';
 
 export interface HoverLine {
   readonly level: EvidenceLevel;

@@ -1,5 +1,6 @@
 import type { DocumentParams, RequestName } from './lsp';
 import type { Result } from './result';
+import type { RunKey } from './views';
 
 /** Who has slots just before a line of a trace. */
 export interface WhoHeldView {
@@ -35,6 +36,13 @@ export const ignoredEpisodesNotification: { readonly method: string } = { method
 
 export interface IgnoredEpisodesParams extends DocumentParams {
   readonly episodes: readonly string[];
+}
+
+/** Client to server: the run that the panel of a document shows, for cards to compare with; null when none. */
+export const frontRunNotification: { readonly method: string } = { method: 'swiotlbLens/frontRun' };
+
+export interface FrontRunParams extends DocumentParams {
+  readonly run: RunKey | null;
 }
 
 /** What the client says when it starts the server. */

@@ -16,7 +16,7 @@ import {
   uinteger,
   type WorkspaceSymbol,
 } from 'vscode-languageserver/node';
-import { type CodeLensReport, codeLensesOf, type LensAction } from '../analysis/codeLenses';
+import { type CodeLensReport, codeLensesOf } from '../analysis/codeLenses';
 import { inlayHintsOf } from '../analysis/inlayHints';
 import { type LineTokenKind, lineTokens } from '../analysis/lineTokens';
 import {
@@ -30,15 +30,9 @@ import {
   referencesAt,
 } from '../analysis/navigation';
 import { foldingOf, symbolsOf, type TraceSymbol } from '../analysis/outline';
-import {
-  type LineParams,
-  languageCommands,
-  maxHeldPlaces,
-  semanticTokenTypes,
-  type WhoHeldView,
-} from '../protocol/language';
+import { type LineParams, maxHeldPlaces, semanticTokenTypes, type WhoHeldView } from '../protocol/language';
 import { codeActionsAt } from './codeActions';
-import { docPageOf } from './docs';
+import { commandFor } from './commands';
 import type { Documents } from './documents';
 import type { IgnoredEpisodes } from './ignored';
 import { lineReader, messageColumn } from './lineText';
@@ -272,40 +266,6 @@ function toCodeLens(uri: string, uris: readonly string[], { line, title, action,
     range: toRange({ line, startColumn: 0, endColumn: 0 }),
     command: action === null ? { title, command: '' } : { title, ...commandFor(action, { uri, uris, line, cause }) },
   };
-}
-
-/** What an action of a lens is about. */
-interface ActionPlace {
-  readonly uri: string;
-  /** Of the whole capture. */
-  readonly uris: readonly string[];
-  readonly line: number;
-  readonly cause: string | null;
-}
-
-function commandFor(
-  action: LensAction,
-  { uri, uris, line, cause }: ActionPlace,
-): { readonly command: string; readonly arguments: unknown[] } {
-  const atLine = (command: string) => ({ command: languageCommands.runAtLine, arguments: [uri, line, command] });
-  switch (action) {
-    case 'problems':
-      return { command: languageCommands.problems, arguments: [] };
-    case 'replay':
-      return atLine('swiotlbLens.replayDynamic');
-    case 'size':
-      return atLine('swiotlbLens.findPoolSize');
-    case 'slotMap':
-      return atLine('swiotlbLens.showSlotMap');
-    case 'capture':
-      return atLine('swiotlbLens.createCaptureScript');
-    case 'whoHeld':
-      return { command: languageCommands.whoHeld, arguments: [uri, line] };
-    case 'explain':
-      return { command: languageCommands.explain, arguments: [docPageOf(cause ?? 'unknown')] };
-    case 'showIgnored':
-      return { command: languageCommands.showIgnored, arguments: [uris] };
-  }
 }
 
 async function hintsOf({ trace, source, reader }: TraceDocument, first: number, last: number): Promise<InlayHint[]> {

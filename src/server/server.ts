@@ -8,6 +8,8 @@ import {
 import { hoverAt } from '../analysis/hover';
 import { policiesReport } from '../analysis/replay';
 import {
+  type FrontRunParams,
+  frontRunNotification,
   type IgnoredEpisodesParams,
   type InitializationOptions,
   ignoredEpisodesNotification,
@@ -28,6 +30,7 @@ import {
   textOnDiskNotification,
 } from '../protocol/lsp';
 import { FailureError, type Result } from '../protocol/result';
+import type { RunKey } from '../protocol/views';
 import { diagnosticsOf } from './diagnostics';
 import { docLink } from './docs';
 import { Documents } from './documents';
@@ -39,9 +42,12 @@ import { Progress, Reading } from './progress';
 import { Refresh } from './refresh';
 import { registerRequests } from './requests';
 import { SettingsStore } from './settings';
-import { toHover } from './toLsp';
+import { cardActionLink, toHover } from './toLsp';
 import type { Trace } from './trace';
 import { TraceStore } from './traceStore';
+
+/** A hover that is answered later than this is not looked at any more. */
+const hoverPatienceMs = 400;
 
 /** After typing stops for so long, a changed document is analysed again. */
 const quietMs = 300;
@@ -70,6 +76,7 @@ const store = new TraceStore({
     }
   },
   onProgress: (uri, done) => {
+    readShare.set(uri, done);
     if (documents.isViewed(uri)) {
       reading.report(uri, done);
     } else {
@@ -90,6 +97,11 @@ const live = new LiveFiles({
     }
   },
 });
+/** How much of a document was read; kept after the end, as it may be read again. */
+const readShare = new Map<string, number>();
+/** By document: the run that its panel shows. */
+const fronts = new Map<string, RunKey>();
+let hasCommands = false;
 const timers = new Map<string, NodeJS.Timeout>();
 
 connection.onInitialize((params): InitializeResult => {
@@ -97,6 +109,7 @@ connection.onInitialize((params): InitializeResult => {
   const options = params.initializationOptions as InitializationOptions | null | undefined;
   const canLink = params.capabilities.textDocument?.publishDiagnostics?.codeDescriptionSupport === true;
   link = docLink(canLink ? options?.explainLink : undefined);
+  hasCommands = options?.hasCommands === true;
   refresh.supports(params.capabilities.workspace ?? {});
   settings.canAsk = params.capabilities.workspace?.configuration === true;
   return {
@@ -127,6 +140,14 @@ connection.onNotification(ignoredEpisodesNotification.method, ({ uri, episodes }
   // Other files of the capture show the same failures.
   for (const open of documents.uris()) {
     schedule(open, 0);
+  }
+});
+
+connection.onNotification(frontRunNotification.method, ({ uri, run }: FrontRunParams) => {
+  if (run === null) {
+    fronts.delete(uri);
+  } else {
+    fronts.set(uri, run);
   }
 });
 
@@ -196,7 +217,11 @@ connection.onNotification(cancelAnalysisNotification.method, ({ uri }: DocumentP
 
 connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | null> => {
   try {
-    const trace = await store.get(uri);
+    const trace = await Promise.race([store.get(uri), later(hoverPatienceMs)]);
+    if (trace === null) {
+      return readingCard(uri);
+    }
+    trace.front = fronts.get(uri) ?? null;
     const source = trace.sourceOf(uri);
     const line = position.line + 1;
     const lineText = await lineReader(trace.members[source], documents).line(line);
@@ -205,10 +230,11 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
       line,
       lineText,
       character: position.character,
-      recorded: trace.recorded(),
+      recorded: trace.recordedNow(),
       replay: trace.comparison(),
     });
-    return card === null ? null : toHover(card, (file, at) => linkTo(trace, file, at));
+    const actionLink = hasCommands ? cardActionLink(uri, line) : null;
+    return card === null ? null : toHover(card, (file, at) => linkTo(trace, file, at), actionLink);
   } catch (error) {
     report('hover', error);
     return null;
@@ -316,6 +342,17 @@ async function tellAnalysed(uri: string): Promise<void> {
     completeness: trace.info().ledger.completeness.score,
   };
   await connection.sendNotification(analysedNotification.method, params);
+}
+
+function later(ms: number): Promise<null> {
+  return new Promise((resolve) => setTimeout(resolve, ms, null));
+}
+
+/** A hover on a trace that is not read yet says so. */
+function readingCard(uri: string): Hover {
+  const share = readShare.get(uri) ?? 0;
+  const percent = share > 0 && share < 1 ? `: ${Math.floor(share * 100)} %` : '';
+  return { contents: { kind: 'markdown', value: `_Still reading${percent}_` } };
 }
 
 /** A link that opens a line: only files can be addressed like that. */

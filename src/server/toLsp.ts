@@ -8,7 +8,8 @@ import {
 } from 'vscode-languageserver/node';
 import { escapeMarkdown } from '../base/escape';
 import type { EvidenceLevel } from '../model/evidence';
-import type { FailureReport, HoverCard, LineRange } from '../model/reports';
+import type { FailureReport, HoverAction, HoverCard, LineRange } from '../model/reports';
+import { commandFor } from './commands';
 
 /** Lines are one-based in reports and zero-based in the protocol; columns are zero-based UTF-16 in both. */
 export function toRange(range: LineRange): Range {
@@ -85,7 +86,11 @@ export const levelPrefix: Readonly<Record<EvidenceLevel, string>> = {
 };
 
 /** A card as Markdown: verdict in bold, the address at its right, then a line per fact. */
-export function toHover(card: HoverCard, linkFor: (file: string, line: number) => string | null): Hover {
+export function toHover(
+  card: HoverCard,
+  linkFor: (file: string, line: number) => string | null,
+  actionLink: ((action: HoverAction, card: HoverCard) => string) | null = null,
+): Hover {
   const badge = card.badge === null ? '' : ` · \`${card.badge.replaceAll('`', '')}\``;
   const lines = card.lines.map((line) => {
     const prefix = levelPrefix[line.level];
@@ -95,10 +100,41 @@ export function toHover(card: HoverCard, linkFor: (file: string, line: number) =
   return {
     contents: {
       kind: MarkupKind.Markdown,
-      value: [`**${escapeMarkdown(card.verdict)}**${badge}`, ...lines].join('  \n'),
+      value: [`**${escapeMarkdown(card.verdict)}**${badge}`, ...lines, ...actionsLine(card, actionLink)].join('  \n'),
     },
     range: toRange(card.range),
   };
+}
+
+const actionNames: Readonly<Record<HoverAction, string>> = {
+  slotMap: 'Show slot map',
+  whoHeld: 'Who held the slots',
+  size: 'Find the pool size',
+  explain: 'Explain',
+};
+
+/** Links to commands, where the client has them. */
+function actionsLine(
+  card: HoverCard,
+  actionLink: ((action: HoverAction, card: HoverCard) => string) | null,
+): readonly string[] {
+  if (actionLink === null || card.actions === undefined || card.actions.length === 0) {
+    return [];
+  }
+  return [card.actions.map((action) => `[${actionNames[action]}](${actionLink(action, card)})`).join(' · ')];
+}
+
+/** Links to the commands of the client for a card on a line. */
+export function cardActionLink(uri: string, line: number): (action: HoverAction, card: HoverCard) => string {
+  return (action, card) => {
+    const { command, arguments: args } = commandFor(action, { uri, uris: [uri], line, cause: card.cause ?? null });
+    return `command:${command}?${encodeURIComponent(JSON.stringify(args)).replace(/[()]/g, escapeParenthesis)}`;
+  };
+}
+
+/** A closing one would end the link. */
+function escapeParenthesis(character: string): string {
+  return character === '(' ? '%28' : '%29';
 }
 
 /** Words of the text that are a link's label become the link; other links follow. */

@@ -51,6 +51,9 @@ export class Trace {
 
   readonly settings: DocumentSettings;
 
+  /** The run that the panel shows; null: none. */
+  front: RunKey | null = null;
+
   /** `analysis` was made with the geometry that `settings` give. */
   constructor(analysis: Analysis, members: readonly Member[], settings: DocumentSettings = defaultSettings) {
     this.analysis = analysis;
@@ -146,21 +149,31 @@ export class Trace {
   }
 
   /**
-   * What a card compares a mapping with: the policy of the settings, unless the kernel has it already.
+   * What a card compares a mapping with: the run in front of the panel, else the policy of the settings, unless the
+   * kernel has it already.
    * Null where making it would keep the reader of a hover waiting.
    */
   comparison(): ReplayAnswer['result'] | null {
     const { hoverPolicy } = this.settings;
-    if (hoverPolicy === null) {
+    const inFront = this.front === null || this.front.policy === 'recorded' ? null : this.front;
+    if (hoverPolicy === null && inFront === null) {
       return null;
     }
-    const key: RunKey = { policy: hoverPolicy, set: {} };
-    const isQuick = this.runs.has(runId(key)) || this.analysis.tables.requests.length <= quickRequests;
-    if (!this.hasRequests || !isQuick || recordedPolicy(this.analysis) === key.policy) {
+    const key: RunKey = inFront ?? { policy: hoverPolicy ?? '', set: {} };
+    if (!this.hasRequests || !this.isQuick(key) || recordedPolicy(this.analysis) === key.policy) {
       return null;
     }
     const { report, result } = this.run(key);
     return report.replayable ? result : null;
+  }
+
+  /** The replay of the recorded kernel for a card; null where making it would keep the reader waiting. */
+  recordedNow(): ReplayAnswer['result'] | null {
+    return this.isQuick({ policy: 'recorded', set: {} }) ? this.recorded() : null;
+  }
+
+  private isQuick(key: RunKey): boolean {
+    return this.runs.has(runId(key)) || this.analysis.tables.requests.length <= quickRequests;
   }
 
   knownSize(id: string): SizeReport | null {

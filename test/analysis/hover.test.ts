@@ -70,7 +70,6 @@ describe('hover on a mapping', () => {
     const card = check(0, 3, 'dma_map_page', [
       /^Served · 2 slots \(4 KiB\) in boot pool, area 1, slots 128–129$/m,
       /^recorded: 0000:00:05\.0.* · to device · CPU 3, hard irq · 4 KiB of 4 KiB used$/m,
-      /^recorded: Original address 0x200000000 · bounce address 0x10040000$/m,
       /^recorded: Lives 1\.204 ms → unmapped at line 6$/m,
       /^derived: Copied 4 KiB once$/m,
     ]);
@@ -84,8 +83,23 @@ describe('hover on a mapping', () => {
   });
 
   it('is the same mapping on its first line and on its unmap line', () => {
-    check(0, 2, 'swiotlb_bounced', [/^Served · 2 slots/m]);
+    check(0, 2, 'swiotlb_bounced', [/^Served · 2 slots/m, /^recorded: Bounce address 0x10040000$/m]);
     check(0, 6, 'dma_unmap_page', [/^Released · 2 slots .* slots 128–129$/m, /Lived 1\.204 ms → mapped at line 3/]);
+    check(0, 6, 'dma_unmap_page', [/^recorded: Original address 0x200000000$/m]);
+  });
+
+  it('does not repeat what the line itself shows', () => {
+    const card = check(0, 3, 'dma_map_page', [/^Served/m]);
+    const text = card.lines.map((part) => part.text).join('\n');
+    expect(text).not.toMatch(/200000000|10040000/);
+  });
+
+  it('leads on to the slot map and to whoever holds the slots', () => {
+    expect(check(0, 3, 'dma_map_page', []).actions).toEqual(['slotMap', 'whoHeld']);
+    const failed = check(0, 5, 'dma_map_page', []);
+    expect(failed.actions).toEqual(expect.arrayContaining(['slotMap', 'whoHeld', 'explain']));
+    expect(failed.cause).toBeDefined();
+    expect(check(0, 9, 'dma_map_page', []).actions).toBeUndefined();
   });
 
   it('explains a failure, who holds the slots and the retry that succeeded', () => {
@@ -162,7 +176,8 @@ describe('hover on a word', () => {
 
   it('explains masks, sizes and addresses', () => {
     check(0, 2, 'dma_mask=ffffffff', [/^32-bit DMA mask: up to 4 GiB$/m]);
-    check(0, 2, 'size=4096', [/^Served/m, /4,096 bytes take 2 slots · 4 KiB/]);
+    check(0, 2, 'size=4096', [/^Served/m, /4,096 bytes take 2 slots · 4 KiB, without/]);
+    check(0, 9, 'size=512', [/512 bytes take 1 slot · 2 KiB, 1\.5 KiB of it unused/]);
     check(0, 3, 'dma_addr=10040000', [/0x10040000: Slot 128 of the boot pool, area 1, segment 1/]);
   });
 
@@ -171,7 +186,29 @@ describe('hover on a word', () => {
       /^Asks for 512 slots · 1 MiB$/m,
       /4 areas/,
       /force: every DMA mapping is bounced/,
+      /This kernel set up 512 slots · 1 MiB in 4 areas/,
     ]);
+    const alone = analysisOf(
+      [],
+      ['[    0.000000] Command line: swiotlb=1000', '[    0.000000] smpboot: Allowing 8 CPUs, 0 hotplug CPUs'],
+    );
+    const lineText = '[    0.000000] Command line: swiotlb=1000';
+    const card = hoverAt(alone, { source: 1, line: 1, lineText, character: 34 })!;
+    expect(card.lines.map((part) => part.text)).toContainEqual(
+      expect.stringMatching(/^With 8 CPUs the kernel makes that 1,024 slots · 2 MiB in 8 areas\.$/),
+    );
+  });
+
+  it('decodes the flags of the latency format, and no numbers for flags', () => {
+    const latency =
+      '    wget-177       1b.s.. 99090us!: swiotlb_bounced: dev_name: d dma_mask=ff dev_addr=1 size=54 FORCE';
+    const card = hoverAt(analysis, { source: 7, line: 1, lineText: latency, character: latency.indexOf('b.s') + 1 })!;
+    expect(card.lines.map((part) => part.text)).toEqual(['b: bottom halves off', 's: in a soft interrupt']);
+    const verbose =
+      '   wget     177   3 128 00000000 00000000 [00000004f05e1640] 339262664 (+1031108): swiotlb_bounced: x';
+    expect(
+      hoverAt(analysis, { source: 7, line: 1, lineText: verbose, character: verbose.indexOf('128 0') + 5 }),
+    ).toBeNull();
   });
 });
 

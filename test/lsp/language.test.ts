@@ -11,10 +11,12 @@ import type {
   FoldingRange,
   InlayHint,
   Location,
+  MarkupContent,
   SemanticTokens,
   WorkspaceSymbol,
 } from 'vscode-languageserver/node';
 import {
+  frontRunNotification,
   ignoredEpisodesNotification,
   languageCommands,
   semanticTokenTypes,
@@ -251,5 +253,41 @@ describe('outline, folds, lenses, hints and colours', () => {
     );
     await server.notify(ignoredEpisodesNotification.method, { uri: traceUri, episodes: [] });
     await server.diagnosticsOf(traceUri, (found) => found.length === before.length);
+  });
+});
+
+describe('a client with commands', () => {
+  it('gets links to them in cards and findings, the policy of its panel, and an answer while a trace is read', async () => {
+    let letRead: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      letRead = resolve;
+    });
+    const client = {
+      capabilities: {
+        workspace: { configuration: true },
+        textDocument: { publishDiagnostics: { codeDescriptionSupport: true } },
+      },
+      initializationOptions: { explainLink: 'command:explain?', hasCommands: true },
+    };
+    const editor = await LspServer.start(async () => {
+      await asked;
+      return {};
+    }, client);
+    try {
+      await editor.openFromDisk(traceUri);
+      const column = traceLines[failing]!.indexOf('dma_map_page') + 2;
+      const cardNow = async () =>
+        ((await editor.hover(traceUri, failing + 1, column))!.contents as MarkupContent).value;
+      expect(await cardNow()).toMatch(/^_Still reading/);
+      letRead();
+      const found = await editor.diagnosticsOf(traceUri, (diagnostics) => diagnostics.length > 0);
+      expect(found[0]!.codeDescription!.href).toMatch(/^command:explain\?%5B%22(fragmented|pool-full)%22%5D$/);
+      expect(await cardNow()).toMatch(/\[Who held the slots\]\(command:swiotlbLens\.whoHeld\?/);
+      expect(await cardNow()).toMatch(/_modelled:_ dynamic/);
+      await editor.notify(frontRunNotification.method, { uri: traceUri, run: { policy: 'transient', set: {} } });
+      expect(await cardNow()).toMatch(/_modelled:_ transient/);
+    } finally {
+      await editor.stop();
+    }
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { escapeMarkdown } from '../../src/base/escape';
 import type { HoverCard } from '../../src/model/reports';
 import { messageColumn } from '../../src/server/lineText';
-import { toDiagnostic, toHover, toRange } from '../../src/server/toLsp';
+import { cardActionLink, toDiagnostic, toHover, toRange } from '../../src/server/toLsp';
 
 describe('ranges', () => {
   it('turns one-based lines into zero-based ones', () => {
@@ -69,6 +69,17 @@ describe('hover', () => {
         'Assumed lifetime 1 ms. · elsewhere',
       ].join('  \n'),
     );
+  });
+
+  it('links to commands where the client has them', () => {
+    const failed: HoverCard = { ...card, lines: [], actions: ['whoHeld', 'explain'], cause: 'pool-full' };
+    const { contents } = toHover(failed, () => null, cardActionLink('file:///a%20(b)/t', 7));
+    const links = [...(contents as { value: string }).value.matchAll(/\[([^\]]+)\]\(command:([^?]+)\?([^)]*)\)/g)];
+    expect(links.map(([, label, command, args]) => [label, command, JSON.parse(decodeURIComponent(args!))])).toEqual([
+      ['Who held the slots', 'swiotlbLens.whoHeld', ['file:///a%20(b)/t', 7]],
+      ['Explain', 'swiotlbLens.explain', ['pool-full']],
+    ]);
+    expect(toHover(failed, () => null)).not.toMatchObject({ contents: { value: expect.stringContaining('command:') } });
   });
 
   it('shows hostile names as text', () => {

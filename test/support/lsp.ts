@@ -56,7 +56,11 @@ export class LspServer {
   }
 
   /** `settings`: the section `swiotlbLens` of a document, for clients that can be asked for it. */
-  static async start(settings?: (uri: string) => unknown): Promise<LspServer> {
+  /** `settings` may answer late; `client` is what an editor with commands and links says of itself. */
+  static async start(
+    settings?: (uri: string) => unknown,
+    client: { capabilities?: object; initializationOptions?: object } = {},
+  ): Promise<LspServer> {
     const folder = mkdtempSync(path.join(tmpdir(), 'lsp-'));
     const bundle = path.join(folder, 'server.js');
     await build({
@@ -73,14 +77,18 @@ export class LspServer {
     const connection = createProtocolConnection(new IPCMessageReader(child), new IPCMessageWriter(child));
     if (settings !== undefined) {
       connection.onRequest('workspace/configuration', ({ items }: { items: { scopeUri: string }[] }) =>
-        items.map(({ scopeUri }) => settings(scopeUri)),
+        Promise.all(items.map(({ scopeUri }) => settings(scopeUri))),
       );
     }
     connection.listen();
     const { capabilities } = await connection.sendRequest<InitializeResult>('initialize', {
       processId: process.pid,
       rootUri: null,
-      capabilities: settings === undefined ? {} : { workspace: { configuration: true } },
+      capabilities: {
+        ...(settings === undefined ? {} : { workspace: { configuration: true } }),
+        ...client.capabilities,
+      },
+      initializationOptions: client.initializationOptions,
     });
     await connection.sendNotification('initialized', {});
     return new LspServer(child, connection, folder, capabilities);
