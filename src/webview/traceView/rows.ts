@@ -51,13 +51,14 @@ export class Rows {
     }
     for (const [index, model] of models.entries()) {
       const slot = used[index]!;
-      const drawn = signature(model);
+      slot.line = model.line;
+      slot.element.hidden = false;
+      const drawn = contentKey(model);
       if (slot.drawn !== drawn) {
         slot.drawn = drawn;
-        slot.line = model.line;
-        slot.element.hidden = false;
-        drawRow(slot.element, model);
+        drawContent(slot.element, model);
       }
+      drawState(slot.element, model);
     }
     for (const [index, { element }] of used.entries()) {
       const there = this.holder.children[index] ?? null;
@@ -92,27 +93,24 @@ export function rowIdOf(line: number): string {
   return `line-${line}`;
 }
 
-function signature(model: RowModel): string {
-  const { line, row, shown, time, findings, isFailure, pattern, isCursor, isSelected, isDimmed } = model;
-  const flags = [isFailure, isCursor, isSelected, isDimmed, shown !== undefined].map(Number).join('');
-  return `${line} ${row} ${time} ${findings.length} ${flags} ${pattern?.source ?? ''} ${shown?.text.length ?? 0}`;
+function contentKey({ line, shown, time, findings, isFailure, pattern }: RowModel): string {
+  return `${line} ${time} ${findings.length} ${isFailure} ${pattern?.source ?? ''} ${shown?.text.length ?? -1}`;
 }
 
-function drawRow(element: HTMLElement, model: RowModel): void {
-  const { line, row, shown, time, findings, isFailure, isCursor, isSelected, isDimmed } = model;
-  element.id = rowIdOf(line);
-  element.dataset['line'] = String(line);
+/** Classes and attributes only: text that the user is selecting stays in place. */
+function drawState(element: HTMLElement, { row, isCursor, isSelected, isDimmed, isFailure }: RowModel): void {
   element.setAttribute('aria-rowindex', String(row));
   element.setAttribute('aria-selected', String(isSelected));
-  element.className = [
-    'row',
-    isCursor ? 'cursor' : '',
-    isSelected ? 'selected' : '',
-    isDimmed ? 'dimmed' : '',
-    isFailure ? 'failure' : '',
-  ]
-    .filter((name) => name !== '')
-    .join(' ');
+  element.classList.toggle('cursor', isCursor);
+  element.classList.toggle('selected', isSelected);
+  element.classList.toggle('dimmed', isDimmed);
+  element.classList.toggle('failure', isFailure);
+}
+
+function drawContent(element: HTMLElement, model: RowModel): void {
+  const { line, shown, time, findings, isFailure } = model;
+  element.id = rowIdOf(line);
+  element.dataset['line'] = String(line);
   const worst = ranks.find((rank) => findings.some(({ severity }) => severity === rank));
   const mark = worst ?? (isFailure ? 'hint' : undefined);
   fill(

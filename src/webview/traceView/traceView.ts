@@ -895,12 +895,17 @@ class TraceView {
         return;
       }
       isSelecting = true;
+      // Pressing on selected text would drag it away.
+      if (event.detail < 2) {
+        window.getSelection()?.removeAllRanges();
+      }
       this.setFollowing(false);
       this.setCursor(line, event.shiftKey, false);
       this.view.focus({ preventScroll: true });
     });
     window.addEventListener('mouseup', () => {
       isSelecting = false;
+      this.view.classList.remove('selecting-lines');
     });
     this.view.addEventListener('mousemove', (event) => {
       const line = lineAt(event.target);
@@ -909,6 +914,7 @@ class TraceView {
         if (line !== null && line !== this.cursor) {
           // Beyond one row whole lines are selected: rows come and go under the mouse.
           window.getSelection()?.removeAllRanges();
+          this.view.classList.add('selecting-lines');
           this.setCursor(line, true, false);
         }
         return;
