@@ -210,7 +210,13 @@ test('a binary trace opens as lines', { timeout: 180_000 }, async () => {
 /** The explorer's menu of a file. */
 async function openWith(name) {
   await page.locator('.explorer-folders-view').getByText(name, { exact: true }).click({ button: 'right' });
-  await page.locator('.monaco-menu').getByText('Open with SWIOTLB Lens', { exact: true }).click();
+  const item = page.locator('.monaco-menu').getByText('Open with SWIOTLB Lens', { exact: true });
+  await item.waitFor();
+  // A menu takes no click right after it appeared.
+  await expectEventually(async () => {
+    await item.click({ timeout: 1000 }).catch(() => undefined);
+    return !(await item.isVisible());
+  }, 'the menu to take the click');
 }
 
 test('the explorer opens any file in it; an archive shows its files by choice', { timeout: 180_000 }, async () => {
