@@ -23,6 +23,7 @@ export class LiveFiles {
   private readonly options: LiveFilesOptions;
   private readonly timer: NodeJS.Timeout;
   private readonly restUntil = new Map<string, number>();
+  private readonly growthMs = new Map<string, number>();
   /** Documents whose file was not there when it was last read. */
   private readonly gone = new Set<string>();
   private isLooking = false;
@@ -46,8 +47,10 @@ export class LiveFiles {
       }
       return;
     }
+    const startedAt = performance.now();
     const changed = await this.options.store.follow(uri);
     if (0 < changed.size) {
+      this.growthMs.set(uri, performance.now() - startedAt);
       this.options.onChanged(changed);
     }
   }
@@ -57,9 +60,10 @@ export class LiveFiles {
     this.gone.add(uri);
   }
 
-  /** Making findings took so long: the next ones come after a rest. */
+  /** Making findings took so long (NaN: there are none), beside reading what is new: the next ones come after a rest. */
   rest(uri: string, tookMs: number): void {
-    this.restUntil.set(uri, Date.now() + tookMs * restFactor);
+    const workMs = (this.growthMs.get(uri) ?? 0) + (tookMs || 0);
+    this.restUntil.set(uri, Date.now() + workMs * restFactor);
   }
 
   private async lookAtAll(): Promise<void> {

@@ -280,9 +280,10 @@ function schedule(uri: string, delayMs: number): void {
 
 /** Analyses a document and tells the editor what was found. */
 async function publish(uri: string): Promise<void> {
-  const startedAt = performance.now();
+  let readAt = Number.NaN;
   try {
     const trace = await store.get(uri);
+    readAt = performance.now();
     if (documents.get(uri) === undefined || trace.membersIn(uri).length === 0) {
       return;
     }
@@ -304,7 +305,7 @@ async function publish(uri: string): Promise<void> {
       message,
     } satisfies AnalysisFailedParams);
   } finally {
-    live.rest(uri, performance.now() - startedAt);
+    live.rest(uri, performance.now() - readAt);
     progress.end(uri);
   }
 }
