@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { lineTokens } from '../../src/analysis/lineTokens';
+import { tokenKinds } from '../../src/protocol/traceEditor';
 import { LineSet } from '../../src/webview/traceView/lineSet';
-import { matchesIn, patternOf, segments } from '../../src/webview/traceView/segments';
+import { headLength, matchesIn, patternOf, segments } from '../../src/webview/traceView/segments';
 
 describe('segments of a line', () => {
   it('are the whole line, whatever tokens and findings say', () => {
@@ -31,6 +33,18 @@ describe('segments of a line', () => {
       { text: 'dev', classes: 't-device squiggle-error' },
       { text: ' full', classes: 'squiggle-error' },
     ]);
+  });
+});
+
+describe('the columns before the message', () => {
+  it('end behind the stamp; a comment has none', () => {
+    const line = '  fio-181     [003] b.s..     4.224273: dma_map_page: 0000:00:07.0';
+    const tokens = lineTokens(line).flatMap(({ start, length, kind }) => [start, length, tokenKinds.indexOf(kind)]);
+    expect(line.slice(headLength(line, tokens))).toBe('dma_map_page: 0000:00:07.0');
+    const log = '[   12.345678] nvme 0000:05:00.0: swiotlb buffer is full';
+    const ofLog = lineTokens(log).flatMap(({ start, length, kind }) => [start, length, tokenKinds.indexOf(kind)]);
+    expect(log.slice(headLength(log, ofLog))).toBe('nvme 0000:05:00.0: swiotlb buffer is full');
+    expect(headLength('# tracer: nop', [0, 13, tokenKinds.indexOf('comment')])).toBe(0);
   });
 });
 

@@ -1,7 +1,7 @@
 import { formatCount } from '../../base/format';
 import type { LineFinding, ShownLine } from '../../protocol/traceEditor';
 import { fill, h } from '../dom';
-import { matchesIn, type Overlay, segments } from './segments';
+import { headLength, matchesIn, type Overlay, segments } from './segments';
 
 /** What a row shows; rows are drawn again only when this changed. */
 export interface RowModel {
@@ -143,9 +143,16 @@ function contentOf(shown: ShownLine, { findings, pattern }: RowModel): (Node | s
     })),
     ...matchesIn(shown.text, pattern, 'match'),
   ];
-  const parts: (Node | string)[] = segments(shown.text, shown.tokens, overlays).map(({ text, classes }) =>
-    classes === '' ? text : h('span', { class: classes }, text),
-  );
+  const head: (Node | string)[] = [];
+  const message: (Node | string)[] = [];
+  const headEnd = headLength(shown.text, shown.tokens);
+  let column = 0;
+  for (const { text, classes } of segments(shown.text, shown.tokens, overlays)) {
+    (column < headEnd ? head : message).push(classes === '' ? text : h('span', { class: classes }, text));
+    column += text.length;
+  }
+  // Where there is little room the message comes first; the time has its own column.
+  const parts: (Node | string)[] = head.length === 0 ? message : [h('span', { class: 'head' }, head), ...message];
   if (0 < shown.cut) {
     parts.push(h('span', { class: 'cut' }, ` … ${formatCount(shown.cut)} more characters`));
   }

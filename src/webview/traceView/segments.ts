@@ -13,9 +13,21 @@ export interface Overlay {
   readonly className: string;
 }
 
+/** Kinds of the columns before a line's message. */
+const headKinds: ReadonlySet<string> = new Set(['time', 'cpu', 'task', 'flags']);
+
+/** Column where the message begins, behind task, CPU, flags and time; 0 where a line has no such columns. */
+export function headLength(text: string, tokens: readonly number[]): number {
+  let end = 0;
+  for (let i = 0; i + 2 < tokens.length && headKinds.has(tokenKinds[tokens[i + 2]!] ?? ''); i += 3) {
+    end = tokens[i]! + tokens[i + 1]!;
+  }
+  return end === 0 ? 0 : end + (/^:?\s*/.exec(text.slice(end))?.[0].length ?? 0);
+}
+
 /** Cuts a line where a token or an overlay begins or ends. `tokens` are triples of column, length and kind. */
 export function segments(text: string, tokens: readonly number[], overlays: readonly Overlay[]): Segment[] {
-  const cuts = new Set([0, text.length]);
+  const cuts = new Set([0, headLength(text, tokens), text.length]);
   const cut = (at: number) => cuts.add(Math.min(Math.max(0, at), text.length));
   for (let i = 0; i + 2 < tokens.length; i += 3) {
     cut(tokens[i]!);

@@ -33,7 +33,7 @@ import {
   topToShow,
   visibleRows,
 } from './scroll';
-import { patternOf } from './segments';
+import { headLength, patternOf } from './segments';
 import { stampText, type TimeMode, timeModes } from './stamps';
 
 declare function acquireVsCodeApi(): {
@@ -788,7 +788,7 @@ class TraceView {
     const { left } = text.getBoundingClientRect();
     const { top } = element.getBoundingClientRect();
     const finding = this.findings.get(this.cursor)?.[0];
-    const column = finding?.startColumn ?? messageColumn(this.store.get(this.cursor)?.tokens ?? []);
+    const column = finding?.startColumn ?? this.messageColumn();
     if (await this.showCard(this.cursor, column, Math.max(8, left), top)) {
       this.card.focus();
     } else {
@@ -796,9 +796,15 @@ class TraceView {
     }
   }
 
+  /** Where the message of the cursor's line begins. */
+  private messageColumn(): number {
+    const shown = this.store.get(this.cursor);
+    return shown === undefined ? 0 : headLength(shown.text, shown.tokens);
+  }
+
   /** Enter: from a map to its unmap and back, by the first link of the card. */
   private async goToPartner(): Promise<void> {
-    const column = messageColumn(this.store.get(this.cursor)?.tokens ?? []);
+    const column = this.messageColumn();
     const card = await this.channel.call('card', { line: this.cursor, column }).catch(() => null);
     const link = card?.lines.flatMap(({ links }) => links).find(({ line }) => line !== this.cursor);
     if (link === undefined) {
@@ -1166,17 +1172,6 @@ function lineAt(target: EventTarget | null): number | null {
 
 function isTyping(): boolean {
   return document.activeElement instanceof HTMLInputElement || document.activeElement instanceof HTMLSelectElement;
-}
-
-/** Column of what a line says, behind its stamp: its event, else the first token that is no part of the head. */
-function messageColumn(tokens: readonly number[]): number {
-  // The first four kinds are those of the head: time, CPU, task, flags.
-  for (let i = 0; i + 2 < tokens.length; i += 3) {
-    if (4 <= (tokens[i + 2] ?? 0)) {
-      return tokens[i] ?? 0;
-    }
-  }
-  return 0;
 }
 
 void new TraceView().start();

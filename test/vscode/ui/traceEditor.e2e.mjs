@@ -196,6 +196,16 @@ test('it is legible in dark and high contrast', { timeout: 180_000 }, async () =
     await session.shot(`editor-${theme.toLowerCase().replaceAll(' ', '-')}`);
   }
   await pickTheme(page, 'Light Modern');
+  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+  for (const width of [400, 2560]) {
+    await page.setViewportSize({ width, height: 900 });
+    const frame = await editorOf('dma_');
+    await frame.locator('#view .row.cursor .text').first().waitFor();
+    assert.ok(await frame.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+    await session.shot(`editor-${width}`);
+  }
+  await page.setViewportSize({ width: 1400, height: 900 });
+  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   await closeEditors();
 });
 
