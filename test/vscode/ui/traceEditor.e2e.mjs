@@ -31,6 +31,7 @@ function prepare(workspace) {
   fs.writeFileSync(path.join(workspace, 'trace.dat'), binary);
   fs.copyFileSync(path.join(fixtures, 'bundle/capture.tar.xz'), path.join(workspace, 'run.tar.xz'));
   fs.writeFileSync(path.join(workspace, 'growing.log'), boot);
+  fs.writeFileSync(path.join(workspace, 'slow.log'), `${boot}${'a'.repeat(60)}b\n${boot.repeat(2000)}`);
   const text = gunzipSync(fs.readFileSync(packedTrace));
   lines = text.toString().split('\n').slice(0, -1);
   const big = fs.openSync(path.join(workspace, 'big-trace.txt'), 'w');
@@ -240,6 +241,34 @@ test('the explorer opens any file in it; an archive shows its files by choice', 
   await frame.locator('#member').selectOption(members.find((name) => name.includes('dmesg')));
   await frame.locator('#view .row .text').filter({ hasText: 'software IO TLB' }).first().waitFor();
   await session.shot('editor-archive');
+  await closeEditors();
+});
+
+test('an expression that never ends is given up, and the lines are still there', { timeout: 180_000 }, async () => {
+  await openWith('slow.log');
+  const frame = await editorOf('software IO TLB');
+  await frame.locator('#view').focus();
+  await page.keyboard.press('Control+f');
+  await frame.locator('#find button[aria-label="Regular expression"]').click();
+  await frame.locator('#find-text').fill('^(a+)+$');
+  await frame.locator('#find-count').getByText('This expression takes too long.').waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('End');
+  await frame.locator('#line-2002 .text').getByText('software IO TLB').waitFor();
+  await closeEditors();
+});
+
+test('nothing of a file becomes markup', { timeout: 180_000 }, async () => {
+  await openWith('hostile.txt');
+  const frame = await editorOf('<img/src=x/onerror=window.pwned=1>');
+  await frame.locator('#facts').getByText('failure').waitFor();
+  await frame.locator('#view').focus();
+  await page.keyboard.press('n');
+  await page.keyboard.press('h');
+  await frame.locator('#card').waitFor();
+  assert.equal(await frame.locator('img').count(), 0);
+  assert.equal(await frame.evaluate(() => window.pwned), undefined);
+  await page.keyboard.press('Escape');
   await closeEditors();
 });
 
