@@ -42,7 +42,8 @@ export class DebugfsCsv {
   }
 
   private parseHeader(text: string): VerdictCode {
-    const result = Papa.parse<string[]>(text, { delimitersToGuess: [',', ';', '\t', '|', ' '], skipEmptyLines: true });
+    const delimiter = delimiterOf(text);
+    const result = Papa.parse<string[]>(text, { delimiter, skipEmptyLines: true });
     const cells = result.data[0] ?? [];
     const columns: (Column | null)[] = [];
     let timeRank = Number.POSITIVE_INFINITY;
@@ -51,8 +52,10 @@ export class DebugfsCsv {
       const name = cell
         .trim()
         .toLowerCase()
+        .replace(/^#\s*/, '')
         .replace(/^\S*\//, '')
-        .replace(/^io_tlb_/, '');
+        .replace(/^(?:io_tlb|slots)_/, '')
+        .replace(/\s*[([]\s*slots?\s*[)\]]$|[\s_]slots$/, '');
       const time = timeColumn(name);
       if (time !== null) {
         columns[index] = null;
@@ -74,7 +77,7 @@ export class DebugfsCsv {
       return Verdict.notMine;
     }
     this.columns = columns;
-    this.delimiter = result.meta.delimiter;
+    this.delimiter = delimiter;
     this.timeUnit = timeUnit;
     this.context.name('debugfs header').understood++;
     return Verdict.understood;
@@ -147,6 +150,13 @@ export class DebugfsCsv {
   }
 }
 
+/** The most frequent one; blanks only where there is no other, they also stand inside of names. */
+function delimiterOf(text: string): string {
+  const count = (delimiter: string): number => text.split(delimiter).length;
+  const [best = ','] = [',', ';', '\t', '|'].sort((a, b) => count(b) - count(a));
+  return count(best) > 1 ? best : ' ';
+}
+
 const columnNames: ReadonlyMap<string, Column> = new Map<string, Column>([
   ['nslabs', 'nslabs'],
   ['total', 'nslabs'],
@@ -162,22 +172,31 @@ const columnNames: ReadonlyMap<string, Column> = new Map<string, Column>([
   ['dir', 'pool'],
 ]);
 
-/** Which column is the time, the one closest to the trace clock first. */
+const unitNames: ReadonlyMap<string, TimeUnit> = new Map(
+  (
+    [
+      ['s', 's sec secs seconds'],
+      ['ms', 'ms msec msecs millis milliseconds'],
+      ['us', 'us usec usecs micros microseconds'],
+      ['ns', 'ns nsec nanos nanoseconds'],
+    ] as const
+  ).flatMap(([unit, names]) => names.split(' ').map((name) => [name, unit] as const)),
+);
+
+const timeNames: ReadonlySet<string> = new Set(
+  'mono monotonic boot boottime uptime time timestamp ts t clock elapsed date datetime epoch realtime wall'.split(' '),
+);
+
+/** Which column is the time, the one closest to the trace clock first: `mono_s`, `Time (ms)`, `seconds_since_boot`, … */
 function timeColumn(name: string): { readonly rank: number; readonly unit: TimeUnit } | null {
-  const match =
-    /^(mono|monotonic|boot|boottime|uptime|time|timestamp|ts|t|clock|sec|secs|seconds|ns|date|epoch|realtime|wall)(?:_(?:since_boot))?(?:[_ (]*(s|sec|secs|seconds|ms|us|ns|nsec)\)?)?$/.exec(
-      name,
-    );
-  if (match === null) {
+  const [base = '', ...rest] = name.split(/[\s_()[\]]+/).filter((word) => word !== '');
+  const [unit = base, ...more] = rest[0] === 'since' ? rest.slice(2) : rest;
+  const isTime = timeNames.has(base) || unitNames.has(base);
+  if (!isTime || more.length > 0 || (unit !== base && !unitNames.has(unit))) {
     return null;
   }
-  const base = match[1];
   const rank = base.startsWith('mono') ? 0 : base.startsWith('boot') || base === 'uptime' ? 1 : 2;
-  const suffix = match[2] ?? (base.startsWith('sec') ? 's' : base === 'ns' ? 'ns' : undefined);
-  if (suffix === undefined) {
-    return { rank, unit: 'auto' };
-  }
-  return { rank, unit: suffix.startsWith('n') ? 'ns' : suffix === 'ms' ? 'ms' : suffix === 'us' ? 'us' : 's' };
+  return { rank, unit: unitNames.get(unit) ?? 'auto' };
 }
 
 /** Without a unit in the header: a fraction means seconds, a long integer nanoseconds. */
@@ -194,7 +213,7 @@ function maybeHeader(buffer: Uint8Array, start: number, end: number): boolean {
       (buffer[i + 2] | 32) === 101 &&
       (buffer[i + 3] | 32) === 100
     ) {
-      return !/[[\]()]/.test(decodeUtf8(buffer, start, end).replace(/\([num]?s\)/g, ''));
+      return !/[[\]()]/.test(decodeUtf8(buffer, start, end).replace(/[([]\s*(?:[num]?s|slots?)\s*[)\]]/gi, ''));
     }
   }
   return false;

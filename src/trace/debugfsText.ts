@@ -28,6 +28,9 @@ type Counter = 'nslabs' | 'used' | 'hiwater' | 'transient';
 export class DebugfsText {
   private readonly context: ReaderContext;
   private pass: Pass | null = null;
+  /** Path that `head` or `tail` printed above a file of one value; '' none. */
+  private heading = '';
+  private hasHeadings = false;
   /** Size classes of which only one of free and total was seen yet. */
   private readonly classes = new Map<string, { readonly half: string; readonly count: number }>();
   samples = 0;
@@ -41,6 +44,14 @@ export class DebugfsText {
   }
 
   parse(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    if (this.heading !== '') {
+      const text = `${this.heading}:${decodeUtf8(buffer, start, Math.min(end, start + reach)).trim()}`;
+      this.heading = '';
+      const verdict = this.parseLine(text);
+      if (verdict !== Verdict.notMine) {
+        return verdict;
+      }
+    }
     const limit = Math.min(end, start + reach) - needle.length;
     for (let i = start; i <= limit; i++) {
       if (buffer[i] === 105 && startsWithAt(buffer, i, end, needle)) {
@@ -51,6 +62,12 @@ export class DebugfsText {
   }
 
   private parseLine(text: string): VerdictCode {
+    const heading = /^==> (\S*io_tlb_\w+) <==$/.exec(text.trim());
+    if (heading !== null) {
+      this.heading = heading[1];
+      this.hasHeadings = true;
+      return this.taken();
+    }
     const match = /^[\s>|*`-]*(?:(\S+)[\s,;]+)?((?:[^\s:=]*\/)?)io_tlb_(\w+)\s*[:=\s,]\s*"?(\d{1,15})["\s`]*$/.exec(
       text,
     );
@@ -128,6 +145,13 @@ export class DebugfsText {
     this.context.hasField = true;
     this.context.name('debugfs sample').understood++;
     return Verdict.understood;
+  }
+
+  /** An empty line ends a pass, except where it stands between files. */
+  blank(): void {
+    if (!this.hasHeadings) {
+      this.flush();
+    }
   }
 
   /** Delivers the pass that is being collected. */

@@ -1,5 +1,5 @@
 import type { LogRecord } from '../model/log';
-import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, startsWithAt } from './bytes';
+import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, skipBlanks, startsWithAt } from './bytes';
 import { kernelStampIn, textHash } from './clockMark';
 import { type ReaderContext, Verdict, type VerdictCode } from './context';
 import { skipDecoration } from './ftraceText';
@@ -11,7 +11,7 @@ import {
   lockupHeader,
   swiotlbParameter,
 } from './logMessages';
-import { type CleanLine, cleanLine, type LogPrefix, stripPrefix, trimEndOf } from './logPrefix';
+import { type CleanLine, cleanLine, type LogPrefix, messageOfBytes, stripPrefix, trimEndOf } from './logPrefix';
 
 /** What the file name says about bare lines: a copy of /proc/cmdline or of uname. */
 export type LogHint = 'cmdline' | 'release' | '';
@@ -67,15 +67,18 @@ export class KernelMessages {
     if (end - start > maxLogLine) {
       return Verdict.text;
     }
-    if (startsWithAt(buffer, start, end, journalStamp)) {
-      // journalctl -o export prints one field per line; the stamp precedes the message.
-      const digits = /^\d{1,16}/.exec(decodeUtf8(buffer, start + journalStamp.length, end));
+    const field = skipBlanks(buffer, start, end);
+    if (startsWithAt(buffer, field, end, journalStamp) || startsWithAt(buffer, field, end, journalMember)) {
+      // journalctl -o export and -o json-pretty print one field per line; the stamp precedes the message.
+      const digits = /\d{1,16}/.exec(decodeUtf8(buffer, field + journalStamp.length, end));
       const microseconds = Number(digits?.[0] ?? Number.NaN);
       this.journalSeconds = Math.floor(microseconds / 1e6);
       this.journalNanoseconds = (microseconds % 1e6) * 1000;
       return Verdict.text;
     }
+    const isByteList = containsByteList(buffer, start, end);
     const wanted =
+      isByteList ||
       this.hint !== '' ||
       (context.origin === null && looksStamped(buffer, start, end)) ||
       hasTrigger(buffer, start, end) ||
@@ -91,7 +94,8 @@ export class KernelMessages {
       return Verdict.text;
     }
 
-    const clean = cleanLine(decodeUtf8(buffer, start, end));
+    const text = decodeUtf8(buffer, start, end);
+    const clean = (isByteList ? messageOfBytes(text) : null) ?? cleanLine(text);
     const prefix = stripPrefix(clean.text);
     const timeNs = this.timeOf(prefix, clean.text);
     if (prefix.stamped) {
@@ -262,7 +266,7 @@ export class KernelMessages {
     let timeNs = Number.NaN;
     if (!Number.isNaN(prefix.seconds)) {
       timeNs = context.relativeNs(prefix.seconds, prefix.nanoseconds, prefix.family);
-    } else if (this.journalSeconds >= 0 && text.trimStart().startsWith('MESSAGE=')) {
+    } else if (this.journalSeconds >= 0 && /^\s*(?:MESSAGE=|"MESSAGE"\s*:)/.test(text)) {
       timeNs = context.relativeNs(this.journalSeconds, this.journalNanoseconds, 'boot');
     } else {
       return Number.NaN;
@@ -548,4 +552,20 @@ function looksStamped(buffer: Uint8Array, start: number, end: number): boolean {
 }
 
 const journalStamp = asciiBytes('__MONOTONIC_TIMESTAMP=');
+const journalMember = asciiBytes('"__MONOTONIC_TIMESTAMP"');
+const journalMessage = asciiBytes('"MESSAGE"');
+
+/** A journal entry whose message is a list of bytes. */
+function containsByteList(buffer: Uint8Array, start: number, end: number): boolean {
+  if (buffer[skipBlanks(buffer, start, end)] !== Byte.openBrace) {
+    return false;
+  }
+  for (let at = start; at + journalMessage.length < end; at++) {
+    if (buffer[at] === Byte.quote && startsWithAt(buffer, at, end, journalMessage)) {
+      const value = buffer.subarray(at + journalMessage.length, at + journalMessage.length + 4);
+      return value.includes(Byte.openBracket);
+    }
+  }
+  return false;
+}
 const kernelWord = asciiBytes('kernel:');

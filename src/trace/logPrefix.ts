@@ -1,3 +1,4 @@
+import { decodeUtf8 } from './bytes';
 import type { ClockFamily } from './context';
 
 /** What stood before a kernel message. */
@@ -33,7 +34,8 @@ const rules: readonly PrefixRule[] = [
   { pattern: /(?:[-*+•·–]|\d{1,3}[.)])\s+/y, stamps: false },
   { pattern: /(?:```|\*\*|[`"'“”])/y, stamps: false },
   { pattern: /\(qemu\)/y, stamps: false },
-  { pattern: /<\d{1,3}>/y, stamps: true },
+  // RFC 5424 has a version behind the priority.
+  { pattern: /<\d{1,3}>(?:1 (?=\d{4}-))?/y, stamps: true },
   // dmesg: [    1.234567], with -d [    1.234567 <    0.000012>], some vendors [    1.234567,0].
   {
     pattern: /\[\s*(\d{1,12})\.(\d{1,9})(?:,\d+)?(?:\s*<\s*[+-]?\d+\.\d+>)?\s*\]/y,
@@ -43,7 +45,9 @@ const rules: readonly PrefixRule[] = [
   { pattern: /\[\s*<?\s*[+-]?\s*\d+\.\d+\s*>?\s*\]/y, stamps: true },
   { pattern: /\[\s*[TC]\d+\]/y, stamps: true },
   {
-    pattern: /\[?(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(Z|UTC|[+-]\d\d:?\d\d)?\]?/y,
+    // journalctl -o short-full has the day of the week before.
+    pattern:
+      /\[?(?:[A-Z][a-z]{2} )?(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(Z|UTC|[+-]\d\d:?\d\d)?\]?/y,
     stamps: true,
     stamp: ([, year, month, day, hour, minute, second, fraction, zone]) =>
       wallStamp(Number(year), Number(month) - 1, day, hour, minute, second, fraction, zone),
@@ -90,6 +94,8 @@ const rules: readonly PrefixRule[] = [
     stamp: ([, microseconds]) => microsecondStamp(microseconds, 'boot'),
   },
   { pattern: /[\w.-]+\s+kernel(?:\[\d+\])?:/y, stamps: true, afterStamp: true },
+  // RFC 5424: host, program, process, message id, data.
+  { pattern: /[\w.-]+ kernel (?:-|\d+) \S{1,32} (?:-|\[[^\]]{0,200}\]) /y, stamps: true, afterStamp: true },
   { pattern: /kernel(?:\[\d+\])?:/y, stamps: true },
   // grep FILE: and grep -n FILE:12:, with - instead of : on context lines.
   {
@@ -119,7 +125,9 @@ export function stripPrefix(text: string): LogPrefix {
     // journalctl -o json and other loggers: the message is one member among many.
     cursor = entry[0].length;
     stamped = true;
-    boot = microsecondStamp(/"__MONOTONIC_TIMESTAMP"\s*:\s*"?(\d{1,16})/.exec(text)?.[1], 'boot');
+    // The kernel's own stamp, else when the journal got the message.
+    boot = microsecondStamp(/"_SOURCE_MONOTONIC_TIMESTAMP"\s*:\s*"?(\d{1,16})/.exec(text)?.[1], 'boot');
+    boot ??= microsecondStamp(/"__MONOTONIC_TIMESTAMP"\s*:\s*"?(\d{1,16})/.exec(text)?.[1], 'boot');
     wall = microsecondStamp(/"__REALTIME_TIMESTAMP"\s*:\s*"?(\d{1,17})/.exec(text)?.[1], 'wall');
   }
   for (let round = 0; round < 24 && cursor < text.length; round++) {
@@ -214,6 +222,29 @@ const disguise = new RegExp(
   `${escapeCharacter}\\[[0-9;?]*[A-Za-z]|\\\\u001b\\[[0-9;]*m|=3D|=09|=20(?=[a-z([]|\\s*$)`,
   'g',
 );
+
+/** journalctl prints messages with control characters as lists of bytes; all columns of such a line are those of the list. */
+export function messageOfBytes(original: string): CleanLine | null {
+  const match = /("MESSAGE"\s*:\s*)\[([\d,\s]{2,})\]/.exec(original);
+  if (match === null) {
+    return null;
+  }
+  const bytes = Uint8Array.from(match[2].split(','), Number);
+  const list = match.index + match[1].length;
+  const end = match.index + match[0].length;
+  const message = cleanLine(decodeUtf8(bytes, 0, bytes.length)).text;
+  const text = `${original.slice(0, list)}${JSON.stringify(message)}${original.slice(end)}`;
+  const lastInside = list + text.length - original.length + match[0].length - match[1].length - 2;
+  return {
+    text,
+    column: (index) => {
+      if (index <= list) {
+        return index;
+      }
+      return index < lastInside ? list : end - 1 + index - Math.min(index, lastInside + 1);
+    },
+  };
+}
 
 /** A line without terminal colours and quoted-printable escapes, with the way back to its columns. */
 export interface CleanLine {

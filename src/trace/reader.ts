@@ -512,11 +512,14 @@ class TextReader implements TraceReader {
     }
     if (first === end) {
       if (this.debugfs.open) {
-        this.debugfs.flush();
+        this.debugfs.blank();
       }
       return context.skippedNuls > 0 ? Verdict.text : Verdict.understood;
     }
     if (buffer[first] === Byte.hash) {
+      if (!this.csv.active && this.csv.parse(buffer, first, end) === Verdict.understood) {
+        return this.countFormat('debugfs-csv', Verdict.understood);
+      }
       if (startsWithAt(buffer, first, end, configComment)) {
         return this.countFormat('kernel-log', this.messages.parse(buffer, start, end));
       }

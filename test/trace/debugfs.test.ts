@@ -48,6 +48,10 @@ describe('a table of samples', () => {
     'microseconds would lose a digit, so milliseconds':
       'time_ms,used,nslabs,used_hiwater\n1500,10,512,20\n1500.000001,11,512,20\n',
     'unknown columns': 'host,time_s,used,foo,nslabs,used_hiwater\na,1.5,10,x,512,20\na,1.500000001,11,y,512,20\n',
+    'units in words': 'Time (ms), Used (slots), Total, used_hiwater\n1500, 10, 512, 20\n1500.000001, 11, 512, 20\n',
+    'units in brackets': 'elapsed [us],slots_used,slots_total,hiwater\n1500000,10,512,20\n1500000.001,11,512,20\n',
+    'a commented header': '# nanoseconds,used,nslabs,hiwater\n1500000000,10,512,20\n1500000001,11,512,20\n',
+    'the unit as the name': 'seconds_since_boot,used,nslabs,hiwater\n1.5,10,512,20\n1.500000001,11,512,20\n',
     pipe: 'time_s|used|nslabs|used_hiwater\n1.5|10|512|20\n1.500000001|11|512|20\n',
   };
   for (const [what, table] of Object.entries(tables)) {
@@ -138,6 +142,19 @@ describe('a log and a trace in one file', () => {
     expect(logs.map(({ timeNs }) => timeNs)).toEqual([0, 4e9]);
     expect(events[0]['timeNs']).toBe(3583553000);
     expect(summary.ledger.notUnderstood).toBe(0);
+  });
+});
+
+describe('files of one value each', () => {
+  it('as head and tail print them are one sample for each pass', () => {
+    const pass = (used: number): string =>
+      `==> /sys/kernel/debug/swiotlb/io_tlb_nslabs <==\n512\n\n==> /sys/kernel/debug/swiotlb/io_tlb_used <==\n${used}\n\n`;
+    const collected = collect(pass(10) + pass(11));
+    expect(rows(collected).map((row) => (row as unknown[]).slice(1))).toEqual([
+      ['', 512, 10, -1, -1],
+      ['', 512, 11, -1, -1],
+    ]);
+    expect(collected.summary.ledger.notUnderstood).toBe(0);
   });
 });
 

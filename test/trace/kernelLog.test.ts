@@ -282,6 +282,41 @@ describe('times of log lines', () => {
     const { logs } = collect(`[    1.500000] ${message}\nNov 20 11:30:53 host kernel: ${message}\n`);
     expect(logs[1].timeNs).toBeNaN();
   });
+  const full = 'nvme 0000:00:05.0: swiotlb buffer is full (sz: 57344 bytes), total 512 (slots), used 494 (slots)';
+  const entry = {
+    __REALTIME_TIMESTAMP: '1763638200000000',
+    __MONOTONIC_TIMESTAMP: '5075738',
+    _SOURCE_MONOTONIC_TIMESTAMP: '5070000',
+    PRIORITY: '4',
+  };
+
+  it('takes the message of a journal entry that is a list of bytes', () => {
+    const bytes = [...new TextEncoder().encode(`\u001b[33m${full}\u001b[0m`)];
+    const line = JSON.stringify({ ...entry, MESSAGE: bytes, _TRANSPORT: 'kernel' });
+    const { logs, summary } = collect(`${line}\n`);
+    expect(logs).toEqual([expect.objectContaining({ kind: 'buffer-full', device: '0000:00:05.0', usedSlots: 494 })]);
+    expect(summary.origin).toEqual({ seconds: 5, nanoseconds: 70_000_000 });
+    // The whole list is what an editor marks.
+    expect(line.slice(logs[0].startColumn, logs[0].endColumn)).toBe(JSON.stringify(bytes));
+  });
+
+  it('prefers the stamp of the kernel to the one of the journal, and finds either over several lines', () => {
+    const { summary } = collect(`${JSON.stringify({ ...entry, MESSAGE: full })}\n`);
+    expect(summary.origin).toEqual({ seconds: 5, nanoseconds: 70_000_000 });
+    const pretty = collect(`${JSON.stringify({ ...entry, MESSAGE: full }, null, '\t')}\n`);
+    expect(pretty.logs).toEqual([expect.objectContaining({ kind: 'buffer-full', line: 6, timeNs: 0 })]);
+    expect(pretty.summary.origin).toEqual({ seconds: 5, nanoseconds: 75_738_000 });
+  });
+
+  it.each(['Fri 2026-11-20 11:30:50 UTC host kernel: ', '<4>1 2026-11-20T11:30:50+00:00 host kernel - - - '])(
+    'takes the time before %s',
+    (prefix) => {
+      const { logs, summary } = collect(`${prefix}${full}\n`);
+      expect(logs).toEqual([expect.objectContaining({ kind: 'buffer-full', device: '0000:00:05.0', driver: 'nvme' })]);
+      expect(summary.origin?.seconds).toBe(Date.UTC(2026, 10, 20, 11, 30, 50) / 1000);
+    },
+  );
+
   it('takes the stamp of journal entries from their own fields', () => {
     const json = `{"MESSAGE":"${message}","__MONOTONIC_TIMESTAMP":"1500000"}\n{"__MONOTONIC_TIMESTAMP":"2500001","MESSAGE":"${message}"}\n`;
     const plain = `__MONOTONIC_TIMESTAMP=1500000\n_TRANSPORT=kernel\nMESSAGE=${message}\n\n__MONOTONIC_TIMESTAMP=2500001\nMESSAGE=${message}\n`;
