@@ -1,5 +1,5 @@
 import { ContextBit } from '../model/events';
-import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, skipBlanks, startsWithAt } from './bytes';
+import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, isWord, skipBlanks, startsWithAt } from './bytes';
 import { type FlagColumns, flagColumnsOf, type ReaderContext, Verdict, type VerdictCode } from './context';
 import type { EventText } from './eventText';
 import { stripPrefix } from './logPrefix';
@@ -29,6 +29,43 @@ export class FtraceText {
     }
     this.context.noteTime(this.context.header.timeNs, 'trace');
     return this.events.parse(buffer, text, end);
+  }
+
+  /**
+   * perf script with fewer columns than usual (`-F`): `comm pid time: swiotlb:swiotlb_bounced: …`, each of them
+   * optional. Found by the name of an event behind that of its subsystem.
+   */
+  parseFewColumns(buffer: Uint8Array, start: number, end: number): VerdictCode {
+    const limit = Math.min(end, start + anchorReach);
+    for (let at = start + 1; at < limit; at++) {
+      if (
+        buffer[at] !== Byte.colon ||
+        !isWord(buffer[at - 1]) ||
+        !this.events.startsWithKnownName(buffer, at + 1, end)
+      ) {
+        continue;
+      }
+      const columns = fewColumns.exec(decodeUtf8(buffer, start, at));
+      if (columns === null) {
+        return Verdict.notMine;
+      }
+      const [, comm = '', pid, tid, cpu, seconds, fraction] = columns;
+      const { header } = this.context;
+      header.cpu = cpu === undefined ? -1 : Number(cpu);
+      header.pid = pid === undefined ? -1 : Number(tid ?? pid);
+      header.context = 0;
+      header.commStart = skipBlanks(buffer, start, end);
+      header.commEnd = header.commStart + comm.length;
+      if (seconds === undefined || fraction === undefined) {
+        header.timeNs = Number.NaN;
+        this.context.orderOnly = true;
+      } else {
+        header.timeNs = this.context.relativeNs(Number(seconds), Number(fraction.padEnd(9, '0')), 'boot');
+        this.context.noteTime(header.timeNs, 'trace');
+      }
+      return this.events.parse(buffer, at + 1, end);
+    }
+    return Verdict.notMine;
   }
 
   /** Fills the context's header; returns where the event text starts, -1 when this is no event line. */
@@ -163,7 +200,7 @@ export class FtraceText {
       }
       header.context = flags;
     }
-    return skipBlanks(buffer, next, end);
+    return skipDelta(buffer, skipBlanks(buffer, next, end), end);
   }
 
   private parseTime(buffer: Uint8Array, position: number, end: number): number {
@@ -201,6 +238,22 @@ export class FtraceText {
     this.context.header.timeNs = this.context.relativeNs(seconds, nanoseconds, 'boot');
     return position + 1;
   }
+}
+
+/** Task, process and thread, CPU, time, period, subsystem. */
+const fewColumns =
+  /^\s*(?:(\S(?:.{0,30}?\S)?)\s+)??(?:(\d{1,9})(?:\/(\d{1,9}))?\s+)??(?:\[(\d{1,5})\]\s+)?(?:(\d{1,12})\.(\d{1,9}):\s+)?(?:\d{1,12}\s+)?\w+$/;
+
+/** trace-cmd report --ts-diff prints the time since the event before: `(+12)`. */
+function skipDelta(buffer: Uint8Array, position: number, end: number): number {
+  if (buffer[position] !== Byte.open || buffer[position + 1] !== Byte.plus) {
+    return position;
+  }
+  let close = position + 2;
+  while (close < end && (isDigit(buffer[close]) || buffer[close] === Byte.dot)) {
+    close++;
+  }
+  return buffer[close] === Byte.close ? skipBlanks(buffer, close + 1, end) : position;
 }
 
 /** perf script prints the period of the sample before the event's name when asked to: `  1 dma:dma_map_page: `. */

@@ -85,6 +85,15 @@ export class LatencyFormat {
       return -1;
     }
     const micro = buffer[position] === 117 && buffer[position + 1] === 115;
+    const point = position;
+    let fraction = 0;
+    if (buffer[position] === Byte.dot) {
+      // trace-cmd report -l prints seconds.
+      for (position++; position < end && isDigit(buffer[position]) && position - point <= 9; position++) {
+        fraction = fraction * 10 + buffer[position] - 48;
+      }
+    }
+    const digits = position - point - 1;
     if (micro) {
       position += 2;
       // One delay mark or a blank, then the colon.
@@ -98,6 +107,8 @@ export class LatencyFormat {
     this.setHeader(buffer, start, dash, pid, cpu, context);
     if (micro) {
       this.context.header.timeNs = this.microseconds(stamp);
+    } else if (digits > 0) {
+      this.context.header.timeNs = this.context.relativeNs(stamp, fraction * 10 ** (9 - digits), 'boot');
     } else {
       this.context.orderOnly = true;
       this.context.header.timeNs = Number.NaN;

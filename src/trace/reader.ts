@@ -601,6 +601,10 @@ class TextReader implements TraceReader {
     if (this.isNoContext(buffer, text, end)) {
       return this.parseNoContext(buffer, text, end);
     }
+    verdict = this.ftrace.parseFewColumns(buffer, text, end);
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('perf', verdict);
+    }
     verdict = this.debugfs.parse(buffer, start, end);
     if (verdict !== Verdict.notMine) {
       return this.countFormat('debugfs', verdict);
@@ -630,7 +634,7 @@ class TextReader implements TraceReader {
         return Verdict.understood;
       }
     }
-    if (this.ftrace.layout === 'trace-cmd' && end - first < 40) {
+    if ((this.ftrace.layout === 'trace-cmd' || context.line < 3) && end - first < 40) {
       // Further lines of its header.
       if (/^(?:version = \d+|CPU \d+ is empty)\s*$/.test(decodeUtf8(buffer, first, end))) {
         return Verdict.understood;

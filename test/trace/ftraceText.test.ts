@@ -676,3 +676,38 @@ describe('traces of real kernels', () => {
     expect(summary.lineOffsets).toEqual([starts[0], starts[256]]);
   });
 });
+
+describe('fewer or more columns than usual', () => {
+  const fields = 'dev_name: 0000:00:05.0 dma_mask=ffffffffffffffff dev_addr=101cec286 size=54 FORCE';
+  it.each([
+    ['perf script without CPU', 'fio  4211  1021.334455: swiotlb:swiotlb_bounced: ', { pid: 4211, comm: 'fio' }],
+    ['perf script without task', '[003]  1021.334455: swiotlb:swiotlb_bounced: ', { cpu: 3 }],
+    [
+      'perf script without time',
+      'Web Content  4211/4212 [003] swiotlb:swiotlb_bounced: ',
+      { cpu: 3, pid: 4212, comm: 'Web Content' },
+    ],
+    ['perf script with nothing else', 'swiotlb:swiotlb_bounced: ', {}],
+    [
+      'trace-cmd report -l',
+      '     fio-4211    3d..1  1021.334455: swiotlb_bounced:      ',
+      { cpu: 3, pid: 4211, comm: 'fio' },
+    ],
+    [
+      'trace-cmd report --ts-diff',
+      '             fio-4211  [003]  1021.334455: (+12)  swiotlb_bounced:      ',
+      { cpu: 3, pid: 4211 },
+    ],
+  ])('%s', (_, head, expected) => {
+    const { events, summary } = collect(`${head}${fields}\n${head.replace('.334455', '.334457')}${fields}\n`);
+    const event = { kind: 'bounced', device: '0000:00:05.0', sizeBytes: 54, original: 0x101cec286, ...expected };
+    expect(events).toEqual([expect.objectContaining(event), expect.objectContaining(event)]);
+    expect(summary.ledger.notUnderstood).toBe(0);
+    if (head.includes('1021')) {
+      expect(events[1]['timeNs']).toBe(2000);
+      expect(summary.origin).toEqual({ seconds: 1021, nanoseconds: 334_455_000 });
+    } else {
+      expect(summary.timeUnit).toBe('order');
+    }
+  });
+});
