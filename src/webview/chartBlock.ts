@@ -43,6 +43,8 @@ export class ChartBlock {
   /** Grows with every trace; windows of an earlier one are dropped. */
   private generation = 0;
   private rangeTimer = 0;
+  /** A drawing that is due. */
+  private frame = 0;
 
   constructor(deps: ChartBlockDeps) {
     this.deps = deps;
@@ -137,8 +139,9 @@ export class ChartBlock {
   setRange(range: Range): void {
     const { state } = this.deps;
     state.range = clampRange(range, wholeRange(state));
+    this.timeline?.setRange(state.range);
     this.showRange();
-    this.draw();
+    this.drawSoon();
     this.deps.ranged();
     window.clearTimeout(this.rangeTimer);
     this.rangeTimer = window.setTimeout(() => void this.refresh(), 60);
@@ -183,6 +186,16 @@ export class ChartBlock {
         this.fillTable(kind);
       }
       this.deps.drawn();
+    }
+  }
+
+  /** At most one drawing per frame, however fast the range moves. */
+  private drawSoon(): void {
+    if (this.frame === 0) {
+      this.frame = window.requestAnimationFrame(() => {
+        this.frame = 0;
+        this.draw();
+      });
     }
   }
 

@@ -34,13 +34,13 @@ export function buildPage(
     hasRequests
       ? [
           h('div', { id: 'policies', role: 'toolbar', 'aria-label': 'Policies' }),
+          h('div', { id: 'run-errors' }),
           h(
             'details',
             { id: 'params', hidden: true },
             h('summary', { id: 'params-title' }, 'Parameters'),
             h('div', { id: 'params-body' }),
           ),
-          h('div', { id: 'run-errors' }),
           h('section', { id: 'unreplayable', 'aria-label': 'Nothing to replay', hidden: true }),
           h('dl', { id: 'figures' }),
           chartsSection(trace, timeMode, events),

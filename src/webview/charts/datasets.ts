@@ -3,7 +3,7 @@ import type { SamplesView, SeriesView } from '../../protocol/views';
 import { causeMark } from './causeMarks';
 import { frontOf, marksFailures, type Plot, type ShownRun, type TimelineModel } from './model';
 import { poolRows } from './poolRows';
-import { clusterMarks, type MarkCluster, type Range, valueAt } from './scale';
+import { clusterMarks, type MarkCluster, type Range, stepAt, valueAt } from './scale';
 import { type ChartTheme, withAlpha } from './theme';
 
 export type Point = ScatterDataPoint;
@@ -43,7 +43,7 @@ function levels(runs: readonly ShownRun[], column: Column, { range }: TimelineMo
   return runs.flatMap((run) =>
     run.series === null
       ? []
-      : [line(run, points(run.series, column, range.toNs), run.isFront ? 1.75 : 1.25, run.isFront, theme)],
+      : [line(run, points(run.series, column, range), run.isFront ? 1.75 : 1.25, run.isFront, theme)],
   );
 }
 
@@ -57,7 +57,7 @@ function slotsDatasets(
   const datasets = band(model, theme);
   for (const run of runs) {
     if (run.series !== null) {
-      datasets.push(...slotsOfRun(run, run.series, range.toNs, theme));
+      datasets.push(...slotsOfRun(run, run.series, range, theme));
     }
   }
   if (samples !== null) {
@@ -71,13 +71,13 @@ function slotsDatasets(
   return datasets;
 }
 
-function slotsOfRun(run: ShownRun, series: SeriesView, toNs: number, theme: ChartTheme): Dataset[] {
-  const used = line(run, points(series, 'usedSlots', toNs), run.isFront ? 2 : 1.5, run.isFront, theme);
+function slotsOfRun(run: ShownRun, series: SeriesView, range: Range, theme: ChartTheme): Dataset[] {
+  const used = line(run, points(series, 'usedSlots', range), run.isFront ? 2 : 1.5, run.isFront, theme);
   if (!marksFailures(run)) {
     return [used];
   }
   const level = (column: Column, width: number, borderDash: number[]): Dataset => ({
-    ...line(run, points(series, column, toNs), width, false, theme),
+    ...line(run, points(series, column, range), width, false, theme),
     borderDash,
   });
   return [level('capacitySlots', 1.5, [1, 3]), level('hiwaterSlots', 1, [8, 3]), used];
@@ -89,7 +89,7 @@ function band(model: TimelineModel, theme: ChartTheme): Dataset[] {
     return [];
   }
   const [low, high] = model.band.map((series) =>
-    line(front, points(series, 'usedSlots', model.range.toNs), 0.75, false, theme),
+    line(front, points(series, 'usedSlots', model.range), 0.75, false, theme),
   );
   const edge = { borderColor: withAlpha(colourOf(front, theme), 0.5), borderDash: [] };
   return [
@@ -181,10 +181,18 @@ export function colourOf(run: ShownRun, theme: ChartTheme): string {
   return theme.series[run.style.series] ?? theme.text;
 }
 
-/** The steps as points; the last one is held until the right end. */
-function points(series: SeriesView, column: Column, toNs: number): Point[] {
+/** The steps of the visible range as points; the level on entry comes first, the last one is held until the right end. */
+function points(series: SeriesView, column: Column, { fromNs, toNs }: Range): Point[] {
   const values = series[column];
-  const steps = series.timeNs.map((x, index) => ({ x, y: values[index] ?? Number.NaN }));
-  const last = steps[steps.length - 1];
-  return last !== undefined && last.x < toNs ? [...steps, { x: toNs, y: last.y }] : steps;
+  const first = Math.max(0, stepAt(series.timeNs, fromNs));
+  // One step beyond the right end: while the window of a new range is on its way, an old and longer one is drawn.
+  const end = Math.min(series.timeNs.length, stepAt(series.timeNs, toNs) + 2);
+  const steps: Point[] = [];
+  for (let index = first; index < end; index++) {
+    steps.push({ x: series.timeNs[index]!, y: values[index] ?? Number.NaN });
+  }
+  if (first < end && series.timeNs[end - 1]! < toNs) {
+    steps.push({ x: toNs, y: values[end - 1] ?? Number.NaN });
+  }
+  return steps;
 }

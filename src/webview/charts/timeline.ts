@@ -73,6 +73,13 @@ export class Timeline {
     this.draw();
   }
 
+  /** Another range will be drawn: keys and mouse go on from there at once. */
+  setRange(range: Range): void {
+    if (this.model !== null) {
+      this.model = { ...this.model, range };
+    }
+  }
+
   /** Where the time cursor is; null when it is nowhere. */
   cursor(): number | null {
     return this.cursorNs;
