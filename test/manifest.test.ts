@@ -86,6 +86,23 @@ describe('manifest', () => {
     expect(used.filter((id) => !commandIds.includes(id))).toEqual([]);
   });
 
+  it('the walkthrough leads from capturing to sizing, by commands and pictures that exist', () => {
+    const [walkthrough] = contributes.walkthroughs;
+    expect(walkthrough.steps.map(({ id }: { id: string }) => id)).toEqual([
+      'capture',
+      'sample',
+      'replay',
+      'size',
+      'share',
+    ]);
+    for (const { media, completionEvents } of walkthrough.steps) {
+      const picture = fs.readFileSync(path.join(root, media.svg), 'utf8');
+      expect(picture).toContain('var(--vscode-');
+      expect(picture).not.toMatch(/<script|href=|url\(/);
+      for (const event of completionEvents) expect(commandIds).toContain(event.replace('onCommand:', ''));
+    }
+  });
+
   it('every setting has a type, a default and a description', () => {
     for (const [name, setting] of Object.entries<Record<string, unknown>>(contributes.configuration.properties)) {
       expect(name).toMatch(/^swiotlbLens\./);

@@ -10,6 +10,7 @@ import { createCaptureScript } from './createCaptureScript';
 import type { EditorChoice } from './openWith';
 import { choosePolicy } from './policyPick';
 import type { ReplayPanels } from './replayPanel';
+import { openSample } from './samples';
 import { cursorLineOf, targetTrace } from './target';
 import type { TraceEditors } from './traceEditors';
 
@@ -41,7 +42,8 @@ export function registerCommands(host: CommandHost): vscode.Disposable[] {
     'swiotlbLens.copyFinding': () => copyFinding(host),
     'swiotlbLens.export': () => exportFrom(host),
     'swiotlbLens.anonymize': () => anonymizeTrace(host),
-    'swiotlbLens.openSample': () => openSample(host.extensionUri),
+    'swiotlbLens.openSample': (id) =>
+      openSample(host.extensionUri, host.editors, typeof id === 'string' ? id : undefined),
     // Menus pass the file they were opened on.
     'swiotlbLens.openWith': (file) => host.choice.openWith(file instanceof vscode.Uri ? file : undefined),
     'swiotlbLens.createCaptureScript': () => createCaptureScript(host.server),
@@ -131,17 +133,6 @@ async function anonymizeTrace(host: CommandHost): Promise<void> {
   }
 }
 
-/** Opens a bundled capture in place; nothing is copied. */
-export async function openSample(extensionUri: vscode.Uri): Promise<void> {
-  const folder = vscode.Uri.joinPath(extensionUri, 'media', 'samples', 'full-1MiB');
-  const document = await vscode.workspace.openTextDocument(vscode.Uri.joinPath(folder, 'trace.txt'));
-  const failure = document.getText().indexOf('swiotlb buffer is full');
-  const position = document.positionAt(Math.max(0, failure));
-  const editor = await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.One, preview: false });
-  editor.selection = new vscode.Selection(position, position);
-  editor.revealRange(new vscode.Range(position, position), vscode.TextEditorRevealType.InCenter);
-}
-
 async function traceOrAdvice(host: CommandHost): Promise<vscode.Uri | undefined> {
   const uri = targetTrace(host.panels, host.editors);
   if (uri !== undefined) {
@@ -152,7 +143,7 @@ async function traceOrAdvice(host: CommandHost): Promise<vscode.Uri | undefined>
     'Open a kernel trace or log first, for example the text of /sys/kernel/tracing/trace or of dmesg.',
   );
   if ((await vscode.window.showInformationMessage(advice, sample)) === sample) {
-    await openSample(host.extensionUri);
+    await openSample(host.extensionUri, host.editors);
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { type Server, startServer } from './client';
-import { guarded, openSample, pickPolicy, registerCommands } from './commands';
+import { guarded, pickPolicy, registerCommands } from './commands';
 import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
 import { FrontTrace } from './frontTrace';
@@ -8,6 +8,7 @@ import { GeometryEdits } from './geometryEdits';
 import { registerLanguageCommands, sendFronts, sendIgnored } from './language';
 import { EditorChoice } from './openWith';
 import { panelViewType, ReplayPanels } from './replayPanel';
+import { openSample } from './samples';
 import { traceEditorOptionViewType, traceEditorViewType } from './showLine';
 import { CursorStatus, showLogCommand } from './statusBar';
 import { TraceEditorProvider } from './traceEditor';
@@ -60,7 +61,7 @@ export function activate(context: vscode.ExtensionContext): void {
     editors,
     server,
     addPolicy: (uri) => pickPolicy({ panels, server }, uri),
-    openSample: () => openSample(context.extensionUri),
+    openSample: () => openSample(context.extensionUri, editors),
     memory: context.workspaceState,
     compareWith: (uri) => compareWith(panels, editors, uri),
     verified: (uri, view) => status.verified(uri, view),
@@ -112,7 +113,7 @@ export function activate(context: vscode.ExtensionContext): void {
   vscode.workspace.textDocuments.forEach(startFor);
   watchDocuments(context);
   if (process.env['SWIOTLB_LENS_DEMO'] === '1') {
-    void demo(context.extensionUri, log);
+    void demo(context.extensionUri, editors, log);
   }
 }
 
@@ -122,9 +123,9 @@ export async function deactivate(): Promise<void> {
 }
 
 /** What `npm start` shows: the bundled trace, replayed. */
-async function demo(extensionUri: vscode.Uri, log: vscode.LogOutputChannel): Promise<void> {
+async function demo(extensionUri: vscode.Uri, editors: TraceEditors, log: vscode.LogOutputChannel): Promise<void> {
   try {
-    await openSample(extensionUri);
+    await openSample(extensionUri, editors, 'full-1MiB');
     await vscode.commands.executeCommand('swiotlbLens.replayDynamic');
   } catch (error) {
     log.error(error instanceof Error ? error : String(error));

@@ -28,4 +28,19 @@ describe('texts', () => {
     const used = new Set([...manifest.matchAll(/"%([\w.]+)%"/g)].map((match) => match[1]));
     expect(Object.keys(JSON.parse(read('package.nls.json'))).sort()).toEqual([...used].sort());
   });
+
+  it.each(['package.nls', 'l10n/bundle.l10n'])(
+    'of the German %s are those of the original, with the same places',
+    (name) => {
+      const original: Record<string, string> = JSON.parse(read(`${name}.json`));
+      const german: Record<string, string> = JSON.parse(read(`${name}.de.json`));
+      const places = (text: string) => (text.match(/\{\d\}|\(command:[^)]*\)/g) ?? []).sort();
+      for (const [key, text] of Object.entries(german)) {
+        expect(original, key).toHaveProperty([key]);
+        expect(places(text), key).toEqual(places(original[key]));
+      }
+      // What is new is shown in English until somebody translates it.
+      expect(Object.keys(german).length).toBeGreaterThan(0.8 * Object.keys(original).length);
+    },
+  );
 });

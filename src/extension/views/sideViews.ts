@@ -29,6 +29,9 @@ export interface SideViewsHost {
   readonly guarded: (action: () => Promise<void>) => Promise<void>;
 }
 
+/** As VS Code calls it: publisher, name and the id in package.json. */
+const walkthroughId = 'swiotlb-lens.swiotlb-lens#start';
+
 /** Changes within that time are shown together. */
 const gatherMs = 80;
 
@@ -195,6 +198,9 @@ export class SideViews {
       }),
       on<TreeNode>('swiotlbLens.internal.editGeometry', ({ data }) => editGeometry(edits, data as GeometryTarget)),
       on<TreeNode>('swiotlbLens.internal.resetGeometryField', ({ data }) => resetField(edits, data as GeometryTarget)),
+      on('swiotlbLens.internal.openWalkthrough', async () => {
+        await vscode.commands.executeCommand('workbench.action.openWalkthrough', walkthroughId, false);
+      }),
       on<TreeNode>('swiotlbLens.internal.resetGeometry', ({ data }) => resetAll(edits, data as readonly string[])),
     ];
   }

@@ -191,7 +191,7 @@ describe('the installed package', () => {
   });
 
   it('opens the sample beside its log', async () => {
-    await vscode.commands.executeCommand('swiotlbLens.openSample');
+    await vscode.commands.executeCommand('swiotlbLens.openSample', 'full-1MiB');
     const document = await until('the sample', () =>
       vscode.workspace.textDocuments.find(
         (open) => /media\/samples\//.test(open.uri.path) && open.languageId === languageId,

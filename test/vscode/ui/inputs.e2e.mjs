@@ -73,6 +73,7 @@ test('text pasted into an empty tab becomes a trace', { timeout: 180_000 }, asyn
 
 test('the sample is one command away', { timeout: 180_000 }, async () => {
   await runCommand(page, 'SWIOTLB Lens: Open sample trace');
+  await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: '512 slots' }).first().click();
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().waitFor();
   await untilLanguage('SWIOTLB trace');
   await runCommand(page, 'SWIOTLB Lens: Compare policies');
