@@ -12,8 +12,8 @@ const packedLimitBytes = 3 * 1024 * 1024;
 const wanted: readonly RegExp[] = [
   /^\[Content_Types\]\.xml$/,
   /^extension\.vsixmanifest$/,
-  /^extension\\/(package\\.json|package\\.nls(?:\\.\\w+)?\\.json|readme\\.md|changelog\\.md|LICENSE\\.txt)$/,
-  /^extension\\/dist\\/(extension|server|cli|worker|lines|traceView|webview)\\.js$/,
+  /^extension\/(package\.json|package\.nls(?:\.\w+)?\.json|readme\.md|changelog\.md|LICENSE\.txt)$/,
+  /^extension\/dist\/(extension|server|cli|worker|lines|traceView|webview)\.js$/,
   /^extension\/dist\/\w+\.js\.LEGAL\.txt$/,
   /^extension\/l10n\/[\w.-]+\.json$/,
   /^extension\/media\/([\w-]+\/)*[\w.-]+\.(png|svg|css|md|txt|csv|dat)$/,

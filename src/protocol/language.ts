@@ -56,11 +56,11 @@ export interface InitializationOptions {
 /** Commands of the client that lenses, code actions and cards name. They are not in the palette. */
 export const languageCommands = {
   /** (uri, line, command): goes to the line and runs a command of the palette there. */
-  runAtLine: 'swiotlbLens.runAtLine',
+  runAtLine: 'swiotlbLens.internal.runAtLine',
   /** (uri, line) */
   goToLine: 'swiotlbLens.goToLine',
   /** (uri, line): who held the slots just before the line. */
-  whoHeld: 'swiotlbLens.whoHeld',
+  whoHeld: 'swiotlbLens.internal.whoHeld',
   /** (code) */
   explain: 'swiotlbLens.explain',
   /** (uri): copies the smallest sufficient `swiotlb=`, and finds it first where it is not known. */
@@ -68,7 +68,7 @@ export const languageCommands = {
   /** (uri of the file with the failures, episode) */
   ignoreEpisode: 'swiotlbLens.ignoreEpisode',
   /** (uris) */
-  showIgnored: 'swiotlbLens.showIgnored',
+  showIgnored: 'swiotlbLens.internal.showIgnored',
   problems: 'workbench.actions.view.problems',
 } as const;
 

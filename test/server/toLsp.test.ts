@@ -76,7 +76,7 @@ describe('hover', () => {
     const { contents } = toHover(failed, () => null, cardActionLink('file:///a%20(b)/t', 7));
     const links = [...(contents as { value: string }).value.matchAll(/\[([^\]]+)\]\(command:([^?]+)\?([^)]*)\)/g)];
     expect(links.map(([, label, command, args]) => [label, command, JSON.parse(decodeURIComponent(args!))])).toEqual([
-      ['Who held the slots', 'swiotlbLens.whoHeld', ['file:///a%20(b)/t', 7]],
+      ['Who held the slots', 'swiotlbLens.internal.whoHeld', ['file:///a%20(b)/t', 7]],
       ['Explain', 'swiotlbLens.explain', ['pool-full']],
     ]);
     expect(toHover(failed, () => null)).not.toMatchObject({ contents: { value: expect.stringContaining('command:') } });

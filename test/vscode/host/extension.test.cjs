@@ -70,9 +70,9 @@ describe('the installed package', () => {
     await vscode.extensions.getExtension(extensionId).activate();
     const { commands } = vscode.extensions.getExtension(extensionId).packageJSON.contributes;
     const registered = (await vscode.commands.getCommands(true)).filter((id) => id.startsWith('swiotlbLens.'));
-    const internal = registered.filter((id) => id.startsWith('swiotlbLens.internal.'));
     assert.deepEqual(
-      registered.filter((id) => !internal.includes(id)).sort(),
+      // VS Code adds commands of its own for every view; internal ones are buttons.
+      registered.filter((id) => !/^swiotlbLens\.\w+\./.test(id)).sort(),
       commands
         .map((command) => command.command)
         .filter((id) => !id.startsWith('swiotlbLens.internal.'))
