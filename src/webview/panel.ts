@@ -70,8 +70,11 @@ const channel = new Channel<PanelMethods, HostMethods>({
       void load();
       return null;
     },
-    cursor: ({ at }) => {
+    cursor: ({ line, at }) => {
       charts.setEditorCursor(at === null ? null : at.timeNs);
+      for (const section of sections) {
+        section.editorAt(line);
+      }
       return null;
     },
   },

@@ -16,6 +16,7 @@ export class SectionHolder {
   /** What changed while the section was out of view. */
   private isStale = false;
   private staleTheme: ChartTheme | null = null;
+  private staleLine: number | null = null;
 
   constructor(section: PanelSection, host: Omit<SectionHost, 'body' | 'activate'>) {
     this.section = section;
@@ -65,6 +66,12 @@ export class SectionHolder {
     }
   }
 
+  /** The editor's cursor moved to a line of the document. */
+  editorAt(line: number | null): void {
+    this.staleLine = line;
+    this.bringUpToDate();
+  }
+
   destroy(): void {
     this.watcher.disconnect();
     this.section.destroy();
@@ -87,6 +94,11 @@ export class SectionHolder {
     if (this.isStale) {
       this.isStale = false;
       this.guard(() => this.section.update(state));
+    }
+    const { staleLine } = this;
+    if (staleLine !== null) {
+      this.staleLine = null;
+      this.guard(() => this.section.editorAt?.(staleLine));
     }
   }
 

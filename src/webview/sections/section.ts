@@ -29,6 +29,8 @@ export interface PanelSection {
   onTheme(theme: ChartTheme): void;
   /** A command wants the moment of a line of the document; sections without moments leave it out. */
   showLine?(line: number): void;
+  /** The editor's cursor moved to a line of the document; more exact than the time of `onCursor`. */
+  editorAt?(line: number): void;
   destroy(): void;
 }
 

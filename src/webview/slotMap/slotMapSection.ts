@@ -24,7 +24,7 @@ type Wish =
   | { readonly kind: 'step'; readonly step: number }
   | { readonly kind: 'move'; readonly what: 'event' | 'failure'; readonly direction: 'next' | 'previous' }
   | { readonly kind: 'firstFailure' }
-  | { readonly kind: 'line'; readonly line: number };
+  | { readonly kind: 'line'; readonly line: number; readonly isFollowing: boolean };
 
 interface Side {
   readonly view: MapView;
@@ -55,7 +55,6 @@ export class SlotMapSection implements PanelSection {
   private lead: 0 | 1 = 0;
   private hasChosen = false;
   private atNs = 0;
-  private editorNs: number | null = null;
   /** Until then the editor moves because somebody followed a mapping to its line: the moment stays. */
   private revealedUntilMs = 0;
   private wish: Wish | null = null;
@@ -134,7 +133,7 @@ export class SlotMapSection implements PanelSection {
       return;
     }
     if (this.pendingLine !== null) {
-      this.want({ kind: 'line', line: this.pendingLine });
+      this.want({ kind: 'line', line: this.pendingLine, isFollowing: false });
       this.pendingLine = null;
     } else if (before === null) {
       this.want(this.beginning(state));
@@ -149,21 +148,21 @@ export class SlotMapSection implements PanelSection {
     if (this.state === null || this.state.runs.length === 0) {
       this.pendingLine = line;
     } else {
-      this.want({ kind: 'line', line });
+      this.want({ kind: 'line', line, isFollowing: false });
     }
   }
 
+  /** Several events may have one time: the editor is followed by its line. */
   onCursor(timeNs: number | null, source: 'charts' | 'editor'): void {
-    if (source === 'editor') {
-      // A pointer that leaves the charts brings the editor's place back, though the editor has not moved.
-      const isNew = timeNs !== this.editorNs && this.revealedUntilMs < performance.now();
-      this.editorNs = timeNs;
-      if (!isNew) {
-        return;
-      }
-    }
-    if (timeNs !== null && timeNs !== this.atNs && this.state !== null && 0 < this.state.runs.length) {
+    const isNew = timeNs !== this.atNs && source === 'charts';
+    if (timeNs !== null && isNew && this.state !== null && 0 < this.state.runs.length) {
       this.want({ kind: 'time', timeNs, isFollowing: true });
+    }
+  }
+
+  editorAt(line: number): void {
+    if (this.revealedUntilMs < performance.now() && this.state !== null && 0 < this.state.runs.length) {
+      this.want({ kind: 'line', line, isFollowing: true });
     }
   }
 
@@ -416,7 +415,12 @@ export class SlotMapSection implements PanelSection {
     const lead = this.sides![this.lead];
     const view = await this.askLead(run, wish, lead.data);
     if (view === null) {
-      this.tell(whyNot(wish, run));
+      if (!isFollowing(wish)) {
+        this.tell(whyNot(wish, run));
+      } else if (lead.data === null && this.state !== null) {
+        // The editor is where nothing happens yet.
+        this.want(this.beginning({ ...this.state, cursorNs: null }));
+      }
       return;
     }
     const atNs = wish.kind === 'time' ? wish.timeNs : view.timeNs;
@@ -436,7 +440,7 @@ export class SlotMapSection implements PanelSection {
     if (view.event?.failure !== null && wish.kind !== 'time') {
       lead.view.showFailure();
     }
-    if (wish.kind !== 'time' || !wish.isFollowing) {
+    if (!isFollowing(wish)) {
       this.tellOthers();
     }
   }
@@ -625,6 +629,11 @@ export class SlotMapSection implements PanelSection {
       width: whole.width,
     });
   }
+}
+
+/** Somebody else moved, and the map goes along. */
+function isFollowing(wish: Wish): boolean {
+  return (wish.kind === 'time' || wish.kind === 'line') && wish.isFollowing;
 }
 
 /** There are mappings, but no run of them took a slot. */

@@ -169,9 +169,28 @@ test('a card tells about the mapping under the pointer, and a click leads to its
   assert.ok(trace[line - 1].includes(`=${bounce} `), `${bounce} is on line ${line}`);
   await session.shot('slot-map-card');
   const moment = await event(frame);
+  const readout = () => frame.locator('#readout').innerText();
+  const before = await readout();
   await canvas.click({ position: place });
   await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
+  await expectEventually(async () => (await readout()) !== before, 'charts at that line');
   assert.equal(await event(frame), moment, 'the moment stays while its mappings are looked at');
+});
+
+test('the map follows the cursor of the editor, line by line', { timeout }, async () => {
+  const frame = await panelReady(page);
+  await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
+  const map = trace.findIndex((line, index) => index > 30_000 && /dma_map_page: .*dma_addr=[0-9a-e]/.test(line)) + 1;
+  // Until then the editor's cursor may still be the answer to the click above.
+  await expectEventually(async () => {
+    await goToLine(page, map + 40);
+    await goToLine(page, map);
+    return (await frame.locator(`#map-event [data-map-line="${map}"]`).count()) === 1;
+  }, `the map at line ${map}`);
+  assert.match(await event(frame), /Mapped/);
+  await goToLine(page, failingLine);
+  await mapAt(failingLine);
+  assert.match(await event(frame), /Failed/);
 });
 
 test('arrow keys select slots, and Enter leads to the line', { timeout }, async () => {
