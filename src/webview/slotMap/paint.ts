@@ -1,10 +1,11 @@
+import { lowerBound } from '../../base/bisect';
 import { formatBytes, formatCount, formatSlots, plural } from '../../base/format';
 import { SEGMENT_SLOTS, SLOT_BYTES } from '../../model/units';
 import { type MapCells, mapCells } from './cells';
 import type { Classes } from './classes';
 import { type MapLayout, type PoolBlock, placeOf } from './layout';
 import type { MapData, SlotRun } from './mapData';
-import { css, inkOn, type MapTheme } from './mapTheme';
+import { css, inkOn, type MapTheme, type Rgb } from './mapTheme';
 import { fillPixels } from './pixels';
 
 /** Everything a drawing of the map needs. */
@@ -48,7 +49,7 @@ export function paintMap(canvas: HTMLCanvasElement, picture: MapPicture, window:
     return;
   }
   const { cells, layout, theme, classes } = picture;
-  const image = context.createImageData(width, height);
+  const image = imageFor(canvas, context, width, height);
   fillPixels(image, cells, layout, theme, { scrollTop, ratio, isRamp: classes.isRamp });
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.putImageData(image, 0, 0);
@@ -62,6 +63,23 @@ export function paintMap(canvas: HTMLCanvasElement, picture: MapPicture, window:
   paintEvent(context, picture);
   paintSelection(context, picture);
   paintFailure(context, picture, window);
+}
+
+const images = new WeakMap<HTMLCanvasElement, ImageData>();
+
+/** Every pixel is written in every frame, so the one before can be used again. */
+function imageFor(
+  canvas: HTMLCanvasElement,
+  context: CanvasRenderingContext2D,
+  width: number,
+  height: number,
+): ImageData {
+  let image = images.get(canvas);
+  if (image === undefined || image.width !== width || image.height !== height) {
+    image = context.createImageData(width, height);
+    images.set(canvas, image);
+  }
+  return image;
 }
 
 export interface Heading {
@@ -171,29 +189,62 @@ function paintSigns(context: CanvasRenderingContext2D, picture: MapPicture, wind
   context.font = `${Math.min(11, layout.rowHeight - 2)}px ${theme.font}`;
   context.textAlign = 'center';
   context.textBaseline = 'middle';
-  for (let index = 0; index < data.count; index++) {
-    const place = placeOf(layout, data.pool[index]!, data.firstSlot[index]!);
-    if (place === null || place.y + layout.rowHeight < window.scrollTop || window.scrollTop + window.height < place.y) {
-      continue;
-    }
-    const sign = classes.classes[classes.classOf[index]!]!.sign || String(data.slots[index]!);
-    const width = Math.min(
-      data.slots[index]! * layout.slotWidth,
-      layout.left + SEGMENT_SLOTS * layout.slotWidth - place.x,
-    );
-    if (7 + sign.length * 6 <= width) {
-      const colour = colours[classes.classOf[index]!]!;
-      const middle = place.y + (layout.rowHeight - 1) / 2;
-      if (!classes.isRamp && 0 < classes.classOf[index]!) {
-        // A quiet ground under the sign, so that the pattern does not eat it.
-        const half = 2.5 + sign.length * 3.5;
-        context.fillStyle = css(colour);
-        context.fillRect(place.x + width / 2 - half, place.y + 1, 2 * half, layout.rowHeight - 3);
+  for (const block of layout.blocks) {
+    const [from, to] = visibleMappings(data, layout, block, window);
+    for (let index = from; index < to; index++) {
+      const place = placeOf(layout, data.pool[index]!, data.firstSlot[index]!);
+      if (place !== null) {
+        paintSign(context, picture, index, place, colours);
       }
-      context.fillStyle = inkOn(colour);
-      context.fillText(sign, place.x + width / 2, middle + 0.5);
     }
   }
+}
+
+/** Mappings of a pool are sorted by slot, so those in the visible rows stand together. */
+function visibleMappings(
+  data: MapData,
+  { rowHeight }: MapLayout,
+  block: PoolBlock,
+  window: MapWindow,
+): readonly [from: number, to: number] {
+  const begin = data.poolStart[block.firstPool]!;
+  const end = data.poolStart[block.firstPool + block.pools]!;
+  if (block.bottom < window.scrollTop || window.scrollTop + window.height < block.top) {
+    return [0, 0];
+  }
+  if (block.spots !== null) {
+    return [begin, end];
+  }
+  const slotAtRow = (y: number) => Math.floor((y - block.rowsTop) / rowHeight) * SEGMENT_SLOTS;
+  const slots = data.firstSlot.subarray(begin, end);
+  return [
+    begin + lowerBound(slots, slotAtRow(window.scrollTop)),
+    begin + lowerBound(slots, slotAtRow(window.scrollTop + window.height) + SEGMENT_SLOTS),
+  ];
+}
+
+function paintSign(
+  context: CanvasRenderingContext2D,
+  { data, layout, classes }: MapPicture,
+  index: number,
+  place: { readonly x: number; readonly y: number },
+  colours: readonly Rgb[],
+): void {
+  const sign = classes.classes[classes.classOf[index]!]!.sign || String(data.slots[index]!);
+  const right = layout.left + SEGMENT_SLOTS * layout.slotWidth;
+  const width = Math.min(data.slots[index]! * layout.slotWidth, right - place.x);
+  if (width < 7 + sign.length * 6) {
+    return;
+  }
+  const colour = colours[classes.classOf[index]!]!;
+  if (!classes.isRamp && 0 < classes.classOf[index]!) {
+    // A quiet ground under the sign, so that the pattern does not eat it.
+    const half = 2.5 + sign.length * 3.5;
+    context.fillStyle = css(colour);
+    context.fillRect(place.x + width / 2 - half, place.y + 1, 2 * half, layout.rowHeight - 3);
+  }
+  context.fillStyle = inkOn(colour);
+  context.fillText(sign, place.x + width / 2, place.y + layout.rowHeight / 2);
 }
 
 /** A run's outline; over the border of a segment it is drawn to the end of the row. */

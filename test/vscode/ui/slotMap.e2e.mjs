@@ -216,8 +216,10 @@ test('arrow keys select slots, and Enter leads to the line', { timeout }, async 
 test('two policies stand side by side at one moment', { timeout }, async () => {
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
   await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
-  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   const frame = await panelReady(page);
+  // The command takes the focus to the panel: a palette that opens before would close.
+  await frame.locator('select.map-run[data-side="1"] option[value="dynamic"]').waitFor({ state: 'attached' });
+  await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   await frame.locator('select.map-run[data-side="0"]').selectOption('recorded');
   await frame.locator('select.map-run[data-side="1"]').selectOption('dynamic');
   await firstMap(frame).focus();
