@@ -27,7 +27,7 @@ export function ledgerSection(trace: TraceView, runs: readonly RunView[], reveal
               'li',
               null,
               h('span', { class: `level level-${note.level}` }, levelWords[note.level]),
-              h('span', null, note.text),
+              h('span', null, note.text, adjust(note.level)),
               h('span', { class: 'muted number' }, formatCount(note.count)),
             ),
           ),
@@ -86,6 +86,17 @@ function ledgerCount(level: string, count: number, hint: string): HTMLElement {
   );
 }
 
+/** What is assumed can be changed: to where that is. */
+function adjust(level: EvidenceLevel | 'lost'): (HTMLElement | string)[] {
+  const go = () => {
+    const block = document.getElementById('assumptions');
+    block?.querySelector('details')?.setAttribute('open', '');
+    block?.scrollIntoView();
+    block?.querySelector<HTMLElement>('input, select')?.focus({ preventScroll: true });
+  };
+  return level === 'assumed' ? [' ', h('button', { type: 'button', class: 'link', click: go }, 'Adjust')] : [];
+}
+
 /** What the replays assume on top; the same note of several replays is one line. */
 function assumptions(runs: readonly RunView[]): HTMLElement | null {
   const lines = new Map<string, { level: EvidenceLevel | 'lost'; text: string; titles: string[] }>();
@@ -120,7 +131,7 @@ function assumptions(runs: readonly RunView[]): HTMLElement | null {
         'li',
         null,
         h('span', { class: `level level-${level}` }, levelWords[level]),
-        h('span', null, `${titles.join(', ')}: ${text}`),
+        h('span', null, `${titles.join(', ')}: ${text}`, adjust(level)),
       ),
     ),
   );
