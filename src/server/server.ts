@@ -164,6 +164,7 @@ connection.onNotification(textOnDiskNotification.method, ({ uri }: { uri: string
 
 connection.onDidOpenTextDocument(async ({ textDocument: { uri, languageId, version, text } }) => {
   documents.open(uri, languageId, version, text);
+  store.resume(uri);
   if (documents.get(uri)?.text) {
     store.invalidate(uri);
   } else {
