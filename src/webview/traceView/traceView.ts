@@ -897,6 +897,13 @@ class TraceView {
     let isSelecting = false;
     this.view.addEventListener('mousedown', (event) => {
       const line = lineAt(event.target);
+      if (line !== null && event.button === 2) {
+        // The menu's commands are about the line it was opened on.
+        const [from, to] = this.selection();
+        if (line < from || to < line) {
+          this.setCursor(line, false, false);
+        }
+      }
       if (line === null || event.button !== 0) {
         return;
       }

@@ -185,6 +185,22 @@ test('a replay starts from it, and a failure in the panel leads back to its line
   await closeEditors();
 });
 
+test('the menu of a line copies its finding', { timeout: 180_000 }, async () => {
+  await openFile(page, 'trace-packed.txt.gz');
+  const frame = await editorOf('# tracer: nop');
+  await frame.locator('#next-failure').waitFor();
+  await frame.locator('#view').focus();
+  await page.keyboard.press('n');
+  const line = await expectEventually(async () => (await cursorOf(frame)) > 1 && cursorOf(frame), 'a failure');
+  await frame.locator(`#line-${line} .text`).click({ button: 'right' });
+  await clickMenu('Copy finding as Markdown');
+  await expectEventually(
+    async () => /trace-packed\.txt\.gz, line /.test(await page.evaluate(() => navigator.clipboard.readText())),
+    'the finding on the clipboard',
+  );
+  await closeEditors();
+});
+
 test('it is legible in dark and high contrast', { timeout: 180_000 }, async () => {
   await openFile(page, 'trace-packed.txt.gz');
   await editorOf('# tracer: nop');
@@ -221,7 +237,11 @@ test('a binary trace opens as lines', { timeout: 180_000 }, async () => {
 /** The explorer's menu of a file. */
 async function openWith(name) {
   await page.locator('.explorer-folders-view').getByText(name, { exact: true }).click({ button: 'right' });
-  const item = page.locator('.monaco-menu').getByText('Open with SWIOTLB Lens', { exact: true });
+  await clickMenu('Open with SWIOTLB Lens');
+}
+
+async function clickMenu(label) {
+  const item = page.locator('.monaco-menu').getByText(label, { exact: true });
   await item.waitFor();
   // A menu takes no click right after it appeared.
   await expectEventually(async () => {
