@@ -408,10 +408,6 @@ class TraceEditor implements TraceEditorHandle {
           await vscode.env.clipboard.writeText(text);
           return { lines };
         },
-        copyText: async ({ text }) => {
-          await vscode.env.clipboard.writeText(text);
-          return null;
-        },
         cursor: ({ line }) => {
           this.line = line;
           this.host.editors.fire();
@@ -435,10 +431,6 @@ class TraceEditor implements TraceEditorHandle {
         openAsText: async () => {
           await this.host.openAsText(this.fileUri, this.panel.viewColumn);
           this.panel.dispose();
-          return null;
-        },
-        command: async ({ command }) => {
-          await vscode.commands.executeCommand(`swiotlbLens.${command}`);
           return null;
         },
       },

@@ -243,17 +243,12 @@ export const editorHostMethods = {
   copy: method<CopyRange, { readonly lines: number }>(
     object({ from: integer(0, 2 ** 32), to: integer(0, 2 ** 32), ofFilter: bool }),
   ),
-  copyText: method<{ readonly text: string }, null>(object({ text: text(1_000_000) })),
   cursor: method<{ readonly line: number }, null>(object({ line })),
   member: method<{ readonly name: string }, null>(object({ name: text(4096) })),
   analysis: method<{ readonly action: 'cancel' | 'start' }, null>(object({ action: oneOf('cancel', 'start') })),
   openAsText: method<null, null>(nothing),
-  command: method<{ readonly command: EditorCommand }, null>(
-    object({ command: oneOf('replayDynamic', 'copyFinding', 'findPoolSize') }),
-  ),
 };
 export type EditorHostMethods = typeof editorHostMethods;
-export type EditorCommand = 'replayDynamic' | 'copyFinding' | 'findPoolSize';
 
 /** What the extension may ask of the editor's page. */
 export const editorMethods = {
