@@ -2,13 +2,10 @@ import { open } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { FailureError } from '../protocol/result';
 import { traceEditorViewType } from './showLine';
-import { looksLikeTrace, sniffLength } from './sniff';
+import { isTraceName, looksLikeTrace, sniffLength } from './sniff';
 
 /** Above this VS Code gives an extension no document: no findings by the language server, no hover, no commands. */
 const documentLimitBytes = 50 * 2 ** 20;
-
-/** Names that say what a file is; others are looked into. */
-const traceNames = /^(?:trace|trace_pipe|dmesg|kern\.log)(?:[._-][\w.-]*)?$|\.(?:ftrace|dmesg)$/;
 
 /** Moves files between VS Code's text editor and the custom editor. */
 export class EditorChoice {
@@ -106,7 +103,7 @@ export class EditorChoice {
 
 async function isTrace(uri: vscode.Uri): Promise<boolean> {
   const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
-  if (traceNames.test(name)) {
+  if (isTraceName(name)) {
     return true;
   }
   const file = await open(uri.fsPath, 'r');

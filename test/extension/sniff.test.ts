@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { looksLikeTrace } from '../../src/extension/sniff';
+import { isTraceName, looksLikeTrace } from '../../src/extension/sniff';
 
 const yes = (text: string) => expect(looksLikeTrace(text), text).toBe(true);
 const no = (text: string) => expect(looksLikeTrace(text), text).toBe(false);
@@ -31,4 +31,21 @@ describe('what is taken for a trace', () => {
     no('[1] first footnote\n[2] second\n[3] third\n[4] 4\n[5] 5\n');
     no(`${'x'.repeat(8192)} swiotlb`);
   });
+});
+
+describe('the name of a large file', () => {
+  it.each([
+    'trace',
+    'trace.txt',
+    'trace-2.txt',
+    'trace_pipe.txt',
+    'dmesg',
+    'dmesg.0',
+    'kern.log',
+    'kern.log.1',
+    'run.ftrace',
+  ])('%s says enough', (name) => expect(isTraceName(name)).toBe(true));
+  it.each(['traceroute.log', 'tracer', 'app.log', 'notes.txt', 'dmesgs', 'core'])('%s does not', (name) =>
+    expect(isTraceName(name)).toBe(false),
+  );
 });
