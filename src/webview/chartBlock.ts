@@ -1,7 +1,7 @@
 import { formatSlotsAndBytes } from '../base/format';
 import { type LineRef, type PolicySettings, type RunKey, runId } from '../protocol/views';
 import type { SlotsExtent } from './charts/axes';
-import { bandOf } from './charts/model';
+import { bandOf, type Plot } from './charts/model';
 import { Overview } from './charts/overview';
 import { poolsAt } from './charts/poolRows';
 import { clampRange, type Range } from './charts/scale';
@@ -132,7 +132,7 @@ export class ChartBlock {
     this.deps.cursor();
   }
 
-  picture(plot: 'slots' | 'pools' | 'transient' | 'memory' | 'stalls'): HTMLCanvasElement {
+  picture(plot: Plot): HTMLCanvasElement {
     return this.timeline!.picture(plot);
   }
 
