@@ -72,6 +72,7 @@ export function figures(recorded: RunView, front: RunView): HTMLElement[] {
         h('span', { class: 'value' }, format(after)),
         unit === '' ? null : h('span', { class: 'unit' }, ` ${unit}`),
         h('span', { class: 'note' }, note),
+        label === 'Failed' ? h('span', { class: 'note', id: 'failed-range' }) : null,
       ),
     );
   };

@@ -13,6 +13,8 @@ export class Variations {
   private readonly holder: HTMLElement;
   private readonly ask: (key: RunKey) => Promise<UncertaintyReport>;
   private shows = '';
+  /** `0 to 66 with other assumptions`, once it is known and differs. */
+  private range = '';
 
   constructor(holder: HTMLElement, ask: (key: RunKey) => Promise<UncertaintyReport>) {
     this.holder = holder;
@@ -22,9 +24,11 @@ export class Variations {
   show(run: RunView, label: string): void {
     const mine = runId(run.key);
     if (this.shows === mine) {
+      this.showRange();
       return;
     }
     this.shows = mine;
+    this.range = '';
     if (run.basis === 'recorded') {
       fill(this.holder);
       return;
@@ -45,6 +49,8 @@ export class Variations {
           details.hidden = rows.length === 0;
           details.querySelector('summary')!.textContent = titleOf(run, label, rows);
           fill(body, variationTable(run, rows, label));
+          this.range = rangeOf(run, rows);
+          this.showRange();
         }
       } catch (error) {
         fill(body, h('p', { class: 'error', role: 'alert' }, sentenceOf(error)));
@@ -55,6 +61,14 @@ export class Variations {
     if (run.requests <= quickRequests) {
       details.hidden = true;
       void load();
+    }
+  }
+
+  /** Beside the number of failures at the top, as long as that is of the same run. */
+  private showRange(): void {
+    const note = document.getElementById('failed-range');
+    if (note !== null) {
+      note.textContent = this.range;
     }
   }
 }
@@ -85,7 +99,13 @@ export function variationRows({ sensitivity, classVariants, contextVariants }: U
   ];
 }
 
-/** `Dynamic fails 0 times, 0 to 3 with other assumptions`. */
+function rangeOf(run: RunView, rows: readonly VariationRow[]): string {
+  const failed = [run.failed, ...rows.map(({ numbers }) => numbers.failed)];
+  const [least, most] = [Math.min(...failed), Math.max(...failed)];
+  return least === most ? '' : `${formatCount(least)} to ${formatCount(most)} with other assumptions`;
+}
+
+/** `Dynamic: 0 to 3 failures with other assumptions, 1 as shown`. */
 function titleOf(run: RunView, label: string, rows: readonly VariationRow[]): string {
   const failed = [run.failed, ...rows.map(({ numbers }) => numbers.failed)];
   const least = Math.min(...failed);
