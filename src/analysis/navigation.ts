@@ -245,6 +245,20 @@ function retriesOf(analysis: Analysis, row: number): readonly number[] {
   return rows;
 }
 
+/** A later attempt at the same request got slots: the driver came through. */
+export function isRecovered(analysis: Analysis, row: number): boolean {
+  const { outcome } = analysis.tables.requests.columns;
+  const next = nextRetries(analysis.tables);
+  let steps = 0;
+  for (let other = next.get(row); other !== undefined && steps < maxRetries; other = next.get(other)) {
+    if (outcome[other] === Outcome.served) {
+      return true;
+    }
+    steps++;
+  }
+  return false;
+}
+
 function deviceRow(analysis: Analysis, name: string): number {
   return analysis.tables.devices.find((device) => device.name === name)?.id ?? -1;
 }

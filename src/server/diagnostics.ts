@@ -1,6 +1,9 @@
 import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from 'vscode-languageserver/node';
+import { poolSizeCauses } from '../analysis/codeLenses';
+import { isRecovered } from '../analysis/navigation';
+import type { Cause } from '../model/cause';
 import type { LogRecord } from '../model/log';
-import type { FailureReport, LineRange } from '../model/reports';
+import type { EpisodeReport, FailureReport, LineRange } from '../model/reports';
 import type { DocLink } from './docs';
 import type { Documents } from './documents';
 import { episodeKey } from './ignored';
@@ -22,7 +25,8 @@ interface Finding {
   /** The kernel message on that line, when the line is one. */
   readonly record: LogRecord | undefined;
   readonly isFirst: boolean;
-  readonly severity: DiagnosticSeverity;
+  /** Else it is a quiet mark on a further line of a flood. */
+  readonly isListed: boolean;
 }
 
 /**
@@ -60,11 +64,12 @@ export async function diagnosticsOf(
       line,
       record: records.get(line),
       isFirst: nth === 0,
-      severity: isListed ? DiagnosticSeverity.Error : DiagnosticSeverity.Hint,
+      isListed,
     });
   }
-  const listed = found.filter((finding) => finding.severity === DiagnosticSeverity.Error).slice(0, maxListed);
-  const hints = found.filter((finding) => finding.severity === DiagnosticSeverity.Hint).slice(0, maxHints);
+  const listed = found.filter(({ isListed }) => isListed).slice(0, maxListed);
+  const hints = found.filter(({ isListed }) => !isListed).slice(0, maxHints);
+  const lost = episodesWithLoss(trace);
   const reader = lineReader(member, documents);
   const diagnostics: Diagnostic[] = [];
   for (const finding of [...listed, ...hints]) {
@@ -72,19 +77,47 @@ export async function diagnosticsOf(
     const episode = report.episodes[failure.episode];
     diagnostics.push(
       toDiagnostic(failure, await rangeOf(finding, reader.line), {
-        episode: finding.isFirst ? (episode?.message ?? '') : '',
+        episode: finding.isFirst ? episodeText(episode, lost.has(failure.episode)) : '',
         ...(episode === undefined ? {} : { data: { episode: episodeKey(episode) } }),
         href: options.link(failure.cause),
-        severity: finding.severity,
-        related: finding.severity === DiagnosticSeverity.Error ? relatedOf(trace, failure, member, finding.line) : [],
+        severity: finding.isListed ? severityOf(failure.cause, lost.has(failure.episode)) : DiagnosticSeverity.Hint,
+        related: finding.isListed ? relatedOf(trace, finding, member) : [],
       }),
     );
   }
   const warnings = report.warnings.filter((warning) => warning.file === member.path).slice(0, maxListed);
-  return [
-    ...diagnostics,
-    ...warnings.map((warning) => toWarning(atLeastOneColumn(warning), options.link(warning.code))),
-  ];
+  for (const warning of warnings) {
+    const range = hasColumns(warning) ? warning : await messageRangeOf(warning.line, reader.line);
+    diagnostics.push(toWarning({ ...warning, ...range }, options.link(warning.code)));
+  }
+  return diagnostics;
+}
+
+/** Episodes in which at least one request was lost for good, as far as the input tells. */
+function episodesWithLoss(trace: Trace): ReadonlySet<number> {
+  const lost = new Set<number>();
+  for (const { episode, request } of trace.diagnose().failures) {
+    if (!lost.has(episode) && (request === null || !isRecovered(trace.analysis, request))) {
+      lost.add(episode);
+    }
+  }
+  return lost;
+}
+
+/** What a later try got over is a warning; what no try can get over is none; without a cause nobody knows how bad it is. */
+function severityOf(cause: Cause, isLost: boolean): DiagnosticSeverity {
+  const isError = cause !== 'unknown' && (isLost || !poolSizeCauses.has(cause));
+  return isError ? DiagnosticSeverity.Error : DiagnosticSeverity.Warning;
+}
+
+function episodeText(episode: EpisodeReport | undefined, isLost: boolean): string {
+  const recovered =
+    isLost || episode === undefined
+      ? ''
+      : episode.count === 1
+        ? 'A retry of it succeeded.'
+        : 'Every one of them succeeded when it was tried again.';
+  return [episode?.message ?? '', recovered].filter((part) => part !== '').join(' ');
 }
 
 /** Where a failure shows in a file: on its own line, or on a kernel message joined to it. */
@@ -97,11 +130,14 @@ function lineInFile(failure: FailureReport, path: string, records: ReadonlyMap<n
 
 function relatedOf(
   trace: Trace,
-  failure: FailureReport,
+  { failure, line, isFirst }: Finding,
   member: Member,
-  line: number,
 ): readonly DiagnosticRelatedInformation[] {
   const places = [...failure.related];
+  const episode = trace.diagnose().episodes[failure.episode];
+  if (!isFirst && episode !== undefined) {
+    places.unshift({ file: episode.file, line: episode.firstLine, message: 'The first failure of this episode.' });
+  }
   if (failure.file !== member.path) {
     places.unshift({ file: failure.file, line: failure.line, message: 'The failed mapping in the trace.' });
   }
@@ -119,13 +155,15 @@ async function rangeOf(finding: Finding, textOf: (line: number) => Promise<strin
   if (record !== undefined) {
     return { line, startColumn: record.startColumn, endColumn: record.endColumn };
   }
-  if (failure.startColumn < failure.endColumn) {
-    return failure;
-  }
+  return hasColumns(failure) ? failure : messageRangeOf(line, textOf);
+}
+
+/** The message part of a line. */
+async function messageRangeOf(line: number, textOf: (line: number) => Promise<string>): Promise<LineRange> {
   const text = await textOf(line);
   return { line, startColumn: messageColumn(text), endColumn: Math.max(1, text.trimEnd().length) };
 }
 
-function atLeastOneColumn<T extends LineRange>(range: T): T {
-  return range.startColumn < range.endColumn ? range : { ...range, endColumn: range.startColumn + 1000 };
+function hasColumns({ startColumn, endColumn }: LineRange): boolean {
+  return startColumn < endColumn;
 }

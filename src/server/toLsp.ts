@@ -61,13 +61,16 @@ function codeDescription(href: string | null | undefined): Pick<Diagnostic, 'cod
   return href === null || href === undefined ? {} : { codeDescription: { href } };
 }
 
+/** What the recording lacks is no fault of the machine. */
+const informationCodes: ReadonlySet<string> = new Set(['overwritten-start', 'suppressed-messages']);
+
 export function toWarning(
   warning: LineRange & { readonly code: string; readonly message: string },
   href: string | null = null,
 ): Diagnostic {
   return {
     range: toRange(warning),
-    severity: DiagnosticSeverity.Warning,
+    severity: informationCodes.has(warning.code) ? DiagnosticSeverity.Information : DiagnosticSeverity.Warning,
     source: diagnosticSource,
     code: warning.code,
     message: warning.message,

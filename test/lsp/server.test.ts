@@ -74,7 +74,7 @@ describe('a trace that is a clean file', () => {
 
   it('gets one finding per episode, and quiet marks on its further lines', async () => {
     const found = await server.diagnosticsOf(traceUri, (diagnostics) => 0 < diagnostics.length);
-    const errors = found.filter((diagnostic) => diagnostic.severity === 1);
+    const errors = found.filter(({ severity, code }) => severity !== 4 && /^(pool-full|fragmented)/.test(String(code)));
     const hints = found.filter((diagnostic) => diagnostic.severity === 4);
     expect(errors.length).toBeGreaterThan(0);
     expect(errors.length).toBeLessThan(10);
@@ -82,6 +82,9 @@ describe('a trace that is a clean file', () => {
     expect(errors[0].message).toMatch(/^(Pool full|Fragmented)/);
     expect(errors[0].message).toMatch(/… and \d+ more like this until line [\d,]+/);
     expect(errors[0].source).toBe('swiotlb');
+    // Every failure of this capture was tried again with success.
+    expect(errors[0].severity).toBe(2);
+    expect(errors[0].message).toMatch(/Every one of them succeeded when it was tried again\./);
     expect(errors[0].relatedInformation?.length).toBeGreaterThan(1);
     for (const { range } of found) {
       const text = traceLines[range.start.line];
