@@ -1,17 +1,17 @@
 import { formatBytes, formatCount, formatDuration, formatSlots, plural } from '../../base/format';
-import type { DevicesView, DeviceUseView, SharesView } from '../../protocol/devices';
+import type { DevicesView, SharesView } from '../../protocol/devices';
 import type { ChartTheme } from '../charts/theme';
 import { fill, h } from '../dom';
 import { framed } from '../exporting';
-import type { ExportTable, PanelSection, SectionHost, SectionState } from '../sections/section';
+import type { PanelSection, SectionHost, SectionState } from '../sections/section';
 import { mostClasses } from '../slotMap/classes';
 import { classPattern, drawClass } from '../slotMap/fills';
 import { css, inkOn, type MapTheme, readMapTheme } from '../slotMap/mapTheme';
 import { axisCount, Bars } from './bars';
 import { chosenDevices, lifetimeBins, shortSentence, sizeBins, wasteSentence } from './deviceData';
+import { deviceExport, deviceTable, lifetimeExport, nameOf, shareExport, sizeExport, table } from './deviceTables';
 import { ShareChart, type ShareStyle, sharesAt } from './shareChart';
 
-const mostDevices = 50;
 const mostLeaks = 8;
 
 /** Who uses the pool: shares over time, lifetimes, sizes, what is over at once and what never ends. */
@@ -288,7 +288,7 @@ export class DevicesSection implements PanelSection {
       this.findings,
       this.findingsOf(view).map((line) => h('li', null, line)),
     );
-    fill(this.table, this.deviceTable(bouncing.slice(0, mostDevices), bouncing.length));
+    fill(this.table, deviceTable(view));
     this.drawHistograms();
   }
 
@@ -424,49 +424,6 @@ export class DevicesSection implements PanelSection {
     return most === undefined ? 'No mapping.' : `Most take ${most.name}`;
   }
 
-  private deviceTable(devices: readonly DeviceUseView[], all: number): (HTMLElement | null)[] {
-    if (devices.length === 0) {
-      return [h('p', { class: 'muted' }, 'No mapping of this trace bounced.')];
-    }
-    const unknown = '–';
-    const rows = devices.map((device) => [
-      `${device.name === '' ? 'device without a name' : device.name}${device.driver === null ? '' : ` (${device.driver})`}`,
-      formatCount(device.requests),
-      formatCount(device.failed),
-      device.peakSlots === null ? unknown : formatCount(device.peakSlots),
-      formatBytes(device.bytes),
-      formatBytes(device.wasteBytes),
-      device.quantilesNs === null ? unknown : formatDuration(device.quantilesNs.median),
-      device.quantilesNs === null ? unknown : formatDuration(device.quantilesNs.p99),
-      device.short === null ? unknown : formatCount(device.short.mappings),
-      formatCount(device.openAtEnd),
-    ]);
-    const titles = [
-      'Device',
-      'Requests',
-      'Failed',
-      'Peak slots',
-      'Asked for',
-      'Lost to rounding',
-      'Median lifetime',
-      '99th percentile',
-      `Below ${formatDuration(this.view!.shortNs)}`,
-      'Open at the end',
-    ];
-    const made = table('Devices', titles, rows);
-    made.id = 'device-table';
-    return [
-      made,
-      devices.length < all
-        ? h(
-            'p',
-            { class: 'muted' },
-            `The ${formatCount(devices.length)} devices with most slots of ${formatCount(all)}; the export has all.`,
-          )
-        : null,
-    ];
-  }
-
   // Files ------------------------------------------------------------------
 
   private offerExports(): void {
@@ -484,13 +441,13 @@ export class DevicesSection implements PanelSection {
         }));
         return this.picture(this.charts!.share.picture(), this.shareTitle.textContent ?? '', legend);
       },
-      table: () => this.shareExport(),
+      table: () => shareExport(this.shares),
     });
     host.exportable({
       id: 'lifetimes',
       title: 'Lifetimes of mappings',
       png: () => this.picture(this.charts!.lifetimes.picture(), 'Lifetimes of mappings', []),
-      table: () => this.lifetimeExport(),
+      table: () => lifetimeExport(this.view),
     });
     host.exportable({
       id: 'sizes',
@@ -500,9 +457,9 @@ export class DevicesSection implements PanelSection {
           { label: 'asked for', colour: colour(0) },
           { label: 'lost to rounding', colour: colour(1) },
         ]),
-      table: () => this.sizeExport(),
+      table: () => sizeExport(this.view),
     });
-    host.exportable({ id: 'devices', title: 'Devices', table: () => this.deviceExport() });
+    host.exportable({ id: 'devices', title: 'Devices', table: () => deviceExport(this.view) });
   }
 
   private picture(chart: HTMLCanvasElement, title: string, legend: readonly { label: string; colour: string }[]) {
@@ -510,80 +467,11 @@ export class DevicesSection implements PanelSection {
     const entries = legend.map((entry) => ({ ...entry, dash: [] }));
     return framed(chart, title, subtitle, entries, this.theme);
   }
-
-  private shareExport(): ExportTable {
-    const { shares } = this;
-    return shares === null
-      ? { columns: [], rows: [] }
-      : {
-          columns: ['timeNs', ...shares.devices.map(({ name }) => nameOf(name, shares))],
-          rows: shares.timeNs.map((timeNs, index) => [timeNs, ...shares.devices.map(({ slots }) => slots[index]!)]),
-        };
-  }
-
-  private lifetimeExport(): ExportTable {
-    const { view } = this;
-    const edges = view?.lifetimeEdgesNs ?? null;
-    return view === null || edges === null
-      ? { columns: ['device', 'fromNs', 'toNs', 'mappings'], rows: [] }
-      : {
-          columns: ['device', 'fromNs', 'toNs', 'mappings'],
-          rows: view.devices.flatMap(({ name, lifetimes }) =>
-            (lifetimes ?? []).flatMap((mappings, index) =>
-              mappings === 0 ? [] : [[name, Math.round(edges[index - 1] ?? 0), roundOrNull(edges[index]), mappings]],
-            ),
-          ),
-        };
-  }
-
-  private sizeExport(): ExportTable {
-    const { view } = this;
-    return {
-      columns: ['device', 'fromSlots', 'toSlots', 'mappings', 'failed', 'bytes', 'wasteBytes'],
-      rows: (view?.devices ?? []).flatMap(({ name, sizes }) =>
-        sizes.flatMap(({ mappings, failed, bytes, wasteBytes }, index) => {
-          const { fromSlots, toSlots } = view!.sizeClasses[index]!;
-          return mappings + failed === 0 ? [] : [[name, fromSlots, toSlots, mappings, failed, bytes, wasteBytes]];
-        }),
-      ),
-    };
-  }
-
-  private deviceExport(): ExportTable {
-    const columns = [
-      'name',
-      'driver',
-      'requests',
-      'failed',
-      'direct',
-      'peakSlots',
-      'bytes',
-      'wasteBytes',
-      'medianLifetimeNs',
-      'openAtEnd',
-      'leakSuspected',
-    ] as const;
-    return {
-      columns,
-      rows: (this.view?.devices ?? []).map((device) => columns.map((column) => device[column])),
-    };
-  }
 }
 
 /** The class of a device in the slot map: the same colour in both. */
 function classOf(name: string | null, rank: number): number {
   return name === null ? mostClasses - 1 : rank;
-}
-
-function nameOf(name: string | null, { others }: SharesView): string {
-  if (name === null) {
-    return others === 0 ? 'unknown' : plural(others, 'other device');
-  }
-  return name === '' ? 'device without a name' : name;
-}
-
-function roundOrNull(value: number | undefined): number | null {
-  return value === undefined ? null : Math.round(value);
 }
 
 function sizeText(bin: ReturnType<typeof sizeBins>[number]): string {
@@ -597,33 +485,4 @@ function canvasOf(id: string, label: string): HTMLCanvasElement {
 
 function details(kind: string, title: string, body: HTMLElement): HTMLElement {
   return h('details', { class: 'data-table', 'data-table': kind }, h('summary', null, title), body);
-}
-
-/** The first column names the row; the others are numbers. */
-function table(label: string, titles: readonly string[], rows: readonly (readonly string[])[]): HTMLTableElement {
-  return h(
-    'table',
-    { class: 'data', 'aria-label': label },
-    h(
-      'thead',
-      null,
-      h(
-        'tr',
-        null,
-        titles.map((title, index) => h('th', { scope: 'col', class: index === 0 ? '' : 'number' }, title)),
-      ),
-    ),
-    h(
-      'tbody',
-      null,
-      rows.map(([first, ...rest]) =>
-        h(
-          'tr',
-          null,
-          h('th', { scope: 'row' }, first ?? ''),
-          rest.map((cell) => h('td', { class: 'number' }, cell)),
-        ),
-      ),
-    ),
-  );
 }
