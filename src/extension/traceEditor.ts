@@ -95,6 +95,7 @@ class TraceEditor implements TraceEditorHandle {
   private readonly disposables: vscode.Disposable[] = [];
   /** Places that cards linked to: the page may ask to show these and no others. */
   private readonly offered = new Set<string>();
+  private actions: CardView['actions'] = [];
   private state: FileState = {
     lineCount: 0,
     isComplete: false,
@@ -396,6 +397,13 @@ class TraceEditor implements TraceEditorHandle {
         },
         query: ({ slot, id, query }) => this.query(slot, id, query),
         card: ({ line, column }) => this.card(line, column),
+        act: async ({ index }) => {
+          const action = this.actions[index];
+          if (action !== undefined) {
+            await vscode.commands.executeCommand(action.command, ...action.arguments);
+          }
+          return null;
+        },
         show: async ({ uri, line }) => {
           if (!this.offered.has(uri)) {
             throw new FailureError({ kind: 'invalid', message: 'That place was not offered.' });
@@ -467,6 +475,7 @@ class TraceEditor implements TraceEditorHandle {
     }
     const server = await this.host.server();
     const card = await server.ask(cardRequest, { uri: this.uri.toString(), line, column, text: shown.text });
+    this.actions = card?.actions ?? [];
     for (const { links } of card?.lines ?? []) {
       for (const { uri } of links) {
         this.offered.add(uri);

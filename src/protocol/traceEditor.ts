@@ -208,6 +208,12 @@ export interface CardView {
     readonly text: string;
     readonly links: readonly { readonly label: string; readonly uri: string; readonly line: number }[];
   }[];
+  /** What can be done about it; the page asks for one by its index. */
+  readonly actions: readonly {
+    readonly title: string;
+    readonly command: string;
+    readonly arguments: readonly unknown[];
+  }[];
 }
 
 export interface EditorStart {
@@ -238,6 +244,8 @@ export const editorHostMethods = {
   card: method<{ readonly line: number; readonly column: number }, CardView | null>(
     object({ line, column: integer(0, 2 ** 31) }),
   ),
+  /** Runs an action of the card that was asked for last. */
+  act: method<{ readonly index: number }, null>(object({ index: integer(0, 100) })),
   show: method<{ readonly uri: string; readonly line: number }, null>(object({ uri: text(8192), line })),
   /** Puts the text of lines on the clipboard; says how many there was room for. */
   copy: method<CopyRange, { readonly lines: number }>(

@@ -5,7 +5,8 @@ import { Outcome, Pairing } from '../model/tables';
 import { readLines } from '../node/readLines';
 import type { CardParams } from '../protocol/lsp';
 import type { CardView, OutcomeChoice, TraceMarks } from '../protocol/traceEditor';
-import { levelPrefix } from './toLsp';
+import { commandFor } from './commands';
+import { actionNames, levelPrefix } from './toLsp';
 import type { Trace } from './trace';
 
 /** The custom editor's questions about an analysed file: a card, where the failures are, lines by outcome. */
@@ -23,13 +24,15 @@ export function cardView(trace: Trace, { uri, line, column, text }: CardParams):
     line,
     lineText: text,
     character: column,
-    recorded: trace.recorded(),
+    recorded: trace.recordedNow(),
     replay: trace.comparison(),
   });
   if (card === null) {
     return null;
   }
+  const place = { uri, uris: [uri], line, cause: card.cause ?? null };
   return {
+    actions: (card.actions ?? []).map((action) => ({ title: actionNames[action], ...commandFor(action, place) })),
     verdict: card.verdict,
     tone: card.tone,
     badge: card.badge,

@@ -7,7 +7,6 @@ import { whoHeldRequest } from '../protocol/language';
 import {
   type CaptureScriptView,
   captureScriptsRequest,
-  cardRequest,
   cursorRequest,
   findingRequest,
   type LspParams,
@@ -43,7 +42,7 @@ import {
 } from '../protocol/validate';
 import { anonymizedView } from './anonymize';
 import { devicesView } from './devices';
-import { cardView, marksView, outcomeLines } from './editorViews';
+import { marksView, outcomeLines } from './editorViews';
 import { findingView } from './finding';
 import { whoHeldView } from './language';
 import { reportText } from './report';
@@ -143,7 +142,6 @@ export function registerRequests(
   );
   on(finishedRunsRequest, object({ uri }), (trace) => finishedRunsView(trace));
   on(whoHeldRequest, object({ uri, line }), whoHeldView);
-  on(cardRequest, object({ uri, line, column: integer(0, 2 ** 31), text: text(100_000) }), cardView);
   on(marksRequest, object({ uri }), (trace, params) => marksView(trace, params.uri));
   on(outcomeRequest, object({ uri, outcome: oneOf(...outcomeChoices) }), (trace, params) =>
     outcomeLines(trace, params.uri, params.outcome),

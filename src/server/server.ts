@@ -19,7 +19,9 @@ import {
   type AnalysisFailedParams,
   analysedNotification,
   analysisFailedNotification,
+  type CardParams,
   cancelAnalysisNotification,
+  cardRequest,
   closeFileNotification,
   type DocumentParams,
   openFileNotification,
@@ -30,17 +32,19 @@ import {
   textOnDiskNotification,
 } from '../protocol/lsp';
 import { FailureError, type Result } from '../protocol/result';
+import { integer, object, text, type Validator } from '../protocol/validate';
 import type { RunKey } from '../protocol/views';
 import { diagnosticsOf } from './diagnostics';
 import { docLink } from './docs';
 import { Documents } from './documents';
+import { cardView } from './editorViews';
 import { IgnoredEpisodes } from './ignored';
 import { languageCapabilities, registerLanguage } from './language';
 import { lineReader } from './lineText';
 import { LiveFiles } from './liveFiles';
 import { Progress, Reading } from './progress';
 import { Refresh } from './refresh';
-import { registerRequests } from './requests';
+import { answer, registerRequests } from './requests';
 import { SettingsStore } from './settings';
 import { cardActionLink, toHover } from './toLsp';
 import type { Trace } from './trace';
@@ -51,6 +55,13 @@ const hoverPatienceMs = 400;
 
 /** After typing stops for so long, a changed document is analysed again. */
 const quietMs = 300;
+
+const cardParams: Validator<CardParams> = object({
+  uri: text(8192),
+  line: integer(1, 2 ** 31),
+  column: integer(0, 2 ** 31),
+  text: text(100_000),
+});
 
 const connection = createConnection(ProposedFeatures.all);
 const documents = new Documents();
@@ -241,6 +252,19 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
     return null;
   }
 });
+
+connection.onRequest<Result<unknown>, unknown>(cardRequest.method, (raw: unknown) =>
+  answer(
+    cardRequest.method,
+    async () => {
+      const params = cardParams(raw);
+      const trace = await store.get(params.uri);
+      trace.front = fronts.get(params.uri) ?? null;
+      return cardView(trace, params);
+    },
+    report,
+  ),
+);
 
 registerLanguage({ connection, documents, store, ignored, report });
 registerRequests(

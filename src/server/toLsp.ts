@@ -109,7 +109,7 @@ export function toHover(
   };
 }
 
-const actionNames: Readonly<Record<HoverAction, string>> = {
+export const actionNames: Readonly<Record<HoverAction, string>> = {
   slotMap: 'Show slot map',
   whoHeld: 'Who held the slots',
   size: 'Find the pool size',

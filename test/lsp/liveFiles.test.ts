@@ -157,6 +157,7 @@ describe('a file that is no document', () => {
     const text = traceLines[line - 1];
     const card = answerOf(await server.ask(cardRequest, { uri, line, column: text.indexOf('dma_map'), text }));
     expect(card?.verdict).toMatch(/^Failed/);
+    expect(card?.actions.map(({ title }) => title)).toContain('Show slot map');
     expect(card?.lines.flatMap(({ links }) => links).every((link) => link.uri === uri && 0 < link.line)).toBe(true);
     const run = { policy: 'dynamic', set: {} };
     expect(answerOf(await server.ask(runRequest, { uri, run })).failed).toBe(0);

@@ -3,6 +3,8 @@ import { fill, h } from '../dom';
 
 export interface CardEvents {
   readonly show: (uri: string, line: number) => void;
+  /** By index in the card's actions. */
+  readonly act: (index: number) => void;
 }
 
 /** The hover's card: what the findings of the line say, then what is known about the place. */
@@ -69,6 +71,16 @@ export class Card {
         card.badge === null ? null : h('code', { class: 'card-badge' }, card.badge),
       ),
       card.lines.map((line) => h('p', null, this.lineOf(line))),
+      card.actions.length === 0
+        ? null
+        : h(
+            'p',
+            { class: 'card-actions' },
+            card.actions.flatMap(({ title }, index) => [
+              index === 0 ? '' : ' · ',
+              h('button', { type: 'button', class: 'link', click: () => this.events.act(index) }, title),
+            ]),
+          ),
     );
   }
 

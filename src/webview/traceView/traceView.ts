@@ -193,6 +193,10 @@ class TraceView {
       this.card.close();
       this.ask(this.channel.call('show', { uri, line }));
     },
+    act: (index) => {
+      this.card.close();
+      this.ask(this.channel.call('act', { index }));
+    },
   });
 
   async start(): Promise<void> {
