@@ -9,6 +9,7 @@ import {
   alwaysServedFrom,
   type CurveSpec,
   defaultSizes,
+  hopelessIn,
   isSizable,
   kneeOf,
   runSizing,
@@ -18,6 +19,7 @@ import {
   type Sizing,
   sizeCurves,
   smallestPools,
+  withoutHopeless,
 } from '../replay/sizing';
 import { howToApply } from './advice';
 import type { Analysis } from './analysis';
@@ -108,14 +110,23 @@ function* sizingOf(
     }
   }
   const facts = { geometry: data.geometry, alwaysServed: alwaysServedFrom(contextOf(data, chosen[0]!.id)) };
-  const curves = yield* sizeCurves(specs, sizes, facts);
+  const replayed = yield* sizeCurves(specs, sizes, facts);
+  const hopeless = replayed.map((curve) => hopelessIn(curve, facts.alwaysServed));
+  const curves = replayed.map((curve, index) => curve.map((point) => withoutHopeless(point, hopeless[index]!)));
   const main = specs.flatMap((spec, index) => (cpus === 1 || spec.areas > 1 ? [index] : []));
   const needed = yield* smallestPools(
     main.map((index) => specs[index]!.policy.id),
     main.map((index) => curves[index]!),
+    main.map((index) => hopeless[index]!),
   );
   const recommended = main.map((index, position) => recommend(specs[index]!.policy, needed[position]!, headroom, cpus));
-  const variants = yield* variantsOf(analysis, request, recommended, needed);
+  const variants = yield* variantsOf(
+    analysis,
+    request,
+    recommended,
+    needed,
+    main.map((index) => hopeless[index]!),
+  );
   const smallest = main.map((index, position) => ({
     ...recommended[position]!,
     kneeSlots: kneeOf(curves[index]!)?.slots ?? null,
@@ -148,6 +159,7 @@ function* variantsOf(
   { set, overrides }: SizeRequest,
   recommended: readonly Recommended[],
   needed: readonly (SizePoint | null)[],
+  hopeless: readonly number[],
 ): Sizing<SizeVariant[][]> {
   const jobs: SizeJob[] = [];
   const names: { readonly position: number; readonly name: string; readonly set: ParamSettings }[] = [];
@@ -168,8 +180,9 @@ function* variantsOf(
     }
   }
   const variants: SizeVariant[][] = recommended.map(() => []);
-  for (const [job, { failed, avoidable, peakBytes }] of (jobs.length === 0 ? [] : yield jobs).entries()) {
+  for (const [job, point] of (jobs.length === 0 ? [] : yield jobs).entries()) {
     const { position, name, set: otherwise } = names[job]!;
+    const { failed, avoidable, peakBytes } = withoutHopeless(point, hopeless[position]!);
     variants[position]!.push({ name, set: otherwise, failed, avoidable, peakBytes });
   }
   return variants;
@@ -265,7 +278,8 @@ function adviceFor(
   const hopeless = Math.min(...curve.map((point) => point.failed - point.avoidable));
   if (hopeless > 0 && Number.isFinite(hopeless)) {
     advice.push(
-      `${hopeless} requests fail at any size: no pool size helps a mapping above 256 KiB or a pool above the device's reach. ` +
+      `${plural(hopeless, 'request')} ${hopeless === 1 ? 'fails' : 'fail'} at any size: no pool size helps a mapping above 256 KiB, one that its alignment ` +
+        "leaves no place for in a segment of 256 KiB, or a pool above the device's reach. " +
         'The driver must respect dma_max_mapping_size and its segment limits, or allocate for the most restricted device.',
     );
   }

@@ -2,7 +2,7 @@ import { assert } from '../base/assert';
 import { lowerBound, upperBound } from '../base/bisect';
 import { Outcome, Pairing, type TraceTables } from '../model/tables';
 import { bytesToSlots, type Nanoseconds, type Slots } from '../model/units';
-import type { ReplayPlan } from './plan';
+import { clockOffsetNs, type ReplayPlan } from './plan';
 
 /** Fewer lifetimes than this and a class is widened (design.md, "From events to requests" 6). */
 const fewestInClass = 8;
@@ -48,9 +48,28 @@ export interface LifetimeOptions {
   readonly scale: number;
 }
 
+/** What the replays of one trace share, whatever they assume. */
+interface KnownLifetimes {
+  readonly fit: LifetimeFit | null;
+  classes: RecordedLifetimes | undefined;
+}
+
+/** A sizing replays one plan dozens of times, and a fit takes as long as some replays. */
+const known = new WeakMap<ReplayPlan, KnownLifetimes>();
+
+function knownLifetimes(tables: TraceTables, plan: ReplayPlan): KnownLifetimes {
+  let found = known.get(plan);
+  if (found === undefined) {
+    found = { fit: fitLifetimes(tables, plan), classes: undefined };
+    known.set(plan, found);
+  }
+  return found;
+}
+
+/** `plan` must be that of the tables. */
 export function createLifetimes(tables: TraceTables, plan: ReplayPlan, options: LifetimeOptions): Lifetimes {
-  const fit = fitLifetimes(tables, plan);
-  let classes: RecordedLifetimes | undefined;
+  const shared = knownLifetimes(tables, plan);
+  const { fit } = shared;
 
   function withoutEvidence(row: number): Nanoseconds {
     const fitted = fit?.byClassNs.get(sizeClassOf(tables.requests.columns.sizeBytes[row]));
@@ -62,8 +81,8 @@ export function createLifetimes(tables: TraceTables, plan: ReplayPlan, options: 
     if (!Number.isNaN(retried)) {
       return retried;
     }
-    classes ??= collectLifetimes(tables, plan);
-    const recorded = classes.quantile(row, options.quantile);
+    shared.classes ??= collectLifetimes(tables, plan);
+    const recorded = shared.classes.quantile(row, options.quantile);
     return Number.isNaN(recorded) ? withoutEvidence(row) : recorded * options.scale;
   }
 
@@ -264,12 +283,13 @@ interface UsedSample {
 }
 
 function usableSamples(tables: TraceTables, plan: ReplayPlan): UsedSample[] {
-  const { timeNs, used, pool } = tables.samples.columns;
+  const { source, timeNs, used, pool } = tables.samples.columns;
   const samples: UsedSample[] = [];
   for (let row = 0; row < tables.samples.length; row++) {
-    const isInside = timeNs[row] >= plan.startNs && timeNs[row] <= plan.endNs;
+    const atNs = timeNs[row] + clockOffsetNs(tables, source[row]);
+    const isInside = atNs >= plan.startNs && atNs <= plan.endNs;
     if (isInside && used[row] >= 0 && pool[row] === 0) {
-      samples.push({ timeNs: timeNs[row], used: used[row] });
+      samples.push({ timeNs: atNs, used: used[row] });
     }
   }
   return samples;

@@ -70,6 +70,12 @@ function isReplayed(evidence: number, attributes: number, sizeBytes: number, bou
   return bounceAll && (attributes & DmaAttribute.mmio) === 0;
 }
 
+/** Add to times of a source to get those of the reference; 0 where the clocks could not be joined. */
+export function clockOffsetNs({ sources }: TraceTables, source: number): Nanoseconds {
+  const offsetNs = sources[source]?.offsetNs ?? 0;
+  return Number.isFinite(offsetNs) ? offsetNs : 0;
+}
+
 export function createReplayPlan(tables: TraceTables, options: PlanOptions): ReplayPlan {
   const rows = tables.requests.length;
   const columns = tables.requests.columns;
@@ -84,8 +90,11 @@ export function createReplayPlan(tables: TraceTables, options: PlanOptions): Rep
   let requestCount = 0;
   let directCount = 0;
 
+  const offsets = tables.sources.map((_, source) => clockOffsetNs(tables, source));
+
   for (let row = 0; row < rows; row++) {
     const evidence = columns.evidence[row];
+    const offsetNs = offsets[columns.source[row]] ?? 0;
     const isUnseen = columns.pairing[row] === Pairing.unseenMap;
     const retryOf = columns.retryOf[row];
     if (retryOf >= 0) {
@@ -94,7 +103,13 @@ export function createReplayPlan(tables: TraceTables, options: PlanOptions): Rep
     if (!isReplayed(evidence, columns.attributes[row], columns.sizeBytes[row], options.bounceAll)) {
       directCount++;
       if (columns.unmapLine[row] > 0) {
-        steps.add(StepKind.lookup, row, columns.source[row], columns.unmapLine[row], columns.unmapEnterNs[row]);
+        steps.add(
+          StepKind.lookup,
+          row,
+          columns.source[row],
+          columns.unmapLine[row],
+          columns.unmapEnterNs[row] + offsetNs,
+        );
       }
       continue;
     }
@@ -103,12 +118,12 @@ export function createReplayPlan(tables: TraceTables, options: PlanOptions): Rep
     } else {
       hasTime ||= !Number.isNaN(columns.enterNs[row]);
       requestCount++;
-      steps.add(StepKind.birth, row, columns.source[row], columns.enterLine[row], columns.enterNs[row]);
+      steps.add(StepKind.birth, row, columns.source[row], columns.enterLine[row], columns.enterNs[row] + offsetNs);
     }
     // The rollback of a failed scatterlist follows from the failure itself, in the replay as in the kernel.
     const isRolledBack = columns.outcome[row] === Outcome.rolledBack && groupFailed.has(columns.sgGroup[row]);
     if (hasEnd(columns.unmapLine[row], columns.unmapEnterNs[row]) && !isRolledBack) {
-      steps.add(StepKind.death, row, columns.source[row], columns.unmapLine[row], columns.unmapEnterNs[row]);
+      steps.add(StepKind.death, row, columns.source[row], columns.unmapLine[row], columns.unmapEnterNs[row] + offsetNs);
     }
   }
 

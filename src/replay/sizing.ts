@@ -348,21 +348,38 @@ function refusesOversize(geometry: Geometry): boolean {
 }
 
 /**
+ * Failures of a curve that no size prevents, though their cause does not say so: a request whose alignment leaves no
+ * place even in an empty segment, for example. They are what is left where a miss is impossible for all others; 0 when
+ * the curve does not reach that far.
+ */
+export function hopelessIn(curve: readonly SizePoint[], alwaysServed: AlwaysServed): number {
+  const last = curve[curve.length - 1];
+  return last !== undefined && isAlwaysServed(alwaysServed, last.slots, last.areas) ? last.avoidable : 0;
+}
+
+/** The point without failures that no size prevents. */
+export function withoutHopeless(point: SizePoint, hopeless: number): SizePoint {
+  return hopeless === 0 ? point : { ...point, avoidable: Math.max(0, point.avoidable - hopeless) };
+}
+
+/**
  * Per curve the smallest pool from which on no size fails avoidably, refined between it and the next smaller size.
  * Null when even the largest one fails.
  */
 export function* smallestPools(
   policies: readonly string[],
   curves: readonly (readonly SizePoint[])[],
+  /** Per curve, already left out of its points. */
+  hopeless: readonly number[],
 ): Sizing<(SizePoint | null)[]> {
   const searches = curves.map(startRefining);
   for (;;) {
     const jobs: SizeJob[] = [];
-    const asking: Refining[] = [];
+    const asking: { readonly search: Refining; readonly hopeless: number }[] = [];
     for (const [curve, search] of searches.entries()) {
       if (search.next !== null && search.best !== null) {
         jobs.push({ policy: policies[curve], slots: search.next, areas: search.best.areas });
-        asking.push(search);
+        asking.push({ search, hopeless: hopeless[curve] ?? 0 });
       }
     }
     if (jobs.length === 0) {
@@ -370,7 +387,7 @@ export function* smallestPools(
     }
     const points = yield jobs;
     for (const [job, point] of points.entries()) {
-      goOnRefining(asking[job], point);
+      goOnRefining(asking[job].search, withoutHopeless(point, asking[job].hopeless));
     }
   }
 }

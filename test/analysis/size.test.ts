@@ -54,7 +54,22 @@ describe('sizeReport', () => {
     const report = check([{ sizeBytes: 300_000 }, {}], { slots: 512 }, { policies: ['fixed', 'dynamic'], cpus: 1 });
     expect(report.curve.every((point) => point.failed === 1)).toBe(true);
     expect(report.smallest[0]).toMatchObject({ slots: 512 });
-    expect(report.advice.join('\n')).toContain('1 requests fail at any size');
+    expect(report.advice.join('\n')).toContain('1 request fails at any size');
+  });
+
+  it('an alignment that leaves no place in a segment is no reason for a larger pool', () => {
+    // 250 KiB behind an offset of 32 KiB: with 64 KiB of alignment no segment of 256 KiB holds it.
+    const rows: RequestRow[] = [
+      { sizeBytes: 250 * 1024, original: 0x200008000, unmapLine: 100 },
+      ...segments(5).map((row, index) => ({ ...row, enterLine: index + 2 })),
+    ];
+    const report = sizeReport(analysisOf(tablesOf(rows), { slots: 8192, minAlignMasks: [0xffff] }), {
+      policies: ['fixed'],
+      cpus: 1,
+    });
+    expect(report.curve.every((point) => point.failed >= 1)).toBe(true);
+    expect(report.smallest[0]).toMatchObject({ slots: 640, bootParameter: 'swiotlb=1024' });
+    expect(report.advice.join('\n')).toMatch(/1 request fails at any size/);
   });
 
   it('tries one area beside the CPUs’ own number for a fixed pool', () => {
