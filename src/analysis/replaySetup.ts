@@ -111,6 +111,18 @@ function checkedValue(param: PolicyParam, value: number | string | boolean): num
   }
 }
 
+function contextFrom(value: number | string | boolean | undefined): ReplayOptions['context'] {
+  return value === 'alwaysAtomic' || value === 'perDevice' ? value : 'fromFlags';
+}
+
+/** `DEVICE,DEVICE` */
+function namesFrom(value: number | string | boolean | undefined): readonly string[] {
+  return String(value ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
 /** The switches of a replay that belong to no policy. */
 export function optionsFrom(settings: ParamSettings, request: ReplayRequest): ReplayOptions {
   const number = (name: string, fallback: number): number => Number(settings[name] ?? fallback);
@@ -122,7 +134,8 @@ export function optionsFrom(settings: ParamSettings, request: ReplayRequest): Re
     assumedLifetimeSteps: Number(lifetime ?? defaultReplayOptions.assumedLifetimeSteps),
     lifetimeQuantile: number('lifetimeQuantile', defaultReplayOptions.lifetimeQuantile),
     lifetimeScale: number('lifetimeScale', defaultReplayOptions.lifetimeScale),
-    context: settings['context'] === 'alwaysAtomic' ? 'alwaysAtomic' : 'fromFlags',
+    context: contextFrom(settings['context']),
+    sleepableDevices: namesFrom(settings['sleepableDevices']),
     keepSeries: request.totalsOnly !== true && (request.keepSeries ?? true),
     summaryOnly: request.totalsOnly === true,
     ...(request.watch === undefined ? {} : { watch: request.watch }),

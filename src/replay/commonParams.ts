@@ -38,10 +38,17 @@ export const commonParams: readonly PolicyParam[] = [
   },
   {
     name: 'context',
-    title: 'Who may sleep: fromFlags (as the trace says) or alwaysAtomic',
+    title: 'Who may sleep: fromFlags (as the trace says), alwaysAtomic (nobody) or perDevice (see sleepableDevices)',
     unit: '',
     default: 'fromFlags',
     source: 'ftrace flags; preempt-count is invisible on kernels without preemption',
+  },
+  {
+    name: 'sleepableDevices',
+    title: 'With context perDevice: devices whose requests may sleep unless their flags forbid it, with commas',
+    unit: '',
+    default: '',
+    source: 'empty: no device',
   },
   {
     name: 'seed',

@@ -35,8 +35,10 @@ export interface ReplayOptions {
   readonly lifetimeQuantile: number;
   /** Multiplies assumed lifetimes (sensitivity: 0.1 and 10). */
   readonly lifetimeScale: number;
-  /** Which requests may sleep: as the context flags say, or none. */
-  readonly context: 'fromFlags' | 'alwaysAtomic';
+  /** Which requests may sleep: as the context flags say, none, or those of `sleepableDevices` where no flag speaks against it. */
+  readonly context: 'fromFlags' | 'alwaysAtomic' | 'perDevice';
+  /** Names of devices, for `perDevice`. */
+  readonly sleepableDevices?: readonly string[];
   /** Keep the series and the list of failures; sizing runs do without both. */
   readonly keepSeries: boolean;
   /**
@@ -177,6 +179,8 @@ class Replayer {
   private retriesDropped = 0;
   private lifetimesAssumed = 0;
   private contextsAssumed = 0;
+  /** Rows of `sleepableDevices`. */
+  private readonly sleepable: ReadonlySet<number>;
   private counterfactual = 0;
   private splits = 0;
   private movedFromBefore = 0;
@@ -197,6 +201,8 @@ class Replayer {
     this.columns = tables.requests.columns;
     this.instance = instance;
     this.options = options;
+    const named = new Set(options.sleepableDevices ?? []);
+    this.sleepable = new Set(tables.devices.filter((device) => named.has(device.name)).map((device) => device.id));
     this.plan = plan;
     this.nowNs = plan.startNs;
     this.lifetimes = createLifetimes(tables, plan, {
@@ -801,16 +807,26 @@ class Replayer {
     this.requests.slots[row] = slots;
   }
 
+  private maySleep(device: number, context: number): boolean {
+    switch (this.options.context) {
+      case 'fromFlags':
+        return (context & ContextBit.known) !== 0 && !isAtomic(context);
+      case 'perDevice':
+        return this.sleepable.has(device) && !isAtomic(context);
+      case 'alwaysAtomic':
+        return false;
+    }
+  }
+
   private fillRequest(row: number): void {
     const columns = this.columns;
     const context = columns.context[row];
     const original = columns.original[row];
-    const isKnownToSleep = (context & ContextBit.known) !== 0 && !isAtomic(context);
     this.request.request = row;
     this.request.nowNs = this.nowNs;
     this.request.device = columns.device[row];
     this.request.cpu = Math.max(0, columns.cpu[row]);
-    this.request.maySleep = this.options.context === 'fromFlags' && isKnownToSleep;
+    this.request.maySleep = this.maySleep(columns.device[row], context);
     // The bounce address repeats the low bits of the original one; 0 means "no alignment to keep" to the allocator.
     this.request.original = Number.isNaN(original) ? columns.recordedBounce[row] || 0 : original;
     this.request.sizeBytes = columns.sizeBytes[row];

@@ -49,6 +49,10 @@ export function readSettings(raw: unknown, policyIds: readonly string[]): ReadSe
   if (context !== undefined && context !== 'fromFlags') {
     replay['context'] = context;
   }
+  const sleepable = take('replay.sleepableDevices', 'a list of device names', isNames);
+  if (context === 'perDevice' && sleepable !== undefined) {
+    replay['sleepableDevices'] = sleepable.join(',');
+  }
   if (take('replay.dropRetries', 'true or false', isBoolean) === false) {
     replay['dropRetries'] = false;
   }
@@ -124,7 +128,7 @@ export class SettingsStore {
 }
 
 const inlayHints = ['off', 'failures', 'all'] as const;
-const contexts = ['fromFlags', 'alwaysAtomic'] as const;
+const contexts = ['fromFlags', 'alwaysAtomic', 'perDevice'] as const;
 
 function isOneOf<T extends string>(names: readonly T[]): (value: unknown) => value is T {
   return (value): value is T => names.includes(value as T);
@@ -132,6 +136,10 @@ function isOneOf<T extends string>(names: readonly T[]): (value: unknown) => val
 
 function isBoolean(value: unknown): value is boolean {
   return typeof value === 'boolean';
+}
+
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string' && !name.includes(','));
 }
 
 function isPositive(value: unknown): value is number {

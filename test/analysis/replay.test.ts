@@ -53,6 +53,21 @@ describe('replayReport', () => {
     expect(seriesWindow(result.series, 0, 100, 10).timeNs).toEqual([]);
   });
 
+  it('lets requests sleep as the flags say, not at all, or by device where no flag forbids it', () => {
+    const requests = [
+      { device: 1, sizeBytes: page, context: processContext },
+      { device: 1, sizeBytes: page, context: hardIrqContext },
+      { device: 1, sizeBytes: page, context: 0 },
+      { device: 2, sizeBytes: page, context: processContext },
+    ];
+    const stalls = (set: Record<string, string>) => check(requests, { policy: 'rfc-v2', set }).report.stalls.count;
+    expect(stalls({ context: 'fromFlags' })).toBe(2);
+    expect(stalls({ context: 'alwaysAtomic' })).toBe(0);
+    expect(stalls({ context: 'perDevice' })).toBe(0);
+    expect(stalls({ context: 'perDevice', sleepableDevices: 'dev1' })).toBe(2);
+    expect(stalls({ context: 'perDevice', sleepableDevices: 'dev1, dev2' })).toBe(3);
+  });
+
   it('takes parameters as text', () => {
     const { report } = check([{}], { policy: 'fixed', set: { poolSlots: '0x100', areas: '2', dropRetries: 'false' } });
     expect(report.pools[0]).toMatchObject({ slots: 256, areas: 2 });

@@ -62,6 +62,14 @@ describe('settings of a document', () => {
     expect(await run('fixed')).toEqual(before);
   });
 
+  it('name the devices whose requests may sleep', async () => {
+    await change({ replay: { context: 'perDevice', sleepableDevices: ['0000:00:05.0'] } });
+    const named = await run('rfc-v2');
+    expect(named.params['sleepableDevices']).toMatchObject({ value: '0000:00:05.0', level: 'user' });
+    expect(named.params['context']).toMatchObject({ value: 'perDevice', level: 'user' });
+    await change({});
+  });
+
   it('say what the trace does not tell about the kernel; files are not read again for that', async () => {
     const before = await view();
     await change({ geometry: { cpus: 7, minAlign: { '0000:00:05.0': '0x1ff' } } });

@@ -15,7 +15,7 @@ export interface ParamsBlock {
 
 /** Parameters whose values are words. */
 const choices: Readonly<Record<string, readonly string[]>> = {
-  context: ['fromFlags', 'alwaysAtomic'],
+  context: ['fromFlags', 'alwaysAtomic', 'perDevice'],
   generation: ['4.18', '6.1', '6.6', '6.8', '6.12'],
   unknownClass: ['other', 'block'],
   gfp: ['NOIO', 'KERNEL'],
