@@ -94,3 +94,28 @@ export interface LogRecord {
   /** command-line: the swiotlb= value ('' when none); kernel-version: the release; config: `NAME=value`. */
   readonly value: string;
 }
+
+/** A record with everything absent. */
+export const emptyLogRecord: Omit<LogRecord, 'kind'> = {
+  source: 0,
+  line: 0,
+  byteOffset: 0,
+  startColumn: 0,
+  endColumn: 0,
+  timeNs: Number.NaN,
+  viaTrace: false,
+  cpu: -1,
+  pid: -1,
+  device: '',
+  driver: '',
+  text: '',
+  sizeBytes: -1,
+  totalSlots: -1,
+  usedSlots: -1,
+  count: -1,
+  start: Number.NaN,
+  end: Number.NaN,
+  maskBits: -1,
+  busLimit: Number.NaN,
+  value: '',
+};

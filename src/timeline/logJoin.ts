@@ -14,6 +14,9 @@ const RESULT_WITHIN_LINES = 400;
 /** `DMA: Out of SW-IOMMU space` of old kernels follows `buffer is full` of the same failure. */
 const FOLLOW_UP_LINES = 3;
 
+/** So many lines of the same text are looked at for the one that tells the same failure. */
+const MAX_EQUAL_TRIED = 64;
+
 /** A failure line on its way into the table. */
 export interface PendingFailure {
   readonly record: LogRecord;
@@ -134,6 +137,8 @@ export class FailureLog {
       }
     }
     const taken = new Set(this.failures.map((failure) => failure.duplicateOf));
+    /** Where the search in a list of equal texts begins, per source: both are in order, so that a flood stays linear. */
+    const starts = new Map<string, number>();
     for (const failure of this.failures) {
       const { record } = failure;
       if (record.source === reference || failure.duplicateOf >= 0 || failure.request >= 0) {
@@ -142,7 +147,16 @@ export class FailureLog {
       const offset = offsets[record.source];
       const timeNs = record.timeNs + offset.offsetNs;
       const windowNs = windowOf(offset);
-      const same = (byText.get(record.text) ?? []).find((index) => {
+      const equal = byText.get(record.text) ?? [];
+      const key = `${record.source} ${record.text}`;
+      let at = starts.get(key) ?? 0;
+      const isPast = (index: number): boolean =>
+        taken.has(index) || (offset.isComparable && this.failures[index].record.timeNs < timeNs - windowNs);
+      while (at < equal.length && isPast(equal[at])) {
+        at++;
+      }
+      starts.set(key, at);
+      const same = equal.slice(at, at + MAX_EQUAL_TRIED).find((index) => {
         const difference = Math.abs(this.failures[index].record.timeNs - timeNs);
         return !taken.has(index) && (difference <= windowNs || !offset.isComparable);
       });

@@ -8,7 +8,7 @@ import {
   type RequestTable,
   type TimelineCounts,
 } from '../model/tables';
-import { SLOT_BYTES } from '../model/units';
+import { SEGMENT_BYTES, SLOT_BYTES } from '../model/units';
 import { type DeviceTable, isBusOffset, withoutEncryption } from './devices';
 import type { PoolTracker } from './pools';
 
@@ -97,7 +97,9 @@ export function closeOverlapped(requests: RequestTable, sources: readonly Source
       continue;
     }
     const first = Math.floor(address / SLOT_BYTES);
-    const end = Math.ceil((address + Math.max(1, sizeBytes[row])) / SLOT_BYTES);
+    // No mapping takes more than a segment, with the slot it begins in the middle of.
+    const bytes = Math.min(SEGMENT_BYTES + SLOT_BYTES, Math.max(1, sizeBytes[row]));
+    const end = Math.ceil((address + bytes) / SLOT_BYTES);
     for (let slot = first; slot < end; slot++) {
       const holder = holders.get(slot);
       if (

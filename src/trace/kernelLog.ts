@@ -1,16 +1,9 @@
-import type { LogRecord } from '../model/log';
+import { emptyLogRecord, type LogRecord } from '../model/log';
 import { asciiBytes, Byte, decodeUtf8, isBlank, isDigit, skipBlanks, startsWithAt } from './bytes';
 import { kernelStampIn, textHash } from './clockMark';
 import { type ReaderContext, Verdict, type VerdictCode } from './context';
 import { skipDecoration } from './ftraceText';
-import {
-  emptyRecord,
-  type FoundMessage,
-  findMessage,
-  lockupFrame,
-  lockupHeader,
-  swiotlbParameter,
-} from './logMessages';
+import { type FoundMessage, findMessage, lockupFrame, lockupHeader, swiotlbParameter } from './logMessages';
 import { type CleanLine, cleanLine, type LogPrefix, messageOfBytes, stripPrefix, trimEndOf } from './logPrefix';
 
 /** What the file name says about bare lines: a copy of /proc/cmdline or of uname. */
@@ -285,16 +278,29 @@ export class KernelMessages {
     const { context } = this;
     const named = found.deviceMessage ? deviceBefore(clean.text, prefix, found.index) : null;
     const startIndex = named?.start ?? found.index;
+    const { facts } = found;
+    // All fields by name: objects of one shape are made quickly, and floods have many.
     return {
-      ...emptyRecord,
-      ...found.facts,
+      kind: facts.kind,
+      viaTrace: false,
+      cpu: -1,
+      pid: -1,
+      sizeBytes: facts.sizeBytes ?? -1,
+      totalSlots: facts.totalSlots ?? -1,
+      usedSlots: facts.usedSlots ?? -1,
+      count: facts.count ?? -1,
+      start: facts.start ?? Number.NaN,
+      end: facts.end ?? Number.NaN,
+      maskBits: facts.maskBits ?? -1,
+      busLimit: facts.busLimit ?? Number.NaN,
+      value: facts.value ?? '',
       source: context.source,
       line: context.line,
       byteOffset: context.byteOffset,
       startColumn: baseColumn + clean.column(startIndex),
       endColumn: baseColumn + clean.column(found.endIndex - 1) + 1,
       timeNs,
-      device: found.facts.device ?? named?.device ?? '',
+      device: facts.device ?? named?.device ?? '',
       driver: named?.driver ?? '',
       text: clean.text.slice(startIndex, found.endIndex),
     };
@@ -335,7 +341,7 @@ export class KernelMessages {
       this.lockup = {
         lastLine: context.line + lockupReach,
         record: {
-          ...emptyRecord,
+          ...emptyLogRecord,
           kind: 'lockup',
           source: context.source,
           line: context.line,

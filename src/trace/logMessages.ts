@@ -1,4 +1,4 @@
-import type { LogKind, LogRecord } from '../model/log';
+import type { LogKind } from '../model/log';
 import { bitLength } from './fields';
 
 /** Facts of one message; what it does not say is left out. */
@@ -311,31 +311,6 @@ export function swiotlbParameter(line: string): string {
   }
   return value;
 }
-
-/** A record with everything absent. */
-export const emptyRecord: Omit<LogRecord, 'kind'> = {
-  source: 0,
-  line: 0,
-  byteOffset: 0,
-  startColumn: 0,
-  endColumn: 0,
-  timeNs: Number.NaN,
-  viaTrace: false,
-  cpu: -1,
-  pid: -1,
-  device: '',
-  driver: '',
-  text: '',
-  sizeBytes: -1,
-  totalSlots: -1,
-  usedSlots: -1,
-  count: -1,
-  start: Number.NaN,
-  end: Number.NaN,
-  maskBits: -1,
-  busLimit: Number.NaN,
-  value: '',
-};
 
 function optional(digits: string | undefined): number {
   return digits === undefined ? -1 : Number(digits);

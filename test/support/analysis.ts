@@ -1,6 +1,6 @@
 import type { Analysis } from '../../src/analysis/analysis';
 import type { Geometry } from '../../src/model/geometry';
-import type { LogKind, LogRecord } from '../../src/model/log';
+import { emptyLogRecord, type LogKind, type LogRecord } from '../../src/model/log';
 import type { LogFailure, SourceLedger, TraceTables } from '../../src/model/tables';
 import { Outcome } from '../../src/model/tables';
 import type { GeometryOptions, RequestRow } from './replayTables';
@@ -51,31 +51,7 @@ export function handMade(input: HandMade): Analysis {
 
 /** A log record with everything else absent. */
 export function logRecord(kind: LogKind, fields: Partial<LogRecord>): LogRecord {
-  return {
-    kind,
-    source: 0,
-    line: 1,
-    byteOffset: 0,
-    startColumn: 0,
-    endColumn: 0,
-    timeNs: Number.NaN,
-    viaTrace: false,
-    cpu: -1,
-    pid: -1,
-    device: '',
-    driver: '',
-    text: '',
-    sizeBytes: -1,
-    totalSlots: -1,
-    usedSlots: -1,
-    count: -1,
-    start: Number.NaN,
-    end: Number.NaN,
-    maskBits: -1,
-    busLimit: Number.NaN,
-    value: '',
-    ...fields,
-  };
+  return { kind, ...emptyLogRecord, line: 1, ...fields };
 }
 
 /** A "buffer is full" line that joined no request. */

@@ -158,7 +158,13 @@ export function buildOperations(
   const rows = Math.min(range.to, requests.length);
   const cpuOrder = new CpuOrder(requests, source, first, rows);
   const memory = collectPools(tables, geometry, source);
-  const masks = new Map(geometry.devices.map((device) => [device.device, device]));
+  const masks = new Map(
+    geometry.devices.map(({ device, minAlignMask, segBoundaryBits }) => [
+      device,
+      { minAlignMask: minAlignMask.value, segBoundaryMask: maskOfBits(segBoundaryBits.value) },
+    ]),
+  );
+  const noMasks = { minAlignMask: 0, segBoundaryMask: maskOfBits(64) };
   const table: OpTable = new GrowableTable(opColumns, Math.max(16, rows - first));
   const leftOut = new Int32Array(skipTexts.length);
   const restrictedOf = new Map<number, number>();
@@ -172,14 +178,14 @@ export function buildOperations(
   /** Row → alloc_align_mask where no line prints it and the places around it tell. */
   const settled = new Map<number, number>();
   const argumentsOf = (row: number): MapArguments => {
-    const device = masks.get(columns.device[row]);
+    const device = masks.get(columns.device[row]) ?? noMasks;
     const alignBits = columns.allocAlignBits[row];
     return {
       original: Number.isNaN(columns.original[row]) ? 0 : columns.original[row],
       sizeBytes: columns.sizeBytes[row],
       allocAlignMask: settled.get(row) ?? (alignBits > 0 ? 2 ** alignBits - 1 : 0),
-      minAlignMask: device?.minAlignMask.value ?? 0,
-      segBoundaryMask: maskOfBits(device?.segBoundaryBits.value ?? 64),
+      minAlignMask: device.minAlignMask,
+      segBoundaryMask: device.segBoundaryMask,
     };
   };
   const pad = (row: number): PaddedRequest => padRequest(padded, rules, argumentsOf(row));
@@ -247,11 +253,12 @@ export function buildOperations(
     ops.kind[op] = kind;
     ops.skip[op] = skip;
     ops.pool[op] = pool;
-    ops.slots[op] = request.slots;
+    // More than a segment cannot be placed; what a record says beyond is not followed slot by slot.
+    ops.slots[op] = Math.min(request.slots, SEGMENT_SLOTS);
     ops.slot[op] = pool < 0 ? -1 : slotOf(memory.pools[pool], address, older ? 0 : request.pad);
     if (older) {
       const offset = (address - memory.pools[pool].start) % SLOT_BYTES;
-      ops.slots[op] = Math.ceil((columns.sizeBytes[row] + offset) / SLOT_BYTES);
+      ops.slots[op] = Math.min(SEGMENT_SLOTS, Math.ceil((columns.sizeBytes[row] + offset) / SLOT_BYTES));
       ops.begin[op] = Number.NEGATIVE_INFINITY;
       ops.end[op] = Number.NEGATIVE_INFINITY;
     } else {
