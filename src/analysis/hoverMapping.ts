@@ -69,16 +69,19 @@ function nextSteps(
   analysis: Analysis,
   row: number,
   recorded: ReplayResult | null,
-): Pick<HoverCard, 'actions' | 'cause'> {
+): Pick<HoverCard, 'actions' | 'cause' | 'place'> {
+  const { columns } = analysis.tables.requests;
+  const line = columns.mapLine[row] || columns.enterLine[row] || columns.unmapLine[row];
+  const place = { file: fileOf(analysis, columns.source[row]), line };
   if (isDirect(analysis, row)) {
     return {};
   }
-  if (analysis.tables.requests.columns.outcome[row] !== Outcome.failed) {
-    return slotRangeOf(analysis, row) === null ? {} : { actions: ['slotMap', 'whoHeld'] };
+  if (columns.outcome[row] !== Outcome.failed) {
+    return slotRangeOf(analysis, row) === null ? {} : { actions: ['slotMap', 'whoHeld'], place };
   }
   const { cause } = judgeRequest(analysis, row, joinedRecord(analysis, row), recorded);
   const size = poolSizeCauses.has(cause) ? (['size'] as const) : [];
-  return { actions: ['slotMap', 'whoHeld', ...size, 'explain'], cause };
+  return { actions: ['slotMap', 'whoHeld', ...size, 'explain'], cause, place };
 }
 
 /** A line of a whole scatterlist. */

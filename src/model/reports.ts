@@ -455,6 +455,8 @@ export interface HoverCard {
   readonly actions?: readonly HoverAction[];
   /** Why it failed, where it did. */
   readonly cause?: Cause;
+  /** Where the mapping was made: what the actions are about, also on its kernel message in another file. */
+  readonly place?: { readonly file: string; readonly line: number };
 }
 
 export type HoverAction = 'slotMap' | 'whoHeld' | 'size' | 'explain';

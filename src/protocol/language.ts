@@ -58,15 +58,15 @@ export const languageCommands = {
   /** (uri, line, command): goes to the line and runs a command of the palette there. */
   runAtLine: 'swiotlbLens.internal.runAtLine',
   /** (uri, line) */
-  goToLine: 'swiotlbLens.goToLine',
+  goToLine: 'swiotlbLens.internal.goToLine',
   /** (uri, line): who held the slots just before the line. */
   whoHeld: 'swiotlbLens.internal.whoHeld',
   /** (code) */
-  explain: 'swiotlbLens.explain',
+  explain: 'swiotlbLens.internal.explain',
   /** (uri): copies the smallest sufficient `swiotlb=`, and finds it first where it is not known. */
-  copyParameter: 'swiotlbLens.copyParameter',
+  copyParameter: 'swiotlbLens.internal.copyParameter',
   /** (uri of the file with the failures, episode) */
-  ignoreEpisode: 'swiotlbLens.ignoreEpisode',
+  ignoreEpisode: 'swiotlbLens.internal.ignoreEpisode',
   /** (uris) */
   showIgnored: 'swiotlbLens.internal.showIgnored',
   problems: 'workbench.actions.view.problems',

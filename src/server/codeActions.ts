@@ -43,9 +43,12 @@ export function codeActionsAt(trace: Trace, params: CodeActionParams): CodeActio
         actions.add(title, languageCommands.goToLine, [member.uri, place.line]);
       }
     }
-    actions.addAtLine('Show slot map here', 'swiotlbLens.showSlotMap');
     if (trace.hasRequests) {
-      actions.add('Who held the slots', languageCommands.whoHeld, [uri, line]);
+      // On a kernel message in the log it is the line of the trace that counts.
+      const of = failure === undefined ? undefined : trace.memberOfPath(failure.file)?.uri;
+      const place = failure === undefined || of === undefined ? [uri, line] : [of, failure.line];
+      actions.add('Show slot map here', languageCommands.runAtLine, [...place, 'swiotlbLens.showSlotMap']);
+      actions.add('Who held the slots', languageCommands.whoHeld, place);
     }
     actions.addAtLine('Copy finding as Markdown', 'swiotlbLens.copyFinding');
   }

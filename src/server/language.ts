@@ -110,8 +110,13 @@ export function registerLanguage(host: LanguageHost): void {
   );
   connection.onFoldingRanges(guarded('folding', [], (document) => foldsOf(document)));
   connection.onWorkspaceSymbol(async ({ query }) => {
-    const traces = await host.store.loaded();
-    return traces.flatMap((trace) => deviceSymbols(trace, query)).slice(0, maxWorkspaceSymbols);
+    try {
+      const traces = await host.store.loaded();
+      return traces.flatMap((trace) => deviceSymbols(trace, query)).slice(0, maxWorkspaceSymbols);
+    } catch (error) {
+      host.report('symbols', error);
+      return [];
+    }
   });
   connection.onCodeLens(
     guarded('lenses', [], ({ trace, source, uri }) => {

@@ -245,7 +245,7 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
       recorded: trace.recordedNow(),
       replay: trace.comparison(),
     });
-    const actionLink = hasCommands ? cardActionLink(uri, line) : null;
+    const actionLink = hasCommands ? cardActionLink({ uri, line }, (file) => trace.memberOfPath(file)?.uri) : null;
     return card === null ? null : toHover(card, (file, at) => linkTo(trace, file, at), actionLink);
   } catch (error) {
     report('hover', error);

@@ -127,9 +127,15 @@ function actionsLine(
   return [card.actions.map((action) => `[${actionNames[action]}](${actionLink(action, card)})`).join(' · ')];
 }
 
-/** Links to the commands of the client for a card on a line. */
-export function cardActionLink(uri: string, line: number): (action: HoverAction, card: HoverCard) => string {
+/** Links to the commands of the client, for the line a card is about. */
+export function cardActionLink(
+  here: { readonly uri: string; readonly line: number },
+  uriOf: (file: string) => string | undefined,
+): (action: HoverAction, card: HoverCard) => string {
   return (action, card) => {
+    const placeUri = card.place === undefined ? undefined : uriOf(card.place.file);
+    const { uri, line } =
+      card.place === undefined || placeUri === undefined ? here : { uri: placeUri, line: card.place.line };
     const { command, arguments: args } = commandFor(action, { uri, uris: [uri], line, cause: card.cause ?? null });
     return `command:${command}?${encodeURIComponent(JSON.stringify(args)).replace(/[()]/g, escapeParenthesis)}`;
   };

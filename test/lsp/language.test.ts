@@ -224,6 +224,14 @@ describe('outline, folds, lenses, hints and colours', () => {
     }
   });
 
+  it('asks about the line of the trace where the kernel message stands in the log', async () => {
+    const message = dmesgLines.findIndex((text) => text.includes('swiotlb buffer is full'));
+    const held = (await actionsAt(dmesgUri, message, 2)).find(({ title }) => title === 'Who held the slots')!;
+    const [uri, line] = held.command!.arguments as [string, number];
+    expect(uri).toBe(traceUri);
+    expect(traceLines[line - 1]).toMatch(/dma_addr=ffffffffffffffff|swiotlb_bounced/);
+  });
+
   it('shows no bulb on an ordinary mapping, but has actions when asked', async () => {
     expect(await actionsAt(traceUri, mapping, 2)).toEqual([]);
     const titles = (await actionsAt(traceUri, mapping, 1)).map(({ title }) => title);
@@ -282,7 +290,7 @@ describe('a client with commands', () => {
       letRead();
       const found = await editor.diagnosticsOf(traceUri, (diagnostics) => diagnostics.length > 0);
       expect(found[0]!.codeDescription!.href).toMatch(/^command:explain\?%5B%22(fragmented|pool-full)%22%5D$/);
-      expect(await cardNow()).toMatch(/\[Who held the slots\]\(command:swiotlbLens\.whoHeld\?/);
+      expect(await cardNow()).toContain(`[Who held the slots](command:${languageCommands.whoHeld}?`);
       expect(await cardNow()).toMatch(/_modelled:_ dynamic/);
       await editor.notify(frontRunNotification.method, { uri: traceUri, run: { policy: 'transient', set: {} } });
       expect(await cardNow()).toMatch(/_modelled:_ transient/);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { escapeMarkdown } from '../../src/base/escape';
 import type { HoverCard } from '../../src/model/reports';
+import { languageCommands } from '../../src/protocol/language';
 import { messageColumn } from '../../src/server/lineText';
 import { cardActionLink, toDiagnostic, toHover, toRange } from '../../src/server/toLsp';
 
@@ -72,13 +73,21 @@ describe('hover', () => {
   });
 
   it('links to commands where the client has them', () => {
+    const here = { uri: 'file:///a%20(b)/t', line: 7 };
     const failed: HoverCard = { ...card, lines: [], actions: ['whoHeld', 'explain'], cause: 'pool-full' };
-    const { contents } = toHover(failed, () => null, cardActionLink('file:///a%20(b)/t', 7));
+    const { contents } = toHover(
+      failed,
+      () => null,
+      cardActionLink(here, () => undefined),
+    );
     const links = [...(contents as { value: string }).value.matchAll(/\[([^\]]+)\]\(command:([^?]+)\?([^)]*)\)/g)];
     expect(links.map(([, label, command, args]) => [label, command, JSON.parse(decodeURIComponent(args!))])).toEqual([
-      ['Who held the slots', 'swiotlbLens.internal.whoHeld', ['file:///a%20(b)/t', 7]],
-      ['Explain', 'swiotlbLens.explain', ['pool-full']],
+      ['Who held the slots', languageCommands.whoHeld, ['file:///a%20(b)/t', 7]],
+      ['Explain', languageCommands.explain, ['pool-full']],
     ]);
+    const joined: HoverCard = { ...failed, place: { file: '/t', line: 9 } };
+    const elsewhere = cardActionLink(here, () => 'file:///t')('whoHeld', joined);
+    expect(decodeURIComponent(elsewhere)).toBe(`command:${languageCommands.whoHeld}?["file:///t",9]`);
     expect(toHover(failed, () => null)).not.toMatchObject({ contents: { value: expect.stringContaining('command:') } });
   });
 

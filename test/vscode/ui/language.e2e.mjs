@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, goToLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
+import { cursorLine, goToLine, hoverText, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { openSession } from './session.mjs';
 
 let session;
@@ -46,6 +46,12 @@ function unmapOf(address, after) {
 const lens = (text) => page.locator('.codelens-decoration a').filter({ hasText: text });
 /** A line of the editor with a hint in it; blanks of the editor are non-breaking. */
 const hint = (text) => page.locator('.view-lines .view-line').filter({ hasText: text });
+
+async function closeTab() {
+  await page.keyboard.press('Escape');
+  await runCommand(page, 'View: Close Editor');
+  await page.locator('.tabs-container .tab.active').filter({ hasText: 'trace.txt' }).waitFor();
+}
 
 test('the top of the file says what it holds, and a click leads on', { timeout: 120_000 }, async () => {
   await lens(/^\d+ of [\d,]+ bounced requests failed: /).waitFor();
@@ -140,5 +146,36 @@ test('the failing line has actions, and one of them explains the cause', { timeo
     return false;
   }, 'the page about fragmentation');
   await session.shot('language-explain');
+  await closeTab();
+});
+
+test('the code of a finding in the Problems view opens the same page', { timeout: 120_000 }, async () => {
+  await runCommand(page, 'Problems: Focus on Problems View');
+  const code = page.locator('.markers-panel a').filter({ hasText: 'fragmented' }).first();
+  await code.waitFor();
+  await session.shot('language-problems');
+  // A link of the Problems view opens with the modifier of the editor.
+  await code.click({ modifiers: ['Control'] });
+  await page.locator('.tabs-container .tab.active').filter({ hasText: 'fragmented.md' }).waitFor();
+  await closeTab();
+  await runCommand(page, 'View: Toggle Panel Visibility');
+});
+
+test('the card of a failure leads on, and who held the slots is a list of devices', { timeout: 120_000 }, async () => {
+  await goToLine(page, failingLine);
+  const text = await hoverText(page, 'dma_addr=ffffffffffffffff', 'dma_map_page', 'Failed');
+  assert.match(text, /Show slot map · Who held the slots · Find the pool size · Explain/);
+  await session.shot('language-hover');
+  await page.locator('.monaco-hover a').filter({ hasText: 'Who held the slots' }).first().click();
+  const rows = page.locator('.quick-input-list .monaco-list-row');
+  await rows
+    .filter({ hasText: /0000:00:05\.0 nvme/ })
+    .first()
+    .waitFor();
+  await session.shot('language-who-held');
+  await page.keyboard.press('Enter');
+  await page.locator('.peekview-widget').waitFor();
+  await session.shot('language-who-held-peek');
+  await page.keyboard.press('Escape');
   assert.deepEqual(session.problems(), []);
 });
