@@ -46,7 +46,8 @@ export function bandOf(run: RunView, trace: Pick<TraceView, 'samples'> | null): 
   if (run.basis === 'recorded' || lifetimes === 0 || lifetimes * 100 < run.requests) {
     return null;
   }
-  if (lifetimes < run.requests) {
+  // What failed had no lifetime.
+  if (lifetimes < run.served) {
     return 'quartiles';
   }
   return trace?.samples === null ? 'scaled' : null;
