@@ -35,7 +35,8 @@ describe('what a run depends on', () => {
 });
 
 describe('the band around a run', () => {
-  const run = (lifetimes: number) => mockRun({ basis: 'modelled', requests: 1003, served: 1000, failed: 3, assumed: assumed(lifetimes) });
+  const run = (lifetimes: number) =>
+    mockRun({ basis: 'modelled', requests: 1003, served: 1000, failed: 3, assumed: assumed(lifetimes) });
 
   it('spans a tenth to ten times where every lifetime is assumed', () => {
     expect(bandOf(run(1000), { samples: null })).toBe('scaled');

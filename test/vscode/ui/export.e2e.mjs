@@ -53,7 +53,7 @@ test('a chart is exported as a picture of twice its size', { timeout }, async ()
   const frame = await panelReady(page);
   const shown = await frame.locator('#chart-slots').evaluate((canvas) => canvas.clientWidth);
   await runCommand(page, 'SWIOTLB Lens: Export…');
-  const png = await exported('Slots in use', 'PNG', 'trace-slots.png');
+  const png = await exported('Slots in use over time', 'PNG', 'trace-slots.png');
   assert.deepEqual([...png.subarray(0, 8)], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   // The chart and a margin; the width of the page need not be whole.
   assert.ok(Math.abs(png.readUInt32BE(16) - 2 * (shown + 32)) <= 2, `${png.readUInt32BE(16)} pixels for ${shown}`);
@@ -90,7 +90,7 @@ test('the size curve is exported as a drawing', { timeout }, async () => {
     'the sizes one by one',
   );
   await runCommand(page, 'SWIOTLB Lens: Export…');
-  const svg = (await exported('pool size', 'SVG', 'trace-size-curve.svg')).toString('utf8');
+  const svg = (await exported('Requests that fail by pool size', 'SVG', 'trace-size-curve.svg')).toString('utf8');
   assert.match(svg, /^<svg xmlns/);
   assert.match(svg, new RegExp(`>${await frame.locator('#size-parameter').innerText()}<`));
 });
