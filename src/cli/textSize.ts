@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatPercent, joinWords } from '../base/format';
+import { formatBytes, formatCount, formatPercent, joinWords, plural } from '../base/format';
 import type { Guidance, SizeReport } from '../model/reports';
 import { printable, type Terminal, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
@@ -52,17 +52,9 @@ function variantsText({ smallest }: SizeReport, { style, width }: Terminal): str
   return `The same pools where what had to be assumed is otherwise:\n${table(header, rows, style)}`;
 }
 
-/** One row per size, one column per policy and number of areas: requests that fail. */
+/** One row per size, one column per policy: requests that fail. */
 function curveTable(report: SizeReport, terminal: Terminal): string {
-  const columns = new Map<string, Map<number, number>>();
-  for (const point of report.curve) {
-    const name = `${point.policy}, ${point.areas} ${point.areas === 1 ? 'area' : 'areas'}`;
-    const column = columns.get(name) ?? new Map<number, number>();
-    column.set(point.slots, point.failed);
-    columns.set(name, column);
-  }
-  // Policies that keep the same number of areas for every size share one column each.
-  const merged = columns.size > 8 ? mergeByPolicy(report) : columns;
+  const merged = columnsOf(report);
   const sizes = [...new Set(report.curve.map((point) => point.slots))].sort((a, b) => a - b);
   const rows = sizes.map((slots) => [
     formatCount(slots),
@@ -89,13 +81,26 @@ function untilFlat(rows: readonly (readonly string[])[]): readonly (readonly str
   return rows.slice(0, flatFrom + 2);
 }
 
-/** Many sizes have their own number of areas: then the fewest failures of each policy and size are shown. */
-function mergeByPolicy(report: SizeReport): Map<string, Map<number, number>> {
+/**
+ * A small pool has room for fewer areas than the machine would like: it stands in the same column. Where a size was
+ * tried with one area besides, that is a column of its own.
+ */
+function columnsOf(report: SizeReport): Map<string, Map<number, number>> {
+  const most = new Map<string, number>();
+  for (const { policy, areas } of report.curve) {
+    most.set(policy, Math.max(areas, most.get(policy) ?? 0));
+  }
   const columns = new Map<string, Map<number, number>>();
-  for (const point of report.curve) {
-    const column = columns.get(point.policy) ?? new Map<number, number>();
-    column.set(point.slots, Math.min(point.failed, column.get(point.slots) ?? Number.POSITIVE_INFINITY));
-    columns.set(point.policy, column);
+  for (const { policy, areas, slots, failed } of report.curve) {
+    const isBeside = report.curve.some(
+      (point) => point.policy === policy && point.slots === slots && point.areas > areas,
+    );
+    const name = isBeside
+      ? `${policy}, ${plural(areas, 'area')}`
+      : `${policy}, ${plural(most.get(policy) ?? 0, 'area')}`;
+    const column = columns.get(name) ?? new Map<number, number>();
+    column.set(slots, failed);
+    columns.set(name, column);
   }
   return columns;
 }
