@@ -63,6 +63,9 @@ export class Bars {
   show(model: BarsModel): void {
     this.model = model;
     this.selected = -1;
+    this.canvas.setAttribute('aria-valuemin', '0');
+    this.canvas.setAttribute('aria-valuemax', String(Math.max(0, model.texts.length - 1)));
+    this.canvas.setAttribute('aria-valuenow', '0');
     this.draw();
   }
 
@@ -154,6 +157,7 @@ export class Bars {
     }
     this.selected = index;
     this.say(this.model.texts[index] ?? '');
+    this.canvas.setAttribute('aria-valuenow', String(Math.max(0, index)));
     this.canvas.setAttribute('aria-valuetext', this.model.texts[index] ?? '');
     this.draw();
   }

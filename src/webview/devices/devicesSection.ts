@@ -36,10 +36,10 @@ export class DevicesSection implements PanelSection {
     },
   });
   private readonly shareTitle = h('h3', null, 'Slots in use by device');
-  private readonly shareText = h('p', { id: 'device-shares-text', class: 'readout-line muted', role: 'status' });
+  private readonly shareText = h('p', { id: 'device-shares-text', class: 'readout-line muted' });
   private readonly legend = h('ul', { id: 'device-legend', class: 'legend', 'aria-label': 'Legend of the devices' });
-  private readonly lifetimeText = h('p', { class: 'readout-line muted', role: 'status' });
-  private readonly sizeText = h('p', { class: 'readout-line muted', role: 'status' });
+  private readonly lifetimeText = h('p', { class: 'readout-line muted' });
+  private readonly sizeText = h('p', { class: 'readout-line muted' });
   private readonly sizeLegend = h('ul', { class: 'legend', 'aria-label': 'Legend of the sizes' });
   private readonly lifetimeBlock = h('div', { class: 'histogram' });
   private readonly sizeBlock = h('div', { class: 'histogram' });
@@ -227,7 +227,9 @@ export class DevicesSection implements PanelSection {
     );
     const at = state.time.absolute(atNs, state.range.toNs - state.range.fromNs);
     const when = state.cursorNs === null ? `Most at ${at}` : at;
-    this.shareText.textContent = `${when}: ${formatSlots(used)}${parts.length === 0 ? '' : ` · ${parts.join(' · ')}`}`;
+    const text = `${when}: ${formatSlots(used)}${parts.length === 0 ? '' : ` · ${parts.join(' · ')}`}`;
+    this.shareText.textContent = text;
+    this.charts?.share.describe(atNs, text);
   }
 
   private fillShareTable(): void {

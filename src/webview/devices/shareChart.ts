@@ -154,6 +154,16 @@ export class ShareChart {
     }
   }
 
+  /** The slider's value, for readers. */
+  describe(timeNs: number, text: string): void {
+    const { canvas } = this.chart;
+    const { fromNs, toNs } = this.model?.range ?? { fromNs: timeNs, toNs: timeNs };
+    canvas.setAttribute('aria-valuemin', String(Math.round(fromNs)));
+    canvas.setAttribute('aria-valuemax', String(Math.round(toNs)));
+    canvas.setAttribute('aria-valuenow', String(Math.round(timeNs)));
+    canvas.setAttribute('aria-valuetext', text);
+  }
+
   picture(): HTMLCanvasElement {
     return chartPicture(this.chart as unknown as Chart, this.theme.background);
   }

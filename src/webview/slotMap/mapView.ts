@@ -57,6 +57,7 @@ export class MapView {
       role: 'application',
       'aria-roledescription': 'slot map',
       'aria-label': label,
+      'aria-describedby': 'map-event',
     });
     this.sizer = h('div', { class: 'map-sizer' }, this.canvas);
     this.frame = h('div', { class: 'map-frame' }, this.sizer);
