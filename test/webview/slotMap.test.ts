@@ -170,6 +170,14 @@ describe('layout', () => {
     expect(layoutMap(many, { ...size, beside: few }).rowHeight).toBe(rows);
   });
 
+  it('is scrolled where headings alone fill the view', () => {
+    const pools = Array.from({ length: 24 }, () => boot(2048));
+    const layout = layoutMap(pools, { width: 900, height: 460, zoom: 1 });
+    expect(layout.rowHeight).toBeGreaterThanOrEqual(6);
+    expect(layout.height).toBeGreaterThan(460);
+    expect(layoutMap([boot(512)], { width: 900, height: 460, zoom: 1, beside: pools }).rowHeight).toBeGreaterThan(20);
+  });
+
   it('puts small transient pools into one row, a slot apart, and draws no more rows than a limit', () => {
     const options = { width: 900, height: 460, zoom: 1 };
     const { blocks } = layoutMap([boot(128), transient(2), transient(124), transient(3), transient(128)], options);

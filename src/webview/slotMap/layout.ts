@@ -34,6 +34,7 @@ export const headingHeight = 34;
 const gap = 10;
 /** Taller rows show nothing more. */
 const tallestRow = 28;
+const scrolledRow = 6;
 /** Rows of transient pools; a flood of them would hide the pool it is about. */
 export const mostTransientRows = 64;
 
@@ -57,8 +58,10 @@ interface Group {
 export function layoutMap(pools: readonly SlotPoolView[], options: LayoutOptions): MapLayout {
   const { width, height, zoom, beside } = options;
   const groups = groupsOf(pools);
-  const alike = beside === undefined ? Number.POSITIVE_INFINITY : fittedRow(groupsOf(beside), height);
-  const fitted = Math.min(fittedRow(groups, height), alike);
+  const own = fittedRow(groups, height);
+  const other = beside === undefined ? own : fittedRow(groupsOf(beside), height);
+  // A map of hundreds of rows beside one of four would leave nothing of the four.
+  const fitted = other < own / 4 ? own : Math.min(own, other);
   // Whole pixels where there is one: uneven rows would look like different ones.
   const scaled = Math.min(Math.max(tallestRow, fitted), fitted * zoom);
   const rowHeight = scaled < 1 ? scaled : Math.floor(scaled);
@@ -78,8 +81,10 @@ export function layoutMap(pools: readonly SlotPoolView[], options: LayoutOptions
 /** Row height at which all rows are visible at once. */
 function fittedRow(groups: readonly Group[], height: number): number {
   const rows = groups.reduce((sum, group) => sum + group.rows, 0);
-  const headings = groups.length * (headingHeight + gap);
-  return Math.min(tallestRow, Math.max(40, height - headings) / Math.max(1, rows));
+  const room = height - groups.length * (headingHeight + gap);
+  const fitted = Math.max(40, room) / Math.max(1, rows);
+  // Where headings alone fill the view, it is scrolled anyway.
+  return Math.min(tallestRow, room < height / 3 ? Math.max(scrolledRow, fitted) : fitted);
 }
 
 /** Transient pools come last and share a group. */
