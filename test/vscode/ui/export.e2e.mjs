@@ -109,8 +109,9 @@ test('the panel is saved beside the trace and comes back with it', { timeout }, 
     saved.runs.map((run) => run.policy),
     ['dynamic', 'transient'],
   );
-  await page.locator('.tabs-container .tab').filter({ hasText: 'Replay: trace.txt' }).first().click();
-  await runCommand(page, 'View: Close Editor');
+  const tab = page.locator('.tabs-container .tab').filter({ hasText: 'Replay: trace.txt' });
+  await tab.hover();
+  await tab.locator('.codicon-close').first().click();
   await page.locator('.tabs-container .tab').filter({ hasText: 'Replay: trace.txt' }).waitFor({ state: 'detached' });
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
   await runCommand(page, 'SWIOTLB Lens: Verify against the recorded addresses');
