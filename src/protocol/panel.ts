@@ -94,15 +94,14 @@ export const hostMethods = {
     },
     SharesView
   >(object({ run: runKey, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) })),
-  /** The slots of a run at a time, or after so many steps when `step` is not null. */
+  /** The slots of a run at a time. */
   slots: method<
     {
       readonly run: { readonly policy: string; readonly set: Settings };
       readonly timeNs: number;
-      readonly step: number | null;
     },
     SlotsView
-  >(object({ run: runKey, timeNs, step: nullable(slotStep) })),
+  >(object({ run: runKey, timeNs })),
   slotStep: method<
     {
       readonly run: { readonly policy: string; readonly set: Settings };

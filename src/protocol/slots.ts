@@ -123,10 +123,8 @@ export interface SlotDetailView {
 }
 
 export interface SlotsParams extends RunParams {
-  /** The last step at or before this time. */
+  /** The last step at or before this time is shown. */
   readonly timeNs: number;
-  /** Goes before the time. */
-  readonly step: number | null;
 }
 export interface SlotStepParams extends RunParams {
   readonly step: number;

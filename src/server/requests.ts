@@ -111,7 +111,7 @@ export function registerRequests(
   on(verifyRequest, object({ uri }), (trace, _params, cancelled) => verifyView(trace, cancelled));
   on(devicesRequest, object({ uri }), (trace) => devicesView(trace));
   on(sharesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), sharesView);
-  on(slotsRequest, object({ uri, run, timeNs, step: nullable(step) }), slotsView);
+  on(slotsRequest, object({ uri, run, timeNs }), slotsView);
   on(
     slotStepRequest,
     object({ uri, run, step, kind: oneOf('event', 'failure'), direction: oneOf('next', 'previous') }),

@@ -35,9 +35,9 @@ const timelines = new WeakMap<Trace, Map<string, SlotTimeline>>();
 /** Devices with a colour of their own in a stacked chart. */
 const namedDevices = 7;
 
-export function slotsView(trace: Trace, { run, timeNs, step }: SlotsParams): SlotsView {
+export function slotsView(trace: Trace, { run, timeNs }: SlotsParams): SlotsView {
   const timeline = timelineOf(trace, run);
-  return viewAt(trace, run, timeline, step ?? stepAtTime(timeline, timeNs));
+  return viewAt(trace, run, timeline, stepAtTime(timeline, timeNs));
 }
 
 export function slotStepView(trace: Trace, { run, step, kind, direction }: SlotStepParams): SlotsView | null {

@@ -58,7 +58,7 @@ describe('the slot map', () => {
   it('steps to the next failure and back, and through events', async () => {
     const step = async (from: number, kind: 'event' | 'failure', direction: 'next' | 'previous') =>
       answerOf(await server.ask(slotStepRequest, { uri, run: recorded, step: from, kind, direction }));
-    const start = answerOf(await server.ask(slotsRequest, { uri, run: recorded, timeNs: 0, step: 0 }));
+    const start = answerOf(await server.ask(slotsRequest, { uri, run: recorded, timeNs: -1e18 }));
     expect(start.step).toBe(start.firstStep);
     expect(start.event).toBeNull();
     const first = (await step(start.step, 'failure', 'next'))!;
@@ -108,8 +108,7 @@ describe('inputs that show less', () => {
     writeFileSync(file, text);
     return pathToFileURL(file).href;
   };
-  const slotsOf = async (of: string) =>
-    answerOf(await server.ask(slotsRequest, { uri: of, run: recorded, timeNs: 0, step: null }));
+  const slotsOf = async (of: string) => answerOf(await server.ask(slotsRequest, { uri: of, run: recorded, timeNs: 0 }));
 
   it('give an empty map for a log, and no shares', async () => {
     const log =

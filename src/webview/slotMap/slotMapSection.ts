@@ -21,7 +21,6 @@ import { Scrubber } from './scrubber';
 /** What is to be shown next; the newest wish wins, older ones are never asked for. */
 type Wish =
   | { readonly kind: 'time'; readonly timeNs: number; readonly isFollowing: boolean }
-  | { readonly kind: 'step'; readonly step: number }
   | { readonly kind: 'move'; readonly what: 'event' | 'failure'; readonly direction: 'next' | 'previous' }
   | { readonly kind: 'firstFailure' }
   | { readonly kind: 'line'; readonly line: number; readonly isFollowing: boolean };
@@ -426,8 +425,7 @@ export class SlotMapSection implements PanelSection {
     const atNs = wish.kind === 'time' ? wish.timeNs : view.timeNs;
     const other = this.sides![this.lead === 0 ? 1 : 0];
     const otherRun = this.runOf(this.lead === 0 ? 1 : 0);
-    const otherView =
-      otherRun === null ? null : await this.host.ask('slots', { run: otherRun.run.key, timeNs: atNs, step: null });
+    const otherView = otherRun === null ? null : await this.host.ask('slots', { run: otherRun.run.key, timeNs: atNs });
     if (this.isGone || lead.runId !== run.id) {
       return;
     }
@@ -454,9 +452,7 @@ export class SlotMapSection implements PanelSection {
     const { key } = run.run;
     switch (wish.kind) {
       case 'time':
-        return this.host.ask('slots', { run: key, timeNs: wish.timeNs, step: null });
-      case 'step':
-        return this.host.ask('slots', { run: key, timeNs: 0, step: wish.step });
+        return this.host.ask('slots', { run: key, timeNs: wish.timeNs });
       case 'line':
         return this.host.ask('slotLine', { run: key, line: wish.line });
       case 'firstFailure':
