@@ -2,7 +2,7 @@ import type { Connection, WorkDoneProgressServerReporter } from 'vscode-language
 import type { ReadingParams } from '../protocol/lsp';
 
 /** Work shorter than this is not announced. */
-const announceAfterMs = 400;
+const announceAfterMs = 200;
 
 interface Work {
   readonly startedAt: number;
@@ -11,14 +11,17 @@ interface Work {
   isDone: boolean;
 }
 
-/** "Analysing trace.txt" in the status bar, for captures that take a while. */
+/** "Analysing trace.txt" in the status bar with a way to stop it, for captures that take a while. */
 export class Progress {
   isSupported = false;
   private readonly connection: Connection;
+  private readonly onCancel: (uri: string) => void;
   private readonly works = new Map<string, Work>();
 
-  constructor(connection: Connection) {
+  /** `onCancel`: the user does not want to wait for a document any more. */
+  constructor(connection: Connection, onCancel: (uri: string) => void) {
     this.connection = connection;
+    this.onCancel = onCancel;
   }
 
   report(uri: string, done: number): void {
@@ -53,7 +56,8 @@ export class Progress {
   private async announce(uri: string, work: Work): Promise<void> {
     const reporter = await this.connection.window.createWorkDoneProgress();
     const name = decodeURIComponent(uri.slice(uri.lastIndexOf('/') + 1));
-    reporter.begin('SWIOTLB Lens', work.percent, `analysing ${name}`, false);
+    reporter.begin('SWIOTLB Lens', work.percent, `analysing ${name}`, true);
+    reporter.token.onCancellationRequested(() => this.onCancel(uri));
     if (work.isDone) {
       reporter.done();
     } else {

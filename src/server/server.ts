@@ -72,7 +72,7 @@ const settings = new SettingsStore({
   onProblem: (problem) => connection.console.warn(problem),
 });
 let link = docLink(undefined);
-const progress = new Progress(connection);
+const progress = new Progress(connection, (uri) => store.cancel(uri));
 const refresh = new Refresh(connection);
 const reading = new Reading(
   (params) => void connection.sendNotification(readingNotification.method, params satisfies ReadingParams),

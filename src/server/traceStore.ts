@@ -76,7 +76,10 @@ export class TraceStore {
     const uri = await this.fileOf(asked);
     for (;;) {
       if (this.cancelled.has(uri)) {
-        throw new FailureError({ kind: 'cancelled', message: 'The analysis was cancelled.' });
+        throw new FailureError({
+          kind: 'cancelled',
+          message: 'The analysis was cancelled; open the file again to go on.',
+        });
       }
       const entry = this.entries.get(uri) ?? (await this.start(uri));
       try {

@@ -13,6 +13,7 @@ import {
   IPCMessageReader,
   IPCMessageWriter,
   type ProtocolConnection,
+  WorkDoneProgress,
 } from 'vscode-languageserver/node';
 import { type RequestName, textOnDiskNotification } from '../../src/protocol/lsp';
 
@@ -102,6 +103,23 @@ export class LspServer {
   open(uri: string, text: string): Promise<void> {
     return this.connection.sendNotification('textDocument/didOpen', {
       textDocument: { uri, languageId: 'swiotlb-trace', version: 1, text },
+    });
+  }
+
+  /** Cancels the next progress that can be; resolves with what it began with. */
+  cancelProgress(): Promise<unknown> {
+    let isCancelled = false;
+    return new Promise((resolve) => {
+      this.connection.onRequest('window/workDoneProgress/create', ({ token }: { token: string }) => {
+        this.connection.onProgress(WorkDoneProgress.type, token, (value) => {
+          if (value.kind === 'begin' && !isCancelled) {
+            isCancelled = true;
+            void this.connection.sendNotification('window/workDoneProgress/cancel', { token });
+            resolve(value);
+          }
+        });
+        return null;
+      });
     });
   }
 
