@@ -166,15 +166,7 @@ export class FtraceText {
       pid = pid * 10 + buffer[pidStart] - 48;
     }
     header.pid = pid > 0x7fffffff ? -1 : pid;
-    let commEnd = before;
-    while (commEnd > start && isBlank(buffer[commEnd - 1])) {
-      commEnd--;
-    }
-    header.commStart = skipDecoration(buffer, start, commEnd);
-    header.commEnd = commEnd;
-    if (commEnd - header.commStart > maxCommBytes) {
-      header.commStart = skipPastedPrefix(buffer, header.commStart, commEnd);
-    }
+    setTaskName(this.context, buffer, start, before);
     return text;
   }
 
@@ -263,6 +255,19 @@ function skipPeriod(buffer: Uint8Array, position: number, end: number): number {
     next++;
   }
   return next > position && next < end && isBlank(buffer[next]) ? skipBlanks(buffer, next, end) : position;
+}
+
+/** The task's name before its pid (`limit`), without what was pasted before the line. */
+export function setTaskName({ header }: ReaderContext, buffer: Uint8Array, start: number, limit: number): void {
+  let end = limit;
+  while (end > start && isBlank(buffer[end - 1])) {
+    end--;
+  }
+  header.commStart = skipDecoration(buffer, start, end);
+  header.commEnd = end;
+  if (end - header.commStart > maxCommBytes) {
+    header.commStart = skipPastedPrefix(buffer, header.commStart, end);
+  }
 }
 
 /** TASK_COMM_LEN without its NUL: a longer name has something pasted before it. */

@@ -2,7 +2,7 @@ import { ContextBit } from '../model/events';
 import { Byte, hexDigit, isBlank, isDigit, skipBlanks } from './bytes';
 import { type ReaderContext, Verdict, type VerdictCode } from './context';
 import type { EventText } from './eventText';
-import { decodeFlags, skipDecoration } from './ftraceText';
+import { decodeFlags, setTaskName } from './ftraceText';
 
 const reach = 160;
 
@@ -197,12 +197,7 @@ export class LatencyFormat {
     header.pid = pid;
     header.cpu = cpu;
     header.context = context;
-    let commEnd = commLimit;
-    while (commEnd > start && isBlank(buffer[commEnd - 1])) {
-      commEnd--;
-    }
-    header.commStart = skipDecoration(buffer, start, commEnd);
-    header.commEnd = commEnd;
+    setTaskName(this.context, buffer, start, commLimit);
   }
 }
 

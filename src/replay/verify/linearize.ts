@@ -4,6 +4,7 @@ import { maskOfBits } from '../../base/address';
 import type { Geometry } from '../../model/geometry';
 import { EvidenceBit, type TraceTables } from '../../model/tables';
 import { SEGMENT_BYTES, SLOT_BYTES } from '../../model/units';
+import { AreaKnowledge } from './areaKnowledge';
 import {
   type Configuration,
   clone,
@@ -15,7 +16,7 @@ import {
   type Trail,
 } from './configuration';
 import { EVENT_KINDS, EventCode, orderedEvents } from './eventOrder';
-import { type Gap, type Operations, OpKind } from './operations';
+import { type Operations, OpKind } from './operations';
 import type { PaddedRequest } from './paddedRequest';
 import { NO_OWNER, PHANTOM, SlotState } from './slotState';
 
@@ -47,9 +48,6 @@ const DONE = -1;
 const HEAD_UNIT = 4096;
 const PASS_UNIT = 4096 * 4096;
 
-/** What is known of an area's index. */
-const IndexKnown = { unknown: 0, shown: 1, doubtful: 2 } as const;
-
 /** Result of walking the attempts of a map that are no state changes. */
 const Walk = { blocked: 0, atRecorded: 1, done: 2, dead: 3, needsHead: 4, refusal: 5 } as const;
 
@@ -73,17 +71,9 @@ export class Linearizer {
   private readonly dynamic: boolean;
   private readonly areaBound: number;
   private readonly addressLimit: Float64Array;
-  /** First entry of a pool's areas in `Configuration.index`. */
-  private readonly areaBase: number[] = [];
-  /** IndexKnown: has the trace shown the area's index? */
-  private readonly indexSeen: Uint8Array;
-  /** Per area: gaps that are under way, and how often one began or ended. */
-  private readonly openGaps: Int32Array;
-  private readonly gapsPassed: Int32Array;
-  /** Areas that a gap under way concerns. */
-  private readonly concernedBy = new Map<number, readonly number[]>();
-  /** Per operation: `gapsPassed` of the area where it was placed, when it began. */
-  private readonly passedAtBegin: Int32Array;
+  private readonly known: AreaKnowledge;
+  /** Per operation: mark of the area where it was placed, when it began. */
+  private readonly markAtBegin: Int32Array;
   private readonly releaseOpen: Uint8Array;
   private readonly releaseApplied: Uint8Array;
   private readonly mapApplied: Uint8Array;
@@ -114,18 +104,12 @@ export class Linearizer {
     const pageSize = geometry.pageSize.value;
     this.search = new AreaSearch(rules, pageSize);
     this.states = operations.pools.map((spec, id) => new SlotState(id, spec, rules, pageSize));
-    let areas = 0;
-    for (const state of this.states) {
-      this.areaBase.push(areas);
-      areas += state.pool.areas;
-    }
+    this.known = new AreaKnowledge(this.states);
+    const { areas } = this.known;
     this.areaBound = this.dynamic ? geometry.defaultAreas.value : (this.states[0]?.pool.areas ?? 1);
-    this.indexSeen = new Uint8Array(areas);
-    this.openGaps = new Int32Array(areas);
-    this.gapsPassed = new Int32Array(areas);
     this.incomplete = new Uint8Array(areas);
     const count = operations.table.length;
-    this.passedAtBegin = new Int32Array(count);
+    this.markAtBegin = new Int32Array(count);
     this.verdicts = new Uint8Array(count);
     this.releaseOpen = new Uint8Array(count);
     this.releaseApplied = new Uint8Array(count);
@@ -171,10 +155,10 @@ export class Linearizer {
           this.additionsBegun++;
           break;
         case EventCode.gapEnter:
-          this.enterGap(id, gaps[id]);
+          this.known.enterGap(id, gaps[id].cpu);
           break;
         case EventCode.gapReturn:
-          this.leaveGap(id);
+          this.known.leaveGap(id);
           break;
         default:
           this.returnPool(additions[id].pool);
@@ -193,7 +177,7 @@ export class Linearizer {
 
   /** area.index of every area of a pool in a surviving configuration. */
   areaIndices(pool: number): number[] {
-    const base = this.areaBase[pool];
+    const base = this.known.bases[pool];
     return Array.from(this.configurations[0].index.subarray(base, base + this.states[pool].pool.areas));
   }
 
@@ -234,7 +218,7 @@ export class Linearizer {
     this.open.push(op);
     const { kind, pool, slot } = this.operations.table.columns;
     if (kind[op] === OpKind.placed && slot[op] >= 0) {
-      this.passedAtBegin[op] = this.gapsPassed[this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op])];
+      this.markAtBegin[op] = this.known.mark(this.known.areaAt(pool[op], slot[op]));
     }
     const look = !this.firstAttemptIsRecorded(op);
     for (const configuration of this.configurations) {
@@ -339,7 +323,7 @@ export class Linearizer {
     this.place(configuration, 0);
     this.commit(configuration);
     const { pool, slot } = this.operations.table.columns;
-    this.incomplete[this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op])] = 0;
+    this.incomplete[this.known.areaAt(pool[op], slot[op])] = 0;
     return true;
   }
 
@@ -490,7 +474,7 @@ export class Linearizer {
   }
 
   private find(configuration: Configuration, pool: number, area: number, request: PaddedRequest): number {
-    return this.search.find(this.states[pool].pool, area, configuration.index[this.areaBase[pool] + area], request);
+    return this.search.find(this.states[pool].pool, area, configuration.index[this.known.bases[pool] + area], request);
   }
 
   /** Would the map get exactly the recorded slot now? Releases that are under way and in its way are applied. */
@@ -580,7 +564,7 @@ export class Linearizer {
   }
 
   private moveIndex(configuration: Configuration, pool: number, area: number, index: number): void {
-    setIndex(configuration, this.areaBase[pool] + area, index);
+    setIndex(configuration, this.known.bases[pool] + area, index);
   }
 
   private log(
@@ -853,62 +837,6 @@ export class Linearizer {
     }
   }
 
-  /**
-   * Maps that the trace does not show may have taken free slots and moved indices: those of the CPU's own area, and of
-   * others where that one may have had no room. Until the trace shows them again afterwards, both are unknown.
-   */
-  private enterGap(id: number, { cpu }: Gap): void {
-    const concerned: number[] = [];
-    for (const [pool, state] of this.states.entries()) {
-      const { areas, areaSlots } = state.pool;
-      const own = cpu & (areas - 1);
-      const isOnly = cpu >= 0 && 2 * state.pool.areaUsed[own] < areaSlots;
-      for (let area = 0; area < areas; area++) {
-        if (!isOnly || area === own) {
-          concerned.push(this.areaBase[pool] + area);
-          this.openGaps[this.areaBase[pool] + area]++;
-          this.forgetArea(pool, area);
-        }
-      }
-      state.now++;
-    }
-    this.concernedBy.set(id, concerned);
-  }
-
-  private leaveGap(id: number): void {
-    const concerned = new Set(this.concernedBy.get(id));
-    this.concernedBy.delete(id);
-    for (const [pool, state] of this.states.entries()) {
-      for (let area = 0; area < state.pool.areas; area++) {
-        const key = this.areaBase[pool] + area;
-        if (concerned.has(key)) {
-          this.openGaps[key]--;
-          this.forgetArea(pool, area);
-        }
-      }
-      state.now++;
-    }
-  }
-
-  private forgetArea(pool: number, area: number): void {
-    const state = this.states[pool];
-    const key = this.areaBase[pool] + area;
-    if (this.indexSeen[key] === IndexKnown.shown) {
-      this.indexSeen[key] = IndexKnown.doubtful;
-    }
-    state.unseenUntil[area] = state.now;
-    this.gapsPassed[key]++;
-  }
-
-  /** Attempts of which the trace shows neither the result nor all elements may have moved any area's index. */
-  private doubtIndices(): void {
-    for (let key = 0; key < this.indexSeen.length; key++) {
-      if (this.indexSeen[key] === IndexKnown.shown) {
-        this.indexSeen[key] = IndexKnown.doubtful;
-      }
-    }
-  }
-
   /** The map has returned: what it took belongs to every configuration now. */
   private fold(op: number, position: number): void {
     const { kind, pool, slot, slots, row } = this.operations.table.columns;
@@ -917,7 +845,7 @@ export class Linearizer {
       kind[op] === OpKind.unplaced ||
       (this.tables.requests.columns.evidence[row[op]] & EvidenceBit.inferredOutcome) !== 0
     ) {
-      this.doubtIndices();
+      this.known.doubtAll();
     }
     for (const configuration of this.configurations) {
       configuration.progress.splice(position, 1);
@@ -930,7 +858,9 @@ export class Linearizer {
       }
       if (slot[op] >= 0) {
         this.states[pool[op]].own(slot[op], slots[op], op);
-        this.showIndex(op);
+        if (kind[op] === OpKind.placed) {
+          this.known.show(this.known.areaAt(pool[op], slot[op]), this.markAtBegin[op]);
+        }
       }
       for (const configuration of this.configurations) {
         const at = configuration.deltas.indexOf(op);
@@ -940,16 +870,6 @@ export class Linearizer {
       }
     }
     this.settle();
-  }
-
-  /** A recorded place shows the index of its area, unless something unseen happened while the map was under way. */
-  private showIndex(op: number): void {
-    const { kind, pool, slot } = this.operations.table.columns;
-    const key = this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op]);
-    const isSettled = this.openGaps[key] === 0 && this.gapsPassed[key] === this.passedAtBegin[op];
-    if (kind[op] === OpKind.placed && isSettled) {
-      this.indexSeen[key] = IndexKnown.shown;
-    }
   }
 
   /** With one configuration left its steps are facts. */
@@ -1015,8 +935,7 @@ export class Linearizer {
       return true;
     }
     if (kind[op] === OpKind.placed && slot[op] >= 0 && slot[op] < this.states[pool[op]].pool.slots) {
-      const key = this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op]);
-      return this.incomplete[key] === 1;
+      return this.incomplete[this.known.areaAt(pool[op], slot[op])] === 1;
     }
     return this.incomplete.includes(1);
   }
@@ -1025,10 +944,9 @@ export class Linearizer {
   private gapMatters(op: number): boolean {
     const { kind, pool, slot } = this.operations.table.columns;
     if (kind[op] !== OpKind.placed || slot[op] < 0 || slot[op] >= this.states[pool[op]].pool.slots) {
-      return this.openGaps.some((open) => open > 0);
+      return this.known.hasOpenGap;
     }
-    const key = this.areaBase[pool[op]] + this.states[pool[op]].pool.areaOf(slot[op]);
-    return this.openGaps[key] > 0 || this.gapsPassed[key] !== this.passedAtBegin[op];
+    return !this.known.isUndisturbed(this.known.areaAt(pool[op], slot[op]), this.markAtBegin[op]);
   }
 
   private learnPlaced(only: Configuration, op: number, position: number): Disagreement | null {
@@ -1042,7 +960,7 @@ export class Linearizer {
       return clash;
     }
     const area = state.pool.areaOf(slot[op]);
-    const key = this.areaBase[pool[op]] + area;
+    const key = this.known.bases[pool[op]] + area;
     const near = (this.tables.requests.columns.evidence[row[op]] & EvidenceBit.nearLoss) !== 0;
     for (;;) {
       const result = this.walk(only, position);
@@ -1067,10 +985,7 @@ export class Linearizer {
         this.place(only, position);
         return null;
       }
-      if (
-        (this.indexSeen[key] !== IndexKnown.shown || near) &&
-        this.tryIndex(only, op, slot[op] - area * state.pool.areaSlots)
-      ) {
+      if ((!this.known.isShown(key) || near) && this.tryIndex(only, op, slot[op] - area * state.pool.areaSlots)) {
         this.learnedByIndex++;
         continue;
       }
@@ -1292,7 +1207,7 @@ export class Linearizer {
   private tryIndex(only: Configuration, op: number, index: number): boolean {
     const { pool, slot, row } = this.operations.table.columns;
     const area = this.states[pool[op]].pool.areaOf(slot[op]);
-    const before = only.index[this.areaBase[pool[op]] + area];
+    const before = only.index[this.known.bases[pool[op]] + area];
     this.moveIndex(only, pool[op], area, index);
     if (this.find(only, pool[op], area, this.operations.pad(row[op])) === slot[op]) {
       return true;
