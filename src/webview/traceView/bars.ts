@@ -190,6 +190,8 @@ export class FilterBar {
   private readonly events: FilterEvents;
   private query: LineQuery = emptyQuery;
   private isOnlyMatching = true;
+  private drawnChips = '';
+  private readonly count = h('span', { id: 'filter-count', role: 'status' });
 
   constructor(events: FilterEvents) {
     this.events = events;
@@ -265,9 +267,15 @@ export class FilterBar {
   showChips(count: number, lineCount: number, isRunning: boolean, isFull: boolean, error: string | null): void {
     const { query } = this;
     this.chips.hidden = !asksAnything(query);
-    if (this.chips.hidden) {
+    this.count.textContent =
+      error ??
+      `${formatCount(count)}${isFull ? ' or more' : ''}${isRunning ? ' …' : ''} of ${plural(lineCount, 'line')}`;
+    const key = JSON.stringify([query, this.isOnlyMatching]);
+    if (this.drawnChips === key) {
+      // Buttons stay where they are while the count runs.
       return;
     }
+    this.drawnChips = key;
     const chip = (label: string, value: string, rest: Partial<LineQuery>) =>
       h(
         'span',
@@ -305,12 +313,7 @@ export class FilterBar {
         }),
         'Only matching',
       ),
-      h(
-        'span',
-        { id: 'filter-count', role: 'status' },
-        error ??
-          `${formatCount(count)}${isFull ? ' or more' : ''}${isRunning ? ' …' : ''} of ${plural(lineCount, 'line')}`,
-      ),
+      this.count,
       h('button', { type: 'button', class: 'link', click: () => this.set(emptyQuery) }, 'Clear'),
     );
   }

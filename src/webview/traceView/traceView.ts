@@ -1,4 +1,4 @@
-import { formatCount, formatPercent, plural } from '../../base/format';
+import { formatCount, plural } from '../../base/format';
 import { Channel } from '../../protocol/channel';
 import {
   type AnalysisState,
@@ -17,6 +17,7 @@ import {
 import { byId, fill, h } from '../dom';
 import { asksAnything, emptyQuery, FilterBar, FindBar, GoToBar, setPressed, toggle } from './bars';
 import { Card } from './card';
+import { Facts } from './facts';
 import { keysPanel } from './keys';
 import { LineSet } from './lineSet';
 import { LineStore } from './lineStore';
@@ -146,9 +147,10 @@ class TraceView {
   private readonly scrollbar = h('div', { id: 'scrollbar', 'aria-hidden': 'true', tabindex: -1 }, this.spacer);
   private readonly ruler = h('canvas', { id: 'ruler', 'aria-hidden': 'true' });
   private readonly live = h('div', { id: 'live', class: 'visually-hidden', role: 'status', 'aria-live': 'polite' });
-  private readonly facts = h('span', { id: 'facts' });
-  private readonly work = h('span', { id: 'work' });
-  private readonly progress = h('div', { id: 'progress', role: 'progressbar', 'aria-label': 'Reading', hidden: true });
+  private readonly facts = new Facts({
+    nextFailure: () => this.nextFailure(true),
+    analysis: (action) => this.ask(this.channel.call('analysis', { action })),
+  });
   private readonly failureBox = h('p', { id: 'failure', role: 'alert', hidden: true });
   private readonly memberSelect = h('select', {
     id: 'member',
@@ -233,12 +235,12 @@ class TraceView {
         this.timeSelect,
         this.followButton,
         h('span', { class: 'spacer' }),
-        this.work,
-        this.facts,
+        this.facts.work,
+        this.facts.facts,
         this.textButton,
         button('open-keys', '?', 'Keys (?)', () => this.keys.open()),
       ),
-      this.progress,
+      this.facts.progress,
       this.find.element,
       this.filter.element,
       this.goTo.element,
@@ -274,10 +276,12 @@ class TraceView {
     if (this.firstStamp === null && 0 < state.lineCount) {
       void this.findFirstStamp();
     }
-    fill(
-      this.memberSelect,
-      state.members.map((name) => h('option', { value: name }, name)),
-    );
+    if (state.members.join('\n') !== before.members.join('\n')) {
+      fill(
+        this.memberSelect,
+        state.members.map((name) => h('option', { value: name }, name)),
+      );
+    }
     this.memberSelect.value = state.member;
     this.memberSelect.hidden = state.members.length < 2;
     this.textButton.hidden = state.isPacked;
@@ -686,67 +690,7 @@ class TraceView {
   }
 
   private showFacts(): void {
-    const { state, analysis } = this;
-    const isReading = !state.isComplete;
-    const isAnalysing = analysis.phase === 'reading';
-    this.progress.hidden = !isReading && !isAnalysing;
-    const done = isReading ? state.done : analysis.done;
-    this.progress.style.setProperty('--done', String(done));
-    this.progress.setAttribute('aria-valuenow', String(Math.round(done * 100)));
-    // Several lines may tell of one failure.
-    const failures = analysis.failureCount;
-    fill(
-      this.facts,
-      plural(state.lineCount, 'line'),
-      isReading ? ' …' : null,
-      analysis.phase !== 'done' && failures === 0
-        ? null
-        : [
-            ' · ',
-            failures === 0
-              ? 'no failure'
-              : h(
-                  'button',
-                  {
-                    id: 'next-failure',
-                    type: 'button',
-                    class: 'link',
-                    title: 'Next failure (n)',
-                    click: () => this.nextFailure(true),
-                  },
-                  `${plural(failures, 'failure')}${isAnalysing ? ' so far' : ''}`,
-                ),
-          ],
-    );
-    const act = (id: string, label: string, action: 'cancel' | 'start') =>
-      h(
-        'button',
-        { id, type: 'button', class: 'link', click: () => this.ask(this.channel.call('analysis', { action })) },
-        label,
-      );
-    switch (analysis.phase) {
-      case 'reading':
-        fill(
-          this.work,
-          analysis.done < 1 ? `Analysing ${formatPercent(analysis.done)}` : 'Analysing …',
-          ' ',
-          act('cancel-analysis', 'Cancel', 'cancel'),
-        );
-        break;
-      case 'done':
-        fill(this.work);
-        break;
-      case 'cancelled':
-        fill(this.work, 'Not analysed ', act('start-analysis', 'Analyse', 'start'));
-        break;
-      case 'failed':
-        fill(
-          this.work,
-          h('span', { title: analysis.message }, 'Not analysed '),
-          act('start-analysis', 'Try again', 'start'),
-        );
-        break;
-    }
+    this.facts.show(this.state, this.analysis);
   }
 
   private showCounts(): void {
@@ -846,7 +790,7 @@ class TraceView {
   /** Says something in the toolbar for a moment. */
   private flash(text: string): void {
     const note = h('span', { class: 'flash' }, text);
-    this.facts.before(note);
+    this.facts.facts.before(note);
     window.setTimeout(() => note.remove(), 2500);
   }
 
