@@ -18,6 +18,7 @@ import { byId, fill, h } from '../dom';
 import { asksAnything, emptyQuery, FilterBar, FindBar, GoToBar, setPressed, toggle } from './bars';
 import { Card } from './card';
 import { Facts } from './facts';
+import { type KeyAction, keyAction } from './keyActions';
 import { keysPanel } from './keys';
 import { LineSet } from './lineSet';
 import { LineStore } from './lineStore';
@@ -47,6 +48,8 @@ declare function acquireVsCodeApi(): {
 const hoverMs = 350;
 /** Lines looked at for the first time stamp: headers have none. */
 const firstLines = 64;
+/** An arrow key moves long lines so far. */
+const sidewaysPixels = 40;
 
 const timeWords: Readonly<Record<TimeMode, string>> = {
   delta: 'Time: since the row above',
@@ -938,33 +941,85 @@ class TraceView {
 
   /** True when the key is ours. */
   private onKey(event: KeyboardEvent): boolean {
-    const { key, shiftKey } = event;
-    const isCommand = event.ctrlKey || event.metaKey;
-    if (key === 'Escape') {
-      return this.escape();
-    }
-    if (isCommand && !event.altKey && !shiftKey) {
-      switch (key.toLowerCase()) {
-        case 'f':
-          this.find.open(this.selectedText());
-          return true;
-        case 'g':
-          this.goTo.open(this.state.lineCount);
-          return true;
-      }
-    }
-    if (key === 'F3') {
-      if (!this.find.isOpen) {
-        this.find.open(this.selectedText());
-      } else {
-        this.nextMatch(!shiftKey);
-      }
-      return true;
-    }
-    if (isTyping() || this.keys.isOpen || document.activeElement instanceof HTMLButtonElement) {
+    const focus = isTyping() ? 'field' : document.activeElement instanceof HTMLButtonElement ? 'button' : 'lines';
+    const action = keyAction(event, focus);
+    if (action === null || (this.keys.isOpen && action.do !== 'escape')) {
       return false;
     }
-    return isCommand ? this.onCommandKey(event) : !event.altKey && this.onPlainKey(key, shiftKey);
+    return this.perform(action);
+  }
+
+  /** False when there is nothing to do, so that the key is somebody else's. */
+  private perform(action: KeyAction): boolean {
+    switch (action.do) {
+      case 'escape':
+        return this.escape();
+      case 'copy':
+        if (this.isTextSelected()) {
+          return false;
+        }
+        void this.copy();
+        return true;
+      case 'move':
+        this.moveRows(action.direction * (action.by === 'page' ? pageRows(this.geometry()) : 1), action.isSelecting);
+        return true;
+      case 'toEdge':
+        this.toEdge(action.edge, action.isSelecting);
+        return true;
+      case 'sideways':
+        this.view.scrollLeft += action.direction * sidewaysPixels;
+        return true;
+      case 'failure':
+        this.nextFailure(action.direction === 1);
+        return true;
+      case 'match':
+        if (this.find.isOpen) {
+          this.nextMatch(action.direction === 1);
+          return true;
+        }
+        this.find.open(this.selectedText());
+        return true;
+      case 'find':
+        this.find.open(this.selectedText());
+        return true;
+      case 'filter':
+        this.filter.open();
+        return true;
+      case 'goTo':
+        this.goTo.open(this.state.lineCount);
+        return true;
+      case 'selectAll':
+        this.anchor = this.lineOf(0);
+        this.cursor = this.lineOf(Math.max(0, this.rowCount - 1));
+        this.draw();
+        return true;
+      case 'time':
+        this.setTimeMode(timeModes[(timeModes.indexOf(this.timeMode) + 1) % timeModes.length] ?? 'delta');
+        this.announce(timeWords[this.timeMode]);
+        return true;
+      case 'onlyMatching':
+        this.setOnlyMatching(!this.isOnlyMatching);
+        return true;
+      case 'follow':
+        this.setFollowing(!this.isFollowing);
+        return true;
+      case 'card':
+        void this.showCardAtCursor();
+        return true;
+      case 'partner':
+        void this.goToPartner();
+        return true;
+      case 'keys':
+        this.keys.open();
+        return true;
+    }
+  }
+
+  private toEdge(edge: 'first' | 'last', isSelecting: boolean): void {
+    if (edge === 'first') {
+      this.setFollowing(false);
+    }
+    this.setCursor(this.lineOf(edge === 'first' ? 0 : Math.max(0, this.rowCount - 1)), isSelecting, false);
   }
 
   private escape(): boolean {
@@ -986,93 +1041,6 @@ class TraceView {
       return false;
     }
     return true;
-  }
-
-  private onCommandKey({ key, shiftKey }: KeyboardEvent): boolean {
-    switch (key) {
-      case 'Home':
-        this.setFollowing(false);
-        this.setCursor(this.lineOf(0), shiftKey, false);
-        return true;
-      case 'End':
-        this.setCursor(this.lineOf(Math.max(0, this.rowCount - 1)), shiftKey, false);
-        return true;
-      case 'a':
-        this.anchor = this.lineOf(0);
-        this.cursor = this.lineOf(Math.max(0, this.rowCount - 1));
-        this.draw();
-        return true;
-      case 'c':
-        if (this.isTextSelected()) {
-          return false;
-        }
-        void this.copy();
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  private onPlainKey(key: string, shiftKey: boolean): boolean {
-    const page = pageRows(this.geometry());
-    const moves: Readonly<Record<string, number>> = {
-      ArrowDown: 1,
-      ArrowUp: -1,
-      PageDown: page,
-      PageUp: -page,
-    };
-    const move = moves[key];
-    if (move !== undefined) {
-      this.moveRows(move, shiftKey);
-      return true;
-    }
-    switch (key) {
-      case 'Home':
-        this.setFollowing(false);
-        this.setCursor(this.lineOf(0), shiftKey, false);
-        return true;
-      case 'End':
-        this.setCursor(this.lineOf(Math.max(0, this.rowCount - 1)), shiftKey, false);
-        return true;
-      case 'ArrowRight':
-      case 'ArrowLeft':
-        this.view.scrollLeft += key === 'ArrowRight' ? 40 : -40;
-        return true;
-      case 'n':
-        this.nextFailure(true);
-        return true;
-      case 'p':
-      case 'N':
-        this.nextFailure(false);
-        return true;
-      case 't':
-        this.setTimeMode(timeModes[(timeModes.indexOf(this.timeMode) + 1) % timeModes.length] ?? 'delta');
-        this.announce(timeWords[this.timeMode]);
-        return true;
-      case '/':
-        this.find.open('');
-        return true;
-      case 'f':
-        this.filter.open();
-        return true;
-      case 'o':
-        this.setOnlyMatching(!this.isOnlyMatching);
-        return true;
-      case 'l':
-        this.setFollowing(!this.isFollowing);
-        return true;
-      case 'h':
-        void this.showCardAtCursor();
-        return true;
-      case 'Enter':
-        void this.goToPartner();
-        return true;
-      case '?':
-        this.keys.open();
-        return true;
-      default:
-        return false;
-    }
   }
 
   private isTextSelected(): boolean {
