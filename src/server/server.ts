@@ -200,7 +200,10 @@ connection.onDidCloseTextDocument(({ textDocument: { uri } }) => {
   if (hadText) {
     store.invalidate(uri);
   }
-  if (!documents.isViewed(uri)) {
+  if (documents.isViewed(uri)) {
+    // Another editor shows the file as it is on disk.
+    schedule(uri, 0);
+  } else {
     unpublish(uri);
   }
 });
