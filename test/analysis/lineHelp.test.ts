@@ -110,7 +110,7 @@ describe('hints', () => {
   it('say slots behind sizes, on failing lines or on all', () => {
     const failures = hinted(trace, 0, 'failures', trace, boot);
     expect(failures[1]).toBe(trace[1]);
-    expect(failures[3]).toMatch(/size=262144\[= 128 slots\] .*attrs=\[2 or more of 512 slots used\]$/);
+    expect(failures[3]).toMatch(/size=262144\[= 128 slots\] .*attrs=\[← 2 or more of 512 slots used\]$/);
     expect(hinted(trace, 0, 'all', trace, boot)[1]).toContain('size=4096[= 2 slots]');
   });
 

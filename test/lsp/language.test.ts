@@ -166,7 +166,7 @@ describe('outline, folds, lenses, hints and colours', () => {
     const own = hints.filter(({ position }) => position.line === failing).map(({ label }) => label);
     expect(own).toEqual([
       `= ${Math.ceil(size / 2048)} slots`,
-      expect.stringMatching(/^\d+( or more)? of 512 slots used$/),
+      expect.stringMatching(/^← \d+( or more)? of 512 slots used$/),
     ]);
     const boot = dmesgLines.findIndex((text) => text.includes('software IO TLB: mapped'));
     const onBoot = await server.request<InlayHint[]>('textDocument/inlayHint', {
