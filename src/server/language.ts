@@ -216,7 +216,7 @@ const symbolKinds: Readonly<Record<TraceSymbol['kind'], SymbolKind>> = {
   phase: SymbolKind.Module,
   pool: SymbolKind.Array,
   episode: SymbolKind.Event,
-  device: SymbolKind.Object,
+  device: SymbolKind.Class,
 };
 
 function toDocumentSymbol(symbol: TraceSymbol): DocumentSymbol {
@@ -258,7 +258,7 @@ function deviceSymbols(trace: Trace, query: string): WorkspaceSymbol[] {
     return [
       {
         name: driver === '' ? name : `${name} ${driver}`,
-        kind: SymbolKind.Object,
+        kind: SymbolKind.Class,
         containerName: member.path.slice(member.path.lastIndexOf('/') + 1),
         location: { uri: member.uri, range: toRange({ line, startColumn: 0, endColumn: 0 }) },
       },
