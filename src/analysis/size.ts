@@ -127,6 +127,8 @@ function* sizingOf(
     needed,
     main.map((index) => hopeless[index]!),
   );
+  // Kernels before 6.0 have one area and take no second number.
+  const areas = data.geometry.generation.value === '4.18' ? [] : yield* areasOf(recommended);
   const smallest = main.map((index, position) => ({
     ...recommended[position]!,
     kneeSlots: kneeOf(curves[index]!)?.slots ?? null,
@@ -148,6 +150,7 @@ function* sizingOf(
       proven: point.proven,
     })),
     smallest,
+    areas,
     unusedBytes,
     advice: adviceFor(curve, smallest, unusedBytes, cpus),
   };
@@ -188,6 +191,36 @@ function* variantsOf(
   return variants;
 }
 
+/** The recommended fixed pool with 1, 2, 4 … areas: fewer may serve as well, and more CPUs then meet at one lock. */
+function* areasOf(recommended: readonly Recommended[]): Sizing<SizeReport['areas'][number][]> {
+  const fixed = recommended.find(({ policy }) => policy === 'fixed');
+  if (fixed === undefined || fixed.bytesAfterRounding === null || fixed.areas === null || fixed.areas === 1) {
+    return [];
+  }
+  const slots = fixed.bytesAfterRounding / SLOT_BYTES;
+  const counts: number[] = [];
+  for (let areas = 1; areas <= fixed.areas && counts.length < mostAreaCounts; areas *= 2) {
+    counts.push(areas);
+  }
+  const points = yield counts.map((areas) => ({ policy: 'fixed', slots, areas, countsLocks: true }));
+  return points.flatMap(({ areas, failed, locks }) =>
+    locks === null
+      ? []
+      : [
+          {
+            areas,
+            bootParameter: `swiotlb=${slots},${areas}`,
+            failed,
+            areaLocks: locks.taken,
+            contendedLocks: locks.contended,
+          },
+        ],
+  );
+}
+
+/** Each is a whole replay. */
+const mostAreaCounts = 6;
+
 const lifetimeQuartiles = lifetimeVariants
   .filter(({ name }) => name.endsWith('th percentile'))
   .map(({ name, set }) => ({ name: `${name} of known lifetimes`, set }));
@@ -199,6 +232,7 @@ function emptyReport(analysis: Analysis): SizeReport {
     file: analysis.file,
     replayable: false,
     curve: [],
+    areas: [],
     smallest: [],
     unusedBytes: null,
     advice: ['There are no requests to replay, so no size can be tried: record a trace of the load.'],

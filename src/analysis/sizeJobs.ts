@@ -1,6 +1,7 @@
 import { StringTable } from '../base/stringTable';
 import type { Geometry, GeometryOverrides } from '../model/geometry';
 import type { TraceTables } from '../model/tables';
+import { type CostModel, costModelFrom } from '../replay/costModel';
 import { createModelEnvironment, type EnvironmentSettings } from '../replay/environment';
 import type { ReplayPlan } from '../replay/plan';
 import type { Policy } from '../replay/policy';
@@ -33,6 +34,8 @@ export interface SizingData {
   readonly geometry: Geometry;
   readonly plan: ReplayPlan;
   readonly policies: ReadonlyMap<string, PolicySetup>;
+  /** How long locks are held, for those who count them. */
+  readonly costModel: CostModel;
 }
 
 export interface SizingSettings {
@@ -60,6 +63,7 @@ export function sizingData(analysis: Analysis, policies: readonly Policy[], sett
     geometry,
     plan: planOf(tables, bounceAll),
     policies: setups,
+    costModel: costModelFrom(tables, settings.set ?? {}),
   };
 }
 
@@ -79,5 +83,6 @@ export function contextOf(data: SizingData, policy: string, otherwise: ParamSett
 
 /** One replay: the same point on any thread. */
 export function runSizeJob(data: SizingData, job: SizeJob): SizePoint {
-  return sizePoint(contextOf(data, job.policy, job.set), policyOf(job.policy), job.slots, job.areas);
+  const costModel = job.countsLocks === true ? data.costModel : null;
+  return sizePoint(contextOf(data, job.policy, job.set), policyOf(job.policy), job.slots, job.areas, costModel);
 }

@@ -23,6 +23,7 @@ export function sizeText(report: SizeReport, guidance: Guidance | null, terminal
     table(['policy', '>slots', 'parameter', '>after rounding', '>headroom'], smallest, style),
     variantsText(report, terminal),
     report.advice.map((advice) => wrap(advice, width, '    ', '  • ')).join('\n'),
+    areasText(report, terminal),
     curveTable(report, terminal),
   ];
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
@@ -50,6 +51,22 @@ function variantsText({ smallest }: SizeReport, { style, width }: Terminal): str
   ]);
   const header = ['policy', 'parameter', 'assumed otherwise', '>failed', '>avoidable', '>memory peak'];
   return `The same pools where what had to be assumed is otherwise:\n${table(header, rows, style)}`;
+}
+
+/** Whether fewer areas would do. */
+function areasText({ areas }: SizeReport, { style }: Terminal): string {
+  if (areas.length < 2) {
+    return '';
+  }
+  const rows = areas.map(({ areas: count, bootParameter, failed, areaLocks, contendedLocks }) => [
+    formatCount(count),
+    bootParameter,
+    formatCount(failed),
+    formatCount(areaLocks),
+    formatCount(contendedLocks),
+  ]);
+  const header = ['>areas', 'parameter', '>failed', '>area locks', '>contended (proxy)'];
+  return `The fixed pool with fewer areas:\n${table(header, rows, style)}`;
 }
 
 /** One row per size, one column per policy: requests that fail. */

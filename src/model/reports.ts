@@ -402,6 +402,15 @@ export interface SizeReport {
     /** The recommended pool, headroom included, where what had to be assumed is otherwise; empty: nothing had to be. */
     readonly variants: readonly SizeVariant[];
   }[];
+  /** The recommended fixed pool with fewer areas, as `swiotlb=slots,areas` sets them; empty without a clock. */
+  readonly areas: readonly {
+    readonly areas: number;
+    readonly bootParameter: string;
+    readonly failed: number;
+    /** Locks of areas taken, and those of them taken by another CPU within a search time of the last one: a proxy. */
+    readonly areaLocks: number;
+    readonly contendedLocks: number;
+  }[];
   /** Memory of today's pool that a smaller one would leave free without one more failure; null when unknown. */
   readonly unusedBytes: number | null;
   readonly advice: readonly string[];

@@ -13,6 +13,7 @@ import {
   type Slots,
   slotsToBytes,
 } from '../model/units';
+import type { CostModel } from './costModel';
 import type { Environment } from './environment';
 import { type ReplayPlan, StepKind } from './plan';
 import { bootGeometry, masksByDevice } from './policies/boot';
@@ -40,6 +41,8 @@ export interface SizePoint {
   readonly peakBytes: Bytes;
   /** Requests whose end the trace does not say. */
   readonly assumedLifetimes: number;
+  /** Locks of areas taken, and those of them contended (a proxy); null where nobody asked, or without a clock. */
+  readonly locks: { readonly taken: number; readonly contended: number } | null;
   /** Not replayed: proven to fail the same requests as a smaller size, or as the fixed pool of this size. */
   readonly proven: boolean;
 }
@@ -68,7 +71,14 @@ export function isSizable(policy: Policy): boolean {
   return policy.params.some((param) => param.name === 'poolSlots');
 }
 
-export function sizePoint(context: SizingContext, policy: Policy, slots: Slots, areas: number): SizePoint {
+/** `costModel`: also counts the locks, which takes a whole replay. */
+export function sizePoint(
+  context: SizingContext,
+  policy: Policy,
+  slots: Slots,
+  areas: number,
+  costModel: CostModel | null = null,
+): SizePoint {
   const hasAreas = policy.params.some((param) => param.name === 'areas');
   const set = { ...context.set, poolSlots: slots, ...(hasAreas ? { areas: areasFor(slots, areas) } : {}) };
   const result = replay(
@@ -77,7 +87,7 @@ export function sizePoint(context: SizingContext, policy: Policy, slots: Slots, 
     policy,
     set,
     context.createEnvironment(),
-    { ...context.options, keepSeries: false, summaryOnly: true },
+    { ...context.options, keepSeries: false, ...(costModel === null ? { summaryOnly: true } : { costModel }) },
     context.plan,
   );
   return pointOf(policy.id, slots, hasAreas ? areasFor(slots, areas) : 1, result);
@@ -97,6 +107,10 @@ function pointOf(policy: string, slots: Slots, areas: number, result: ReplayResu
     avoidable,
     peakBytes: result.memory.peakBytes,
     assumedLifetimes: result.assumed.lifetimes,
+    locks:
+      result.cost.contendedLocks === null
+        ? null
+        : { taken: result.cost.areaLocks, contended: result.cost.contendedLocks },
     proven: false,
   };
 }
@@ -220,6 +234,8 @@ export interface SizeJob {
   readonly areas: number;
   /** Settings that differ from those of the sizing. */
   readonly set?: ParamSettings;
+  /** Count the locks, too. */
+  readonly countsLocks?: boolean;
 }
 
 /**

@@ -29,12 +29,13 @@ const workerFile = path.join(__dirname, 'worker.js');
 /** Which pool size a trace needs. Never holds up other questions for longer than one replay. */
 export async function sizeView(trace: Trace, params: SizeParams, context: SizeContext): Promise<SizeView> {
   const { bounceAll } = params;
-  const { replayable, curve, smallest, unusedBytes, advice } = await sizeOf(trace, params, context);
+  const { replayable, curve, smallest, areas, unusedBytes, advice } = await sizeOf(trace, params, context);
   return {
     bounceAll,
     replayable,
     curve,
     smallest,
+    areas,
     unusedBytes,
     advice: advice.filter((line) => line !== howToApply),
     howToApply,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Analysis } from '../../src/analysis/analysis';
+import { replayReport } from '../../src/analysis/replay';
 import { ReplaySettingError } from '../../src/analysis/replaySetup';
 import { type SizeRequest, sizeReport } from '../../src/analysis/size';
 import { EvidenceBit, Outcome, type TraceTables } from '../../src/model/tables';
@@ -75,6 +76,20 @@ describe('sizeReport', () => {
   it('tries one area beside the CPUs’ own number for a fixed pool', () => {
     const report = check(segments(2), { slots: 512, areas: 4 }, { policies: ['fixed'], cpus: 4 });
     expect([...new Set(report.curve.map((point) => point.areas))]).toEqual([4, 1]);
+  });
+
+  it('says what fewer areas would cost: the same requests served, more CPUs at one lock', () => {
+    const analysis = analysisOf(workload({ seed: 5, requests: 2000, live: 40 }), { slots: 2048, areas: 4 });
+    const { areas, smallest } = sizeReport(analysis, { policies: ['fixed'], cpus: 4 });
+    const slots = smallest[0]!.bytesAfterRounding! / 2048;
+    expect(areas.map((entry) => entry.bootParameter)).toEqual([1, 2, 4].map((count) => `swiotlb=${slots},${count}`));
+    expect(areas.every(({ failed, areaLocks }) => failed === 0 && areaLocks >= 4000)).toBe(true);
+    expect(areas[0]!.contendedLocks).toBeGreaterThan(areas[2]!.contendedLocks);
+    // As the whole replay of that pool counts them.
+    const { cost } = replayReport(analysis, { policy: 'fixed', set: { poolSlots: slots, areas: 2 } }).report;
+    expect(areas[1]).toMatchObject({ areaLocks: cost.areaLocks, contendedLocks: cost.contendedLocks });
+    expect(sizeReport(analysis, { policies: ['fixed'], cpus: 1 }).areas).toEqual([]);
+    expect(sizeReport(analysis, { policies: ['dynamic'], cpus: 4 }).areas).toEqual([]);
   });
 
   it('replays the sizes that are proven equal only once, and they are equal', () => {

@@ -360,6 +360,22 @@ function sizeBlocks(size: SizeReport | null): ReportBlock[] {
         entry.kneeSlots === null ? '–' : formatSlotsAndBytes(entry.kneeSlots),
       ]),
     },
+    ...(size.areas.length < 2
+      ? []
+      : [
+          {
+            kind: 'table' as const,
+            caption: 'The recommended fixed pool with fewer areas; contention is a proxy',
+            header: ['>areas', 'parameter', '>failed', '>area locks', '>contended'],
+            rows: size.areas.map(({ areas, bootParameter, failed, areaLocks, contendedLocks }) => [
+              formatCount(areas),
+              bootParameter,
+              formatCount(failed),
+              formatCount(areaLocks),
+              formatCount(contendedLocks),
+            ]),
+          },
+        ]),
     ...(size.smallest.every(({ variants }) => variants.length === 0)
       ? []
       : [
