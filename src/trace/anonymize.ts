@@ -194,12 +194,14 @@ class LineRewriter {
   private readonly names: Pseudonyms;
   private readonly addresses: AddressShift;
   private readonly isRelease: boolean;
+  private readonly isProfile: boolean;
   private isSamples = false;
   private isDeviceList = false;
 
   constructor(names: Pseudonyms, addresses: AddressShift, path: string) {
     this.names = names;
     this.addresses = addresses;
+    this.isProfile = /(?:^|\/)[kuf]?probe_profile[^/]*$/.test(path);
     this.isRelease = /(?:^|\/)(?:uname|version|release|osrelease)[^/]*$/.test(path);
   }
 
@@ -254,7 +256,7 @@ class LineRewriter {
     }
     if (
       /^[prf]\d*:\S+ \S*(?:swiotlb|dma)\S*(?: [\w$@%+()*:,=.-]+)*\s*$/i.test(line) ||
-      /^\s+[\w.-]+\s+\d+\s+\d+\s*$/.test(line)
+      (this.isProfile && /^\s+[\w.-]+\s+\d+\s+\d+\s*$/.test(line))
     ) {
       return line;
     }
@@ -271,8 +273,15 @@ class LineRewriter {
 
 /** Nothing but words of headers, short numbers and signs. */
 function isHeader(line: string): boolean {
-  return (line.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []).every((word) => headerWords.has(word)) && !/\d{12}/.test(line);
+  const words = line.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? [];
+  // Signs alone are legends and rulers; numbers alone may be anything.
+  return (
+    words.every((word) => headerWords.has(word)) && (0 < words.length || !/\d/.test(line)) && !longNumber.test(line)
+  );
 }
+
+/** Addresses of networks, serial numbers. */
+const longNumber = /\d{12}|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{2}:){5}/i;
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   const joined = new Uint8Array(a.length + b.length);

@@ -43,8 +43,11 @@ function messageOf(text: string, cursor: number, rewriter: LogRewriter): string 
 
 /** `nvme 0000:05:00.0: ` before a message. */
 function driverAndDevice(text: string, { names }: LogRewriter): string {
-  const match = /([\w.-]+) (\S+?)(?: \S{1,20})?: ?$/.exec(text);
-  return match === null ? '' : `${match[1]} ${names.device(match[2]!)}: `;
+  const [, driver, device] = /([\w.-]+) (\S+?)(?: \S{1,20})?: ?$/.exec(text) ?? [];
+  // `host kernel: ` without a stamp before it names no driver.
+  return driver === undefined || device === undefined || device === 'kernel'
+    ? ''
+    : `${driver} ${names.device(device)}: `;
 }
 
 const byDriver = new RegExp(

@@ -216,6 +216,17 @@ describe('texts', () => {
     }
   });
 
+  it.each([
+    '192.168.17.5',
+    'cpu 192.168.17.5',
+    '4C530001230706117',
+    '00:1b:21:aa:bb:cc',
+    '8f2c6e1a-1d3b-4c5d-9e8f-0a1b2c3d4e5f',
+    '555 0199 42',
+  ])('that are numbers go as well: %s', (line) => {
+    expect(lineOf(`${line}\n`)).toMatch(/^\(text \d+ removed\)\n$/);
+  });
+
   it('that somebody wrote do not survive, wherever they stand', () => {
     const secret = fc.stringMatching(/^[b-df-hj-np-tv-z]{9,14}$/);
     const places = [
@@ -241,6 +252,9 @@ describe('texts', () => {
       (s: string) => `ffffffff810e8110 T ${s}\n`,
       (s: string) => `[ 9.0] INFO: task ${s}:77 blocked for more than 120 seconds.\n`,
       (s: string) => `DMA pool exhausted for ${s}\n`,
+      (s: string) => `${s} kernel: swiotlb buffer is full (sz: 4096 bytes)\n`,
+      (s: string) => `  ${s}   12   34\n`,
+      (s: string) => `${s}: ${s}, 1, 2\n${s},nslabs,used\n`,
     ];
     fc.assert(
       fc.property(
