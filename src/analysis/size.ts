@@ -3,10 +3,10 @@ import { formatBytes, plural } from '../base/format';
 import type { GeometryOverrides } from '../model/geometry';
 import type { SizeReport, SizeVariant } from '../model/reports';
 import { SEGMENT_SLOTS, SLOT_BYTES, type Slots, slotsToBytes } from '../model/units';
+import { alwaysServedFrom } from '../replay/alwaysServed';
 import type { Policy } from '../replay/policy';
 import type { ParamSettings } from '../replay/settings';
 import {
-  alwaysServedFrom,
   type CurveSpec,
   defaultSizes,
   hopelessIn,

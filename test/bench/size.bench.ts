@@ -16,14 +16,8 @@ import { revivedData, runThreadJob } from '../../src/analysis/threadJobs';
 import type { SizeReport } from '../../src/model/reports';
 import { createWorkerPool, type WorkerPool } from '../../src/node/workerPool';
 import { serveJobs } from '../../src/node/workerServe';
-import {
-  alwaysServedFrom,
-  defaultSizes,
-  runSizingInParallel,
-  type SizeJob,
-  type SizePoint,
-  sizeCurves,
-} from '../../src/replay/sizing';
+import { alwaysServedFrom } from '../../src/replay/alwaysServed';
+import { defaultSizes, runSizingInParallel, type SizeJob, type SizePoint, sizeCurves } from '../../src/replay/sizing';
 import { geometryOf } from '../support/replayTables';
 import { workload } from '../support/workload';
 
