@@ -94,6 +94,38 @@ test('the keyboard walks through changes and failures, zooms, moves and lists it
   await page.keyboard.press('0');
 });
 
+test('the mouse selects a stretch, moves it and zooms', { timeout }, async () => {
+  const frame = await panelReady(page);
+  const whole = await rangeOf(frame);
+  const canvas = frame.locator('#chart-slots');
+  await canvas.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = await canvas.boundingBox();
+  const drag = async (from, to) => {
+    await page.mouse.move(x + width * from, y + height / 2);
+    await page.mouse.down();
+    await page.mouse.move(x + width * to, y + height / 2, { steps: 4 });
+    await page.mouse.up();
+  };
+  const changed = (earlier, what) =>
+    expectEventually(async () => {
+      const now = await rangeOf(frame);
+      return now !== earlier && now;
+    }, what);
+  await drag(0.4, 0.6);
+  const selected = await changed(whole, 'the selected stretch');
+  await page.keyboard.down('Shift');
+  await drag(0.6, 0.4);
+  await page.keyboard.up('Shift');
+  const moved = await changed(selected, 'a later stretch');
+  assert.ok(Number.parseFloat(selected) < Number.parseFloat(moved), `${selected}, then ${moved}`);
+  await page.keyboard.down('Control');
+  await page.mouse.wheel(0, -100);
+  await page.keyboard.up('Control');
+  await changed(moved, 'a shorter stretch');
+  await frame.locator('#reset-range').dispatchEvent('click');
+  await expectEventually(async () => (await rangeOf(frame)) === whole, 'the whole trace');
+});
+
 test('a click anywhere on a chart goes to the nearest line, the cursor of the editor comes back', {
   timeout,
 }, async () => {
