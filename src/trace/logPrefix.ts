@@ -94,6 +94,11 @@ const rules: readonly PrefixRule[] = [
     stamp: ([, microseconds]) => microsecondStamp(microseconds, 'boot'),
   },
   { pattern: /[\w.-]+\s+kernel(?:\[\d+\])?:/y, stamps: true, afterStamp: true },
+  // Android: the CPU, maybe the task, before the message; and logcat's own columns.
+  { pattern: /c\d{1,2}\s+(?:\d{1,7}\s+)?(?=\S+ \S+:)/y, stamps: false, afterStamp: true },
+  { pattern: /\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+\d+\s+\d+ [VDIWEF] [\w-]{1,32}\s*: /y, stamps: true },
+  // Copied out of a page's source.
+  { pattern: /<\/?[a-z][a-z0-9]{0,9}>/y, stamps: false },
   // RFC 5424: host, program, process, message id, data.
   { pattern: /[\w.-]+ kernel (?:-|\d+) \S{1,32} (?:-|\[[^\]]{0,200}\]) /y, stamps: true, afterStamp: true },
   { pattern: /kernel(?:\[\d+\])?:/y, stamps: true },

@@ -125,6 +125,8 @@ class TextReader implements TraceReader {
   private firstByte = -1;
   /** An event line that lacks its end: the next lines may bring it. */
   private partial: PartialLines | null = null;
+  /** Text copied from web pages and chats has blanks that are none. */
+  private mayHaveHardBlanks = false;
   private noContextLines = 0;
   private preferLatency = false;
   private stopped = false;
@@ -195,7 +197,9 @@ class TextReader implements TraceReader {
       this.keepBinary(chunk);
       return;
     }
-    this.splitter.push(this.utf16 === null ? chunk : this.utf16.decode(chunk));
+    const text = this.utf16 === null ? chunk : this.utf16.decode(chunk);
+    this.mayHaveHardBlanks ||= text.includes(hardBlank[0]);
+    this.splitter.push(text);
     this.giveUp();
   }
 
@@ -377,6 +381,15 @@ class TextReader implements TraceReader {
     if (context.line === 1 && startsWithAt(buffer, start, end, utf8Mark)) {
       // Editors do not show the mark, so it is no column either.
       start += utf8Mark.length;
+    }
+    if (this.mayHaveHardBlanks) {
+      const plain = withPlainBlanks(buffer, start, end);
+      if (plain !== null) {
+        buffer = plain;
+        start = 0;
+        // Parsers look one byte ahead.
+        end = plain.length - 1;
+      }
     }
     context.lineStart = start;
     // A single line without line end is a paste and not a cut.
@@ -787,6 +800,24 @@ function startsLine(buffer: Uint8Array, start: number, end: number): boolean {
 }
 
 const lostPrefix = asciiBytes('CPU:');
+/** U+00A0 in UTF-8. */
+const hardBlank = Uint8Array.of(0xc2, 0xa0);
+
+/** The line and its end with ordinary blanks, one for one, so that columns stay; null when there is nothing to replace. */
+function withPlainBlanks(buffer: Uint8Array, start: number, end: number): Uint8Array | null {
+  const bytes = new Uint8Array(end - start + 1);
+  let length = 0;
+  for (let at = start; at < end; at++) {
+    const isHard = buffer[at] === hardBlank[0] && at + 1 < end && buffer[at + 1] === hardBlank[1];
+    bytes[length++] = isHard ? Byte.space : buffer[at];
+    at += isHard ? 1 : 0;
+  }
+  if (length === end - start) {
+    return null;
+  }
+  bytes[length] = Byte.lineFeed;
+  return bytes.subarray(0, length + 1);
+}
 const configComment = asciiBytes('# CONFIG_');
 const utf8Mark = Uint8Array.of(0xef, 0xbb, 0xbf);
 /** A frame of a stack trace of ftrace. */

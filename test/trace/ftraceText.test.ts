@@ -677,6 +677,12 @@ describe('traces of real kernels', () => {
   });
 });
 
+it('a trace with hard blanks, as web pages copy it, is the same trace', () => {
+  const line =
+    '             fio-4211    [003] d..1.  1021.334455: swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffff dev_addr=1000 size=54 FORCE\n';
+  expect(collect(line.replaceAll(' ', '\u00a0')).events).toEqual(collect(line).events);
+});
+
 describe('fewer or more columns than usual', () => {
   const fields = 'dev_name: 0000:00:05.0 dma_mask=ffffffffffffffff dev_addr=101cec286 size=54 FORCE';
   it.each([

@@ -317,6 +317,25 @@ describe('times of log lines', () => {
     },
   );
 
+  it.each([
+    '[    5.075738] c3 ',
+    '[    5.075738] c3   1234 ',
+    '11-20 11:30:53.123     0     0 W KERNEL  : [    5.075738] ',
+    '<p>[    5.075738] ',
+    '[    5.075738]\u00a0',
+  ])('sees through %j', (prefix) => {
+    const { logs, summary } = collect(`${prefix}${full}\n`);
+    expect(logs).toEqual([expect.objectContaining({ kind: 'buffer-full', device: '0000:00:05.0', driver: 'nvme' })]);
+    expect(summary.origin).toEqual({ seconds: 5, nanoseconds: 75_738_000 });
+    expect(logs[0].startColumn).toBe(prefix.length);
+  });
+
+  it('takes hard blanks for blanks, in columns of the line as it is', () => {
+    const { logs } = collect(`[    5.075738] ${full}\n`.replaceAll(' ', '\u00a0'));
+    expect(logs).toEqual([expect.objectContaining({ kind: 'buffer-full', sizeBytes: 57_344, usedSlots: 494 })]);
+    expect(logs[0]).toMatchObject({ startColumn: 15, endColumn: 15 + full.length });
+  });
+
   it('takes the stamp of journal entries from their own fields', () => {
     const json = `{"MESSAGE":"${message}","__MONOTONIC_TIMESTAMP":"1500000"}\n{"__MONOTONIC_TIMESTAMP":"2500001","MESSAGE":"${message}"}\n`;
     const plain = `__MONOTONIC_TIMESTAMP=1500000\n_TRANSPORT=kernel\nMESSAGE=${message}\n\n__MONOTONIC_TIMESTAMP=2500001\nMESSAGE=${message}\n`;
