@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, pickTheme } from '../harness/workbench.mjs';
+import { cursorLine, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { openSession } from './session.mjs';
 
 let session;
@@ -47,6 +47,18 @@ test('a step opens a sample of the choice at the line where its story begins', {
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().waitFor();
   await expectEventually(async () => (await cursorLine(page)) === 267, 'the cursor on the first failure');
   await page.locator('.editor-group-container.active .squiggly-error').first().waitFor();
+});
+
+test('views and status bar follow the editor of a binary trace', { timeout: 60_000 }, async () => {
+  await runCommand(page, 'SWIOTLB Lens: Open sample trace');
+  await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: 'A binary trace of trace-cmd' }).click();
+  await page.locator('.tabs-container .tab.active').filter({ hasText: 'trace.dat' }).waitFor();
+  await view().locator('.monaco-list-row').filter({ hasText: 'No mapping failed' }).waitFor();
+  await page
+    .locator('.statusbar-item')
+    .filter({ hasText: /^SWIOTLB \d+ %/ })
+    .waitFor();
+  await session.shot('views-trace-dat');
 });
 
 test('nothing of ours went wrong on the way', () => {
