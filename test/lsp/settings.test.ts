@@ -10,9 +10,12 @@ const uri = pathToFileURL(trace).href;
 
 let server: LspServer;
 let settings: Record<string, unknown> = {};
+/** Of another folder of the workspace. */
+const otherSettings = { geometry: { cpus: 9 } };
+const otherUri = pathToFileURL(fileURLToPath(new URL('../../media/samples/growth/trace.txt', import.meta.url))).href;
 
 beforeAll(async () => {
-  server = await LspServer.start(() => settings);
+  server = await LspServer.start((asked) => (asked === otherUri ? otherSettings : settings));
   const first = analysed();
   await server.openFromDisk(uri);
   await first;
@@ -80,6 +83,18 @@ describe('settings of a document', () => {
     expect(during.lines).toBe(before.lines);
     await change({});
     expect((await view()).geometry).toEqual(before.geometry);
+  });
+
+  it('are those of its own folder, with several traces open at once', async () => {
+    await server.openFromDisk(otherUri);
+    const other = answerOf(await server.ask(traceRequest, { uri: otherUri }));
+    expect(other.geometry.cpus).toBe(9);
+    expect((await view()).geometry.cpus).toBe(4);
+    await change({ geometry: { cpus: 5 } });
+    expect((await view()).geometry.cpus).toBe(5);
+    expect(answerOf(await server.ask(traceRequest, { uri: otherUri })).geometry.cpus).toBe(9);
+    await server.close(otherUri);
+    await change({});
   });
 
   it('decide what is read together', async () => {
