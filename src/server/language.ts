@@ -36,6 +36,7 @@ import { commandFor } from './commands';
 import type { Documents } from './documents';
 import type { IgnoredEpisodes } from './ignored';
 import { lineReader, messageColumn } from './lineText';
+import { prepareFindings } from './replays';
 import { toRange } from './toLsp';
 import type { Trace } from './trace';
 import type { TraceStore } from './traceStore';
@@ -158,6 +159,7 @@ interface TraceDocument {
 
 async function documentOf({ store, documents }: LanguageHost, uri: string): Promise<TraceDocument> {
   const trace = await store.get(uri);
+  await prepareFindings(trace);
   const source = trace.sourceOf(uri);
   return { uri, trace, source, reader: lineReader(trace.members[source], documents), documents };
 }

@@ -45,6 +45,7 @@ import { devicesView } from './devices';
 import { marksView, outcomeLines } from './editorViews';
 import { findingView } from './finding';
 import { whoHeldView } from './language';
+import { prepareFindings, prepareRun } from './replays';
 import { reportText } from './report';
 import { episodeFailuresView, finishedRunsView, geometryRowsView } from './sideViews';
 import { type SizeContext, sizeView } from './size';
@@ -90,7 +91,9 @@ export function registerRequests(
         name.method,
         async () => {
           const checked = params(raw);
-          return handler(await store.get((checked as { uri: string }).uri), checked, cancelled);
+          const trace = await store.get((checked as { uri: string }).uri);
+          await prepareFindings(trace);
+          return handler(trace, checked, cancelled);
         },
         onBug,
       ),
@@ -103,7 +106,10 @@ export function registerRequests(
     answer(captureScriptsRequest.method, async () => captureScripts(), onBug),
   );
   on(traceRequest, object({ uri }), (trace, params) => traceView(trace, params.uri));
-  on(runRequest, object({ uri, run }), (trace, params) => runView(trace, params.run));
+  on(runRequest, object({ uri, run }), async (trace, params, cancelled) => {
+    await prepareRun(trace, params.run, cancelled);
+    return runView(trace, params.run);
+  });
   on(seriesRequest, object({ uri, run, fromNs: timeNs, toNs: timeNs, buckets: integer(1, 8192) }), (trace, params) =>
     seriesView(trace, params.run, params.fromNs, params.toNs, params.buckets),
   );

@@ -44,6 +44,7 @@ import { lineReader } from './lineText';
 import { LiveFiles } from './liveFiles';
 import { Progress, Reading } from './progress';
 import { Refresh } from './refresh';
+import { prepareFindings } from './replays';
 import { answer, registerRequests } from './requests';
 import { SettingsStore } from './settings';
 import { cardActionLink, toHover } from './toLsp';
@@ -315,6 +316,7 @@ async function publish(uri: string): Promise<void> {
     if (documents.get(uri) === undefined || trace.membersIn(uri).length === 0) {
       return;
     }
+    await prepareFindings(trace);
     await sendFindings(uri, trace);
     await tellAnalysed(uri);
     refresh.all();

@@ -172,7 +172,8 @@ export class Trace {
     return this.isQuick({ policy: 'recorded', set: {} }) ? this.recorded() : null;
   }
 
-  private isQuick(key: RunKey): boolean {
+  /** `run` answers at once, or nearly so. */
+  isQuick(key: RunKey): boolean {
     return this.runs.has(runId(key)) || this.analysis.tables.requests.length <= quickRequests;
   }
 
@@ -203,12 +204,17 @@ export class Trace {
       return known.answer;
     }
     const made = replayReport(this.analysis, this.requestOf(key));
+    this.keepRun(key, made);
+    return made;
+  }
+
+  /** A replay that was made elsewhere. */
+  keepRun(key: RunKey, answer: ReplayAnswer): void {
     const oldest = [...this.runs.keys()].find((other) => other !== 'recorded');
     if (keptRuns <= this.runs.size && oldest !== undefined) {
       this.runs.delete(oldest);
     }
-    this.runs.set(id, { key, answer: made });
-    return made;
+    this.runs.set(runId(key), { key, answer });
   }
 
   /** Nothing where the trace itself is shown: it hangs on no assumption. */
@@ -226,7 +232,7 @@ export class Trace {
     return made;
   }
 
-  private requestOf(key: RunKey): ReplayRequest {
+  requestOf(key: RunKey): ReplayRequest {
     const policy = key.policy === 'recorded' ? recordedPolicy(this.analysis) : key.policy;
     const { [bounceAllSetting]: bounceAll, ...set } = key.set;
     return { policy, set: { ...this.settings.replay, ...set }, bounceAll: bounceAll === true };
