@@ -9,14 +9,11 @@ import { createWorkerPool } from '../node/workerPool';
 import type { SizeParams } from '../protocol/lsp';
 import { FailureError } from '../protocol/result';
 import type { SizeView } from '../protocol/views';
+import type { Cancelled } from './thread';
 import type { Trace } from './trace';
 
 export interface SizeContext {
-  /** The standard cancellation token of a request. */
-  readonly cancelled: {
-    readonly isCancellationRequested: boolean;
-    onCancellationRequested(listener: () => void): { dispose(): void };
-  };
+  readonly cancelled: Cancelled;
   readonly onReplay: (replays: number) => void;
 }
 
