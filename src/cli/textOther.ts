@@ -1,5 +1,4 @@
 import type { BootSizeReport } from '../analysis/bootSize';
-import type { DevicesReport } from '../analysis/devices';
 import { ledgerLine } from '../analysis/ledger';
 import type { VectorsReport } from '../analysis/vectors';
 import {
@@ -11,7 +10,14 @@ import {
   formatTimeRange,
   plural,
 } from '../base/format';
-import type { CompletenessReport, Guidance, InfoReport, PoliciesReport, VerifyReport } from '../model/reports';
+import type {
+  CompletenessReport,
+  DevicesReport,
+  Guidance,
+  InfoReport,
+  PoliciesReport,
+  VerifyReport,
+} from '../model/reports';
 import type { Terminal } from './terminal';
 import { printable, table, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';

@@ -451,6 +451,37 @@ export interface SeriesWindow {
   readonly stalledNs: readonly (number | null)[];
 }
 
+/** One device of the `devices` command. */
+export interface DeviceReport {
+  readonly name: string;
+  readonly driver: string | null;
+  readonly class: string | null;
+  /** Attempts to bounce, and of them those that got no slots. */
+  readonly requests: number;
+  readonly failed: number;
+  /** Mappings that needed no bounce. */
+  readonly direct: number;
+  /** Most slots held at once; null when the trace does not tell when mappings end. */
+  readonly peakSlots: number | null;
+  /** Bytes asked for by bounced mappings, and what rounding to slots added to them. */
+  readonly bytes: number;
+  readonly wasteBytes: number;
+  /** null without recorded ends or without a clock. */
+  readonly medianLifetimeNs: number | null;
+  readonly openAtEnd: number;
+  readonly leakSuspected: boolean;
+  readonly dmaMaskBits: number | null;
+  readonly minAlignMask: string | null;
+  /** Its first line in the input; null when it is only known from elsewhere. */
+  readonly first: { readonly file: string; readonly line: number } | null;
+}
+
+/** Who uses the pool: the JSON of the `devices` command, largest user first. */
+export interface DevicesReport {
+  readonly file: string;
+  readonly devices: readonly DeviceReport[];
+}
+
 /** A hover, as blocks; the adapters turn it into Markdown or HTML. */
 export interface HoverCard {
   readonly range: LineRange;

@@ -1,4 +1,5 @@
 import type { DeviceLifetimes, LifetimeStats } from '../model/lifetimes';
+import type { DeviceReport } from '../model/reports';
 import type { DocumentParams, RequestName, RunParams } from './lsp';
 import type { Result } from './result';
 
@@ -10,25 +11,11 @@ export interface DevicesView extends Pick<LifetimeStats, 'lifetimeEdgesNs' | 'si
 }
 
 /** Names are those of the command line's `devices` object, with sizes and lifetimes beside them. */
-export interface DeviceUseView extends Pick<DeviceLifetimes, 'lifetimes' | 'quantilesNs' | 'sizes' | 'short' | 'leak'> {
+export interface DeviceUseView
+  extends DeviceReport,
+    Pick<DeviceLifetimes, 'lifetimes' | 'quantilesNs' | 'sizes' | 'short' | 'leak'> {
   /** Row of the device table; the slot map names devices by it. */
   readonly device: number;
-  readonly name: string;
-  readonly driver: string | null;
-  readonly class: string | null;
-  readonly requests: number;
-  readonly failed: number;
-  readonly direct: number;
-  readonly peakSlots: number | null;
-  readonly bytes: number;
-  readonly wasteBytes: number;
-  readonly medianLifetimeNs: number | null;
-  readonly openAtEnd: number;
-  readonly leakSuspected: boolean;
-  readonly dmaMaskBits: number | null;
-  readonly minAlignMask: string | null;
-  /** Its first line in the trace. */
-  readonly first: { readonly file: string; readonly line: number } | null;
 }
 
 /** Whom the slots in use belong to over time; the columns of a stacked chart. */
