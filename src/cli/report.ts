@@ -63,6 +63,7 @@ export async function runReport(file: string, context: Context, flags: ReportFla
           ? await sizeWithThreads(analysis, { set, bounceAll, overrides, ...(cpus === undefined ? {} : { cpus }) })
           : null,
       verify: hasRequests ? verifyReport(analysis) : null,
+      isDryRun: hasRequests && bounceAll,
     };
     terminal.progress('');
     const text = format === 'md' ? markdownReport(analysis, parts) : htmlReport(analysis, parts);

@@ -2,7 +2,7 @@ import { modelledRun, recordedRun } from '../analysis/report/content';
 import { htmlReport } from '../analysis/report/html';
 import { markdownReport } from '../analysis/report/markdown';
 import type { ReportParams } from '../protocol/lsp';
-import { runId } from '../protocol/views';
+import { bounceAllSetting, runId } from '../protocol/views';
 import { type SizeContext, sizeOf } from './size';
 import type { Trace } from './trace';
 import { verifyOf } from './verify';
@@ -19,6 +19,7 @@ export async function reportText(trace: Trace, params: ReportParams, context: Si
     }),
     size: trace.hasRequests && params.size !== null ? await sizeOf(trace, params.size, context) : null,
     verify: trace.hasRequests ? await verifyOf(trace, context.cancelled) : null,
+    isDryRun: params.size?.bounceAll === true || params.runs.some((key) => key.set[bounceAllSetting] === true),
   };
   return params.format === 'md' ? markdownReport(trace.analysis, parts) : htmlReport(trace.analysis, parts);
 }

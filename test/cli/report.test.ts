@@ -143,6 +143,18 @@ describe('report', () => {
     expect(out).not.toContain('<h2>Policies</h2>');
   });
 
+  it('says what a trace without bounced mappings lacks, and shows it as a dry run', () => {
+    const direct = path.join(path.dirname(sample), 'scenarios', 'small-arm.txt');
+    const plain = cli.run(['report', direct, '--no-size', '--format', 'md']).out;
+    expect(plain).toContain('No request of this trace can be replayed');
+    expect(plain).toContain('a dry run can replay them');
+    const dry = cli.run(['report', direct, '--no-size', '--format', 'md', '--bounce-all', '--policies', 'fixed']).out;
+    expect(dry).toMatch(/\| fixed \| modelled \| \d/);
+    expect(dry).not.toContain('| recorded | recorded |');
+    expect(dry).toContain('Dry run for a confidential VM');
+    expect(plain).not.toContain('Dry run for a confidential VM');
+  });
+
   it('keeps the exit codes of the other commands', () => {
     expect(cli.run(['report', path.join(cli.folder, 'absent.txt')]).code).toBe(3);
     expect(cli.run(['report', sample, '--no-size', '--fail-on', 'failures.length > 0']).code).toBe(1);

@@ -34,6 +34,8 @@ export interface ReportParts {
   readonly runs: readonly ReportRun[];
   readonly size: SizeReport | null;
   readonly verify: VerifyReport | null;
+  /** Some run or the sizing is a dry run for a confidential VM. */
+  readonly isDryRun: boolean;
 }
 
 /** One line of the charts and one row of the table of policies. */
@@ -95,7 +97,7 @@ export function reportContent(analysis: Analysis, parts: ReportParts): ReportDoc
   const sections: ReportSection[] = [
     { title: 'Why it failed', blocks: failureBlocks(diagnosis) },
     { title: 'What to do next', blocks: guidanceBlocks(diagnosis) },
-    { title: 'Policies', blocks: policyBlocks(parts.runs) },
+    { title: 'Policies', blocks: [...dryRunBlocks(parts), ...policyBlocks(parts.runs)] },
     { title: 'Pool size', blocks: sizeBlocks(parts.size) },
     { title: 'Devices', blocks: deviceBlocks(analysis) },
     { title: 'Kernel and pool', blocks: isUnread ? [] : geometryBlocks(facts) },
@@ -181,10 +183,23 @@ function guidanceBlocks({ guidance }: DiagnoseReport): ReportBlock[] {
       ];
 }
 
+function dryRunBlocks({ isDryRun }: ReportParts): ReportBlock[] {
+  const text =
+    'Dry run for a confidential VM: every DMA mapping of the trace is replayed as if it had to bounce, whatever it did on ' +
+    'the recorded machine.';
+  return isDryRun ? [{ kind: 'text', text }] : [];
+}
+
 function policyBlocks(runs: readonly ReportRun[]): ReportBlock[] {
   const shown = runs.filter((run) => run.report.replayable);
   if (shown.length === 0) {
-    return [];
+    const missing = [...new Set(runs.flatMap((run) => run.report.missing))];
+    return missing.length === 0
+      ? []
+      : [
+          { kind: 'text', text: 'No request of this trace can be replayed. Missing:' },
+          { kind: 'list', items: missing },
+        ];
   }
   const rows = shown.map(({ name, basis, report }) => [
     name,
