@@ -111,7 +111,11 @@ function* sizingOf(
   }
   const facts = { geometry: data.geometry, alwaysServed: alwaysServedFrom(contextOf(data, chosen[0]!.id)) };
   const replayed = yield* sizeCurves(specs, sizes, facts);
-  const hopeless = replayed.map((curve) => hopelessIn(curve, facts.alwaysServed));
+  // Other policies keep part of the pool back: what fails under them at the largest size may be their doing.
+  const hopeless = replayed.map((curve, index) => {
+    const { id, actsOnlyOnMiss } = specs[index]!.policy;
+    return id === 'fixed' || actsOnlyOnMiss === true ? hopelessIn(curve, facts.alwaysServed) : 0;
+  });
   const curves = replayed.map((curve, index) => curve.map((point) => withoutHopeless(point, hopeless[index]!)));
   const main = specs.flatMap((spec, index) => (cpus === 1 || spec.areas > 1 ? [index] : []));
   const needed = yield* smallestPools(

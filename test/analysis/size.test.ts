@@ -5,7 +5,7 @@ import { ReplaySettingError } from '../../src/analysis/replaySetup';
 import { type SizeRequest, sizeReport } from '../../src/analysis/size';
 import { EvidenceBit, Outcome, type TraceTables } from '../../src/model/tables';
 import { mirrorMinAlign, readMirrorTrace } from '../support/mirror';
-import { type GeometryOptions, geometryOf, type RequestRow, tablesOf } from '../support/replayTables';
+import { type GeometryOptions, geometryOf, hardIrqContext, type RequestRow, tablesOf } from '../support/replayTables';
 import { workload } from '../support/workload';
 
 function analysisOf(tables: TraceTables, geometry: GeometryOptions): Analysis {
@@ -71,6 +71,18 @@ describe('sizeReport', () => {
     expect(report.curve.every((point) => point.failed >= 1)).toBe(true);
     expect(report.smallest[0]).toMatchObject({ slots: 640, bootParameter: 'swiotlb=1024' });
     expect(report.advice.join('\n')).toMatch(/1 request fails at any size/);
+  });
+
+  it('what a policy keeps back is no reason to call a request hopeless', () => {
+    // Lends all but 128 slots: a burst in interrupt context is faster than the migration back, at any size.
+    const rows = segments(8).map((row) => ({ ...row, context: hardIrqContext, enterNs: 1000 }));
+    const { smallest, curve } = sizeReport(analysisOf(tablesOf(rows), { slots: 8192 }), {
+      policies: ['lend'],
+      cpus: 1,
+      set: { reserveSlots: 128 },
+    });
+    expect(curve.every((point) => point.failed > 0)).toBe(true);
+    expect(smallest[0]).toMatchObject({ policy: 'lend', slots: null });
   });
 
   it('tries one area beside the CPUs’ own number for a fixed pool', () => {
