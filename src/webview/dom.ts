@@ -48,6 +48,16 @@ export function byId<T extends HTMLElement>(id: string): T {
   return element as T;
 }
 
+/**
+ * Gives the focus back to an element that was built anew. Only where the panel has the focus: the reader may have gone
+ * on to an editor meanwhile.
+ */
+export function refocus(element: HTMLElement | null): void {
+  if (document.hasFocus()) {
+    element?.focus({ preventScroll: true });
+  }
+}
+
 const svgNamespace = 'http://www.w3.org/2000/svg';
 
 export function svg(

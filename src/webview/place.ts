@@ -1,3 +1,5 @@
+import { refocus } from './dom';
+
 /** Where the reader of the page is: what is open, scrolled to and focused. */
 export interface Place {
   readonly scrollY: number;
@@ -20,7 +22,7 @@ export function returnTo(place: Place, content: HTMLElement): void {
     }
   }
   if (place.focusId !== '') {
-    document.getElementById(place.focusId)?.focus({ preventScroll: true });
+    refocus(document.getElementById(place.focusId));
   }
   window.scrollTo({ top: place.scrollY, behavior: 'instant' });
 }

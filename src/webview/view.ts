@@ -1,6 +1,6 @@
 import { type LineRef, type PolicySettings, type RunKey, type RunView, runId, type TraceView } from '../protocol/views';
 import type { ChartBlock } from './chartBlock';
-import { byId, fill, h } from './dom';
+import { byId, fill, h, refocus } from './dom';
 import { labelOf } from './labels';
 import { showAssumptions } from './sections/assumptions';
 import { badges, figures, traceFacts } from './sections/header';
@@ -118,7 +118,7 @@ export class View {
     const { shown, front } = state;
     fill(byId('policies'), policyBar({ trace, recorded, shown, front, press, choose, addPolicy }));
     if (focused) {
-      document.querySelector<HTMLElement>(`#policies [data-policy="${CSS.escape(focused)}"]`)?.focus();
+      refocus(document.querySelector<HTMLElement>(`#policies [data-policy="${CSS.escape(focused)}"]`));
     }
   }
 
@@ -190,7 +190,7 @@ export class View {
     const isInside = byId('params').contains(document.activeElement);
     fill(byId('params-body'), paramsBlock({ policy, key, run, choose: this.actions.choose }));
     if (focused && isInside) {
-      document.querySelector<HTMLElement>(`#params [data-param="${CSS.escape(focused)}"]`)?.focus();
+      refocus(document.querySelector<HTMLElement>(`#params [data-param="${CSS.escape(focused)}"]`));
     }
   }
 

@@ -1,5 +1,5 @@
 import type { PolicyParamView, PolicySettings, RunView, TraceView } from '../../protocol/views';
-import { fill, h } from '../dom';
+import { fill, h, refocus } from '../dom';
 import { disclosure } from './ledger';
 import { paramField } from './params';
 
@@ -107,7 +107,7 @@ export function showAssumptions(
     ),
   );
   if (focused) {
-    document.getElementById(focused)?.focus();
+    refocus(document.getElementById(focused));
   }
 }
 

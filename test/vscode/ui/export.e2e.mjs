@@ -110,8 +110,7 @@ test('the panel is saved beside the trace and comes back with it', { timeout }, 
     ['dynamic', 'transient'],
   );
   const tab = page.locator('.tabs-container .tab').filter({ hasText: 'Replay: trace.txt' });
-  await tab.hover();
-  await tab.locator('.codicon-close').first().click();
+  await tab.click({ button: 'middle' });
   await page.locator('.tabs-container .tab').filter({ hasText: 'Replay: trace.txt' }).waitFor({ state: 'detached' });
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
   await runCommand(page, 'SWIOTLB Lens: Verify against the recorded addresses');
