@@ -38,16 +38,23 @@ export function settleBootPool(
   let settled = base;
   if (guesses.length > 1) {
     const candidates = guesses.map((guess) => withPool(base, boot, guess));
-    const finalists = contest(tables, candidates, TRIAL_ROWS).slice(0, FINALISTS);
-    const winner =
-      finalists[
-        contest(
-          tables,
-          finalists.map((index) => candidates[index]),
-          SECOND_TRIAL_ROWS,
-        )[0]
-      ];
-    settled = explainPool(candidates[winner], guesses[winner], boot);
+    const first = contest(tables, candidates, TRIAL_ROWS);
+    const finalists = first.order.slice(0, FINALISTS);
+    const last = contest(
+      tables,
+      finalists.map((index) => candidates[index]),
+      SECOND_TRIAL_ROWS,
+    );
+    const winner = finalists[last.order[0]];
+    const tolerance = FIRST_PLACES * guesses[winner].areas;
+    const rivals = guesses.filter((_, index) => {
+      const place = finalists.indexOf(index);
+      const isEqual = place < 0 || last.scores[place] >= last.scores[last.order[0]] - tolerance;
+      return isEqual && first.scores[index] >= first.scores[winner] - tolerance;
+    });
+    const enough = last.scores[last.order[0]] - tolerance;
+    const elsewhere = otherPools(tables, base, boot, guesses[winner], enough);
+    settled = explainPool(candidates[winner], guesses[winner], [...rivals, ...elsewhere], boot);
   }
   return { ...settled, devices: geometry.devices };
 }
@@ -62,7 +69,7 @@ export function settleGeneration(tables: TraceTables, settle: (generation: Gener
     return first;
   }
   const candidates = [first, ...generationGuesses.map(settle)];
-  const winner = candidates[contest(tables, candidates, SECOND_TRIAL_ROWS)[0]];
+  const winner = candidates[contest(tables, candidates, SECOND_TRIAL_ROWS).order[0]];
   if (winner === first) {
     return first;
   }
@@ -285,8 +292,38 @@ function withPool(base: Geometry, boot: PoolGeometry, guess: PoolGuess): Geometr
   };
 }
 
-/** Indices of the geometries, the one first under which most of the first requests come out exactly. */
-function contest(tables: TraceTables, candidates: readonly Geometry[], rows: number): number[] {
+/** What the first place in an area may cost: the index before the trace is known under no guess. */
+const FIRST_PLACES = 1.5;
+
+/** Pools like the one that was found, a page or half a segment away or twice as large, that explain the trace as well. */
+function otherPools(
+  tables: TraceTables,
+  base: Geometry,
+  boot: PoolGeometry,
+  guess: PoolGuess,
+  enough: number,
+): PoolGuess[] {
+  const shifts = boot.start.evidence.level === 'assumed' ? [-SEGMENT_BYTES / 2, -4096, 4096] : [];
+  const others = [
+    ...shifts.map((shift) => ({ ...guess, start: guess.start + shift })),
+    ...(boot.slots.evidence.level === 'assumed' && 2 * guess.slots <= MAX_SLOTS
+      ? [{ ...guess, slots: 2 * guess.slots }]
+      : []),
+  ];
+  const { scores } = contest(
+    tables,
+    others.map((other) => withPool(base, boot, other)),
+    SECOND_TRIAL_ROWS,
+  );
+  return others.filter((_, index) => scores[index] >= enough);
+}
+
+/** How plausible each geometry is by the first requests, and their indices, the most plausible one first. */
+function contest(
+  tables: TraceTables,
+  candidates: readonly Geometry[],
+  rows: number,
+): { readonly order: readonly number[]; readonly scores: readonly number[] } {
   let fewest = Number.POSITIVE_INFINITY;
   const scores = candidates.map((candidate) => {
     const result = verify(tables, candidate, {
@@ -298,18 +335,23 @@ function contest(tables: TraceTables, candidates: readonly Geometry[], rows: num
     fewest = Math.min(fewest, result.mismatchedCount);
     return plausibility(result);
   });
-  return [...candidates.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
+  return { order: [...candidates.keys()].sort((a, b) => scores[b] - scores[a] || a - b), scores };
 }
 
-function explainPool(geometry: Geometry, guess: PoolGuess, boot: PoolGeometry): Geometry {
-  const text = 'No line says so; with this the model gives most of the recorded addresses.';
-  const explain = (value: number, before: Known<number>): Known<number> => {
+/** `rivals`: guesses that explain the trace equally well, the winner among them. What they do not agree on is not known. */
+function explainPool(geometry: Geometry, guess: PoolGuess, rivals: readonly PoolGuess[], boot: PoolGeometry): Geometry {
+  const explain = (field: keyof PoolGuess, before: Known<number>): Known<number> => {
+    const value = guess[field];
     const { level } = before.evidence;
-    const stands = level === 'user' || level === 'recorded' || (level === 'derived' && value === before.value);
-    return stands ? before : known(value, 'derived', text);
+    if (level === 'user' || level === 'recorded' || (level === 'derived' && value === before.value)) {
+      return before;
+    }
+    return rivals.every((rival) => rival[field] === value)
+      ? known(value, 'derived', 'No line says so; with this the model gives most of the recorded addresses.')
+      : known(value, 'assumed', 'No line says so, and other values explain the recorded addresses as well.');
   };
-  const slots = explain(guess.slots, boot.slots);
-  const areas = explain(guess.areas, boot.areas);
-  const pool: PoolGeometry = { ...boot, start: explain(guess.start, boot.start), slots, areas };
+  const slots = explain('slots', boot.slots);
+  const areas = explain('areas', boot.areas);
+  const pool: PoolGeometry = { ...boot, start: explain('start', boot.start), slots, areas };
   return { ...geometry, pools: [pool, ...geometry.pools.slice(1)], defaultSlots: slots, defaultAreas: areas };
 }
