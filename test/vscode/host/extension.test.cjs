@@ -113,7 +113,8 @@ describe('the installed package', () => {
     const found = diagnostics.find((diagnostic) => diagnostic.range.start.line === line);
     assert.ok(found, `lines with diagnostics: ${diagnostics.map((diagnostic) => diagnostic.range.start.line + 1)}`);
     assert.match(document.getText(found.range), /^dma_map_page: 0000:00:05\.0/);
-    assert.equal(found.severity, vscode.DiagnosticSeverity.Error);
+    // A retry succeeded right after it: nothing was lost.
+    assert.equal(found.severity, vscode.DiagnosticSeverity.Warning);
     assert.match(String(found.code?.value ?? found.code), /^fragmented/);
     assert.match(found.message, /^Fragmented: needs 62 slots/);
     const message = lineWith(document, /swiotlb buffer is full/);

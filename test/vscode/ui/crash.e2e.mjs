@@ -18,7 +18,11 @@ before(
     await page.locator('.explorer-folders-view').getByText('capture', { exact: true }).click();
     await openFile(page, 'trace.txt');
     await goToLine(page, failingLine);
-    await page.locator('.editor-group-container.active .squiggly-error').first().waitFor();
+    await page
+      .locator('.editor-group-container.active')
+      .locator('.squiggly-error, .squiggly-warning')
+      .first()
+      .waitFor();
     await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
     await panelReady(page);
   },
@@ -51,7 +55,7 @@ test('the user reads one sentence, and findings, hover and panel come back', { t
   const toasts = page.locator('.notification-toast');
   await toasts.filter({ hasText: 'ended unexpectedly and starts again' }).first().waitFor({ timeout: 15_000 });
   await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
-  await page.locator('.editor-group-container.active .squiggly-error').first().waitFor();
+  await page.locator('.editor-group-container.active').locator('.squiggly-error, .squiggly-warning').first().waitFor();
   const text = await hoverText(page, 'dma_addr=ffffffffffffffff', '126976', 'Failed');
   assert.match(text, /Fragmented/);
   await runCommand(page, 'SWIOTLB Lens: Replay with transient pools');
