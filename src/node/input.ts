@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { createUtf16Decoder } from '../base/utf16';
 import { type ArchiveMember, captureOf, isTar, listArchive, readMember, tarHeadBytes } from './archive';
 import { listMembers, type SkippedFile } from './captureFolder';
 import { type Compression, failureOf, type InputFailure, unpack } from './decompress';
@@ -18,6 +19,8 @@ export interface InputPart {
   failure(): InputFailure | null;
   /** Known after the first chunk. A 'none' file can be read back by offset. */
   compression(): Compression;
+  /** UTF-16 text, which the analysis counts as UTF-8. Known after the first chunk. */
+  isUtf16(): boolean;
 }
 
 export type OpenedInput =
@@ -227,10 +230,18 @@ function createPart(name: string, sizeBytes: number, stream: AsyncIterable<Uint8
     }
   }
   const unpacked = unpack(counted());
+  let isUtf16: boolean | null = null;
+  async function* looked(): AsyncIterable<Uint8Array> {
+    for await (const chunk of unpacked.chunks) {
+      isUtf16 ??= createUtf16Decoder(chunk[0] ?? 0, chunk[1] ?? 0) !== null;
+      yield chunk;
+    }
+  }
   return {
     path: name,
     sizeBytes,
-    chunks: unpacked.chunks,
+    chunks: looked(),
+    isUtf16: () => isUtf16 === true,
     bytesRead: () => read,
     failure: unpacked.failure,
     compression: unpacked.compression,

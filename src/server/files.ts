@@ -11,7 +11,7 @@ export type ByteSource =
       /** Lines can be read back from the file at `path`. */
       readonly isFile: boolean;
       readonly stamp: string;
-      /** Packed, binary or inside an archive: lines cannot be read back by byte offset. Known after the first chunk. */
+      /** Packed, binary, UTF-16 or inside an archive: lines cannot be read back by byte offset. Known after the first chunk. */
       readonly isPacked: () => boolean;
       /** Never throws: damaged or vanishing input ends early, see `failure`. */
       readonly chunks: AsyncIterable<Uint8Array>;
@@ -35,7 +35,7 @@ export async function openFile(path: string): Promise<readonly ByteSource[]> {
       path: part.path,
       isFile: true,
       stamp: stampOf(size, mtimeMs),
-      isPacked: () => input.isBundle || part.compression() !== 'none',
+      isPacked: () => input.isBundle || part.compression() !== 'none' || part.isUtf16(),
       chunks: part.chunks,
       done: () => (part.sizeBytes === 0 ? 1 : Math.min(1, part.bytesRead() / part.sizeBytes)),
       failure: () => part.failure()?.message ?? input.damage?.message ?? null,

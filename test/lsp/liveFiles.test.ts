@@ -196,6 +196,24 @@ describe('a file that is no document', () => {
     await server.notify(closeFileNotification.method, { uri });
   });
 
+  it('is read as text when it is UTF-16: a hover knows the word it stands on', async () => {
+    const text = `${traceLines.slice(0, 400).join('\n')}\n`;
+    const line = traceLines.findIndex((found) => found.includes('dma_mask=')) + 1;
+    const column = traceLines[line - 1].indexOf('dma_mask=') + 2;
+    const cards: unknown[] = [];
+    for (const [name, content] of [
+      ['utf16.trace', Buffer.from(`\ufeff${text}`, 'utf16le')],
+      ['utf8.trace', text],
+    ] as const) {
+      const { uri } = write(name, content);
+      await server.openFromDisk(uri);
+      const hover = await server.hover(uri, line, column);
+      cards.push([hover?.range, JSON.stringify(hover?.contents).replaceAll(name, '')]);
+    }
+    expect(cards[0]).toEqual(cards[1]);
+    expect(cards[1]).toEqual([expect.anything(), expect.stringMatching(/mask/i)]);
+  });
+
   it('that was cancelled is analysed only when asked for again', async () => {
     const { uri } = write('big.txt', traceText.repeat(20));
     await server.notify(openFileNotification.method, { uri });
