@@ -198,9 +198,21 @@ export type SeriesView = Omit<SeriesWindow, 'failures'>;
 /** Its `file` is the one whose lines `mismatched` names. */
 export type VerifyView = Omit<VerifyReport, 'widenedNs'>;
 
+/** Above this share of undecided requests a verification proves too little to be called clean. */
+const mostUndecided = 0.05;
+
+type Verified = Pick<VerifyView, 'exact' | 'checked' | 'undecided'>;
+
+/** True where so much is left open, e.g. without any unmap event, that the exact share alone would mislead. */
+export function isLargelyUndecided({ checked, undecided }: Verified): boolean {
+  return undecided > checked * mostUndecided;
+}
+
 /** Share of the checked requests that came out exactly, rounded down: 100 % means all of them. */
-export function exactShare({ exact, checked }: Pick<VerifyView, 'exact' | 'checked'>): string {
-  return `${Math.floor((exact / checked) * 10_000) / 100} %`;
+export function exactShare(verified: Verified): string {
+  const { exact, checked, undecided } = verified;
+  const share = `${Math.floor((exact / checked) * 10_000) / 100} %`;
+  return isLargelyUndecided(verified) ? `${share} · ${Math.floor((undecided / checked) * 100)} % undecided` : share;
 }
 
 /** Which pool size a trace needs: the command line's `size` object, and what the panel needs besides. */

@@ -143,8 +143,10 @@ describe('runId', () => {
 
 describe('exactShare', () => {
   it('is never rounded up', () => {
-    expect(exactShare({ exact: 14418, checked: 14419 })).toBe('99.99 %');
-    expect(exactShare({ exact: 7, checked: 7 })).toBe('100 %');
-    expect(exactShare({ exact: 6, checked: 7 })).toBe('85.71 %');
+    expect(exactShare({ exact: 14418, checked: 14419, undecided: 0 })).toBe('99.99 %');
+    expect(exactShare({ exact: 7, checked: 7, undecided: 0 })).toBe('100 %');
+    expect(exactShare({ exact: 6, checked: 7, undecided: 0 })).toBe('85.71 %');
+    expect(exactShare({ exact: 99, checked: 100, undecided: 1 })).toBe('99 %');
+    expect(exactShare({ exact: 584, checked: 11815, undecided: 11230 })).toBe('4.94 % · 95 % undecided');
   });
 });

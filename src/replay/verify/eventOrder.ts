@@ -20,14 +20,19 @@ export function orderedEvents(operations: Operations): Float64Array {
   const ops = table.columns;
   const ids = Math.max(table.length, additions.length, gaps.length) + 1;
   const codes = ids * EVENT_KINDS;
-  const keys = new Float64Array(table.length * 4 + additions.length * 2 + gaps.length * 2);
+  const most = table.length * 4 + additions.length * 2 + gaps.length * 2;
+  const places = new Float64Array(most);
+  const events = new Float64Array(most);
   let count = 0;
+  let lastPlace = 0;
   const add = (key: number, code: number, id: number): void => {
     if (!Number.isFinite(key)) {
       return;
     }
     const place = Math.max(0, Math.round((key + 1) * 4)) * 2 + (code >= EventCode.poolEnter ? 1 : 0);
-    keys[count++] = place * codes + id * EVENT_KINDS + code;
+    lastPlace = Math.max(lastPlace, place);
+    places[count] = place;
+    events[count++] = id * EVENT_KINDS + code;
   };
   for (let op = 0; op < table.length; op++) {
     if (ops.kind[op] !== OpKind.older) {
@@ -45,9 +50,23 @@ export function orderedEvents(operations: Operations): Float64Array {
     add(gap.begin, EventCode.gapEnter, id);
     add(gap.end, EventCode.gapReturn, id);
   }
-  const sorted = keys.subarray(0, count).sort();
-  for (let at = 0; at < count; at++) {
-    sorted[at] %= codes;
+  return sortByPlace(places.subarray(0, count), events.subarray(0, count), lastPlace, codes);
+}
+
+/** Events by place, then by code; all codes are below `codes`. */
+export function sortByPlace(
+  places: Float64Array,
+  events: Float64Array,
+  lastPlace: number,
+  codes: number,
+): Float64Array {
+  if ((lastPlace + 1) * codes > Number.MAX_SAFE_INTEGER) {
+    // Tens of millions of lines: place and code do not fit into one number.
+    const order = Uint32Array.from(places, (_, index) => index);
+    order.sort((a, b) => places[a] - places[b] || events[a] - events[b]);
+    return Float64Array.from(order, (index) => events[index]);
   }
-  return sorted;
+  // Numbers sort several times as fast without a comparison of our own.
+  const keys = places.map((place, index) => place * codes + events[index]).sort();
+  return keys.map((key) => key % codes);
 }

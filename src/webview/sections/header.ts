@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatDuration, plural } from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
-import { exactShare, type RunView, type TraceView } from '../../protocol/views';
+import { exactShare, isLargelyUndecided, type RunView, type TraceView } from '../../protocol/views';
 import { h } from '../dom';
 import type { PanelState } from '../state';
 
@@ -33,7 +33,7 @@ export function badges(trace: TraceView, verify: PanelState['verify'], goToLedge
   } else if (verify !== 'none' && 'error' in verify) {
     found.push(badge('Not verified', '', verify.error, 'fidelity-badge'));
   } else if (verify !== 'none' && 0 < verify.checked) {
-    const isClean = verify.mismatchedCount === 0;
+    const isClean = verify.mismatchedCount === 0 && !isLargelyUndecided(verify);
     const exact = `${isClean ? '✓ ' : ''}Exact ${exactShare(verify)}`;
     const hint = 'How many recorded addresses and failures the model reproduced; details below';
     found.push(badge(exact, isClean ? 'good' : 'mixed', hint, 'fidelity-badge'));
