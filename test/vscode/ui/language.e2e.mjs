@@ -47,9 +47,9 @@ const lens = (text) => page.locator('.codelens-decoration a').filter({ hasText: 
 /** A line of the editor with a hint in it; blanks of the editor are non-breaking. */
 const hint = (text) => page.locator('.view-lines .view-line').filter({ hasText: text });
 
-async function closeTab() {
-  // By the mouse: the preview may have taken the keyboard.
-  await page.locator('.tabs-container .tab.active .codicon-close').click();
+/** Brings the trace's editor to the front again, by the mouse: a preview may have taken the keyboard. */
+async function showTrace() {
+  await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
   await page.locator('.tabs-container .tab.active').filter({ hasText: 'trace.txt' }).waitFor();
 }
 
@@ -146,7 +146,7 @@ test('the failing line has actions, and one of them explains the cause', { timeo
     return false;
   }, 'the page about fragmentation');
   await session.shot('language-explain');
-  await closeTab();
+  await showTrace();
 });
 
 test('the code of a finding in the Problems view opens the same page', { timeout: 120_000 }, async () => {
@@ -157,7 +157,7 @@ test('the code of a finding in the Problems view opens the same page', { timeout
   // A link of the Problems view opens with the modifier of the editor.
   await code.click({ modifiers: ['Control'] });
   await page.locator('.tabs-container .tab.active').filter({ hasText: 'fragmented.md' }).waitFor();
-  await closeTab();
+  await showTrace();
   await runCommand(page, 'View: Toggle Panel Visibility');
 });
 
