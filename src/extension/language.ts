@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { formatPercent, formatSlotsAndBytes, plural } from '../base/format';
+import { formatCount, formatPercent, formatSlotsAndBytes, plural } from '../base/format';
 import {
   type FrontRunParams,
   frontRunNotification,
@@ -92,7 +92,7 @@ async function whoHeld({ server, editors }: LanguageCommandsHost, uri: vscode.Ur
   const { ask } = await server();
   const { devices, slots, places, beforeTrace } = await ask(whoHeldRequest, { uri: uri.toString(), line });
   if (devices.length === 0) {
-    const none = vscode.l10n.t('At line {0} the trace shows no mapping that holds slots.', line);
+    const none = vscode.l10n.t('At line {0} the trace shows no mapping that holds slots.', formatCount(line));
     void vscode.window.showInformationMessage(none);
     return;
   }
@@ -102,13 +102,17 @@ async function whoHeld({ server, editors }: LanguageCommandsHost, uri: vscode.Ur
     detail:
       device.oldestLine === null
         ? plural(device.mappings, 'mapping')
-        : vscode.l10n.t('{0}, the oldest of line {1}', plural(device.mappings, 'mapping'), device.oldestLine),
+        : vscode.l10n.t(
+            '{0}, the oldest of line {1}',
+            plural(device.mappings, 'mapping'),
+            formatCount(device.oldestLine),
+          ),
     places: places.filter((place) => place.device === device.name),
   }));
   const before =
     beforeTrace === 0 ? '' : ` ${vscode.l10n.t('{0} from before the trace.', plural(beforeTrace, 'mapping'))}`;
   const picked = await vscode.window.showQuickPick(items, {
-    title: vscode.l10n.t('Who held the slots at line {0}', line) + (before === '' ? '' : `:${before}`),
+    title: vscode.l10n.t('Who held the slots at line {0}', formatCount(line)) + (before === '' ? '' : `:${before}`),
     placeHolder: vscode.l10n.t('Pick a device to see where its mappings were made'),
     matchOnDescription: true,
   });
