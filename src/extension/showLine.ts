@@ -22,7 +22,9 @@ export async function showLine(
 ): Promise<void> {
   const custom = editors.of(uri);
   if (custom !== undefined) {
-    custom.panel.reveal(custom.panel.viewColumn, false);
+    if (!custom.panel.active) {
+      custom.panel.reveal(custom.panel.viewColumn, false);
+    }
     await custom.goTo(uri, line);
     return;
   }

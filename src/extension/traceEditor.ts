@@ -114,6 +114,7 @@ class TraceEditor implements TraceEditorHandle {
   /** A line that was asked for before the page was up. */
   private pendingLine: number | null = null;
   private findingsTimer: NodeJS.Timeout | undefined;
+  private stuckTimer: NodeJS.Timeout | undefined;
 
   constructor(fileUri: vscode.Uri, panel: vscode.WebviewPanel, host: TraceEditorHost) {
     this.fileUri = fileUri;
@@ -163,6 +164,7 @@ class TraceEditor implements TraceEditorHandle {
   close(): void {
     this.isClosed = true;
     clearTimeout(this.findingsTimer);
+    clearTimeout(this.stuckTimer);
     this.disposables.forEach((disposable) => void disposable.dispose());
     this.page.close();
     void this.stopWorker();
@@ -205,12 +207,23 @@ class TraceEditor implements TraceEditorHandle {
   }
 
   /** An expression that takes forever on one line keeps the thread from everything else: then another takes over. */
-  private freeReader(): void {
-    if (this.isClosed || this.asking.size === 0 || Date.now() - this.heardAt < stuckMs) {
+  private watchReader(): void {
+    clearTimeout(this.stuckTimer);
+    if (this.isClosed || this.asking.size === 0) {
       return;
     }
+    const leftMs = this.heardAt + stuckMs - Date.now();
+    if (0 < leftMs) {
+      this.stuckTimer = setTimeout(() => this.watchReader(), leftMs + 1);
+    } else {
+      this.replaceReader();
+    }
+  }
+
+  private replaceReader(): void {
     const asked = [...this.asking];
     this.asking.clear();
+    this.host.log.warn(`${this.fileUri.toString()}: a search was given up`);
     void this.worker?.terminate();
     this.reader.close();
     this.worker = this.startWorker();
@@ -391,10 +404,7 @@ class TraceEditor implements TraceEditorHandle {
             line,
           };
         },
-        lines: (params) => {
-          setTimeout(() => this.freeReader(), stuckMs);
-          return this.reader.call('lines', params);
-        },
+        lines: (params) => this.reader.call('lines', params),
         query: ({ slot, id, query }) => this.query(slot, id, query),
         card: ({ line, column }) => this.card(line, column),
         act: async ({ index }) => {
@@ -456,7 +466,9 @@ class TraceEditor implements TraceEditorHandle {
       this.asking.delete(slot);
     } else {
       this.asking.set(slot, id);
-      setTimeout(() => this.freeReader(), stuckMs);
+      // What it told before says nothing about this question.
+      this.heardAt = Date.now();
+      this.watchReader();
     }
     return this.reader.call('query', { slot, id, query, among });
   }
