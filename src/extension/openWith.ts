@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { FailureError } from '../protocol/result';
-import { traceEditorViewType } from './showLine';
+import { viewTypeOf } from './showLine';
 import { isTraceName, looksLikeTrace, sniffLength } from './sniff';
 
 /** Above this VS Code gives an extension no document: no findings by the language server, no hover, no commands. */
@@ -45,7 +45,7 @@ export class EditorChoice {
       });
     }
     const isInFront = active?.input instanceof vscode.TabInputText && active.input.uri.toString() === uri.toString();
-    await vscode.commands.executeCommand('vscode.openWith', uri, traceEditorViewType);
+    await vscode.commands.executeCommand('vscode.openWith', uri, viewTypeOf(uri));
     if (isInFront && active?.isDirty === false) {
       await vscode.window.tabGroups.close(active);
     }
@@ -72,7 +72,7 @@ export class EditorChoice {
     try {
       const { size } = await vscode.workspace.fs.stat(uri);
       if (documentLimitBytes < size && (await isTrace(uri))) {
-        await vscode.commands.executeCommand('vscode.openWith', uri, traceEditorViewType, {
+        await vscode.commands.executeCommand('vscode.openWith', uri, viewTypeOf(uri), {
           viewColumn: tab.group.viewColumn,
           preserveFocus: !tab.isActive,
           preview: tab.isPreview,

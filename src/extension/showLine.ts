@@ -7,6 +7,17 @@ export const traceEditorViewType = 'swiotlbLens.traceEditor';
 /** The same editor where it is only one of the choices: a type of editor has one priority. */
 export const traceEditorOptionViewType = 'swiotlbLens.traceEditorOption';
 
+/** Names that package.json gives the custom editor as their default one. */
+const defaultNames =
+  /^(?:trace|trace_pipe|dmesg|kern\.log)[\w.-]*\.(?:gz|zst|xz|dat)$|\.(?:trace\.dat|(?:ftrace|dmesg)\.(?:gz|zst|xz))$/;
+
+/** The type under which VS Code knows the custom editor for a file: so it names it as the user does. */
+export function viewTypeOf(uri: vscode.Uri): string {
+  return defaultNames.test(uri.path.slice(uri.path.lastIndexOf('/') + 1))
+    ? traceEditorViewType
+    : traceEditorOptionViewType;
+}
+
 /** How long a custom editor may take to appear after it was asked for. */
 const appearMs = 10_000;
 
@@ -59,7 +70,7 @@ async function showInCustomEditor(
       message: vscode.l10n.t('VS Code cannot show this file as text: {0}', why),
     });
   }
-  await vscode.commands.executeCommand('vscode.openWith', file, traceEditorViewType, column);
+  await vscode.commands.executeCommand('vscode.openWith', file, viewTypeOf(file), column);
   const editor = await appeared(editors, file);
   await editor?.goTo(uri, line);
 }
