@@ -44,6 +44,8 @@ before(
   async () => {
     session = await openSession({ prepare });
     page = session.page;
+    // A window that never saw the extension opens files without it until it is registered.
+    await page.locator('.activitybar').getByRole('tab', { name: 'SWIOTLB Lens' }).first().waitFor();
   },
   { timeout: 180_000 },
 );
