@@ -438,7 +438,7 @@ function holderText(failure: FoundFailure, holders: readonly TopHolder[]): strin
     return '';
   }
   const name = top.driver === '' ? top.name : `${top.name} (${top.driver})`;
-  return ` ${formatPercent(top.share)} is held by ${name}${top.leaks ? ', and it does not return them' : ''}.`;
+  return ` ${formatPercent(top.share)} of the pool is held by ${name}${top.leaks ? ', and it does not return them' : ''}.`;
 }
 
 function related(

@@ -333,7 +333,7 @@ function failureLines(analysis: Analysis, row: number, lineText: string): HoverL
     });
     lines.push({
       level: 'derived',
-      text: `Holders now: ${shares.join(', ')}`,
+      text: `Holders now, of the slots in use: ${shares.join(', ')}`,
       links: holders
         .filter((holder) => holder.oldestLine > 0)
         .map((holder) => ({

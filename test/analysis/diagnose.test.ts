@@ -241,7 +241,7 @@ describe('a failure in a trace is judged by the recorded addresses', () => {
       [1, 100],
       [2, 28],
     ]);
-    check({ requests }, { cause: 'pool-full', message: /78 % is held by dev1\.$/ });
+    check({ requests }, { cause: 'pool-full', message: /78 % of the pool is held by dev1\.$/ });
   });
 });
 

@@ -105,7 +105,7 @@ describe('hover on a mapping', () => {
   it('explains a failure, who holds the slots and the retry that succeeded', () => {
     const card = check(0, 5, 'dma_map_page', [
       /^Failed · Fragmented|^Failed · Cause unknown/m,
-      /^derived: Holders now: 0000:00:05\.0 100 %$/m,
+      /^derived: Holders now, of the slots in use: 0000:00:05\.0 100 %$/m,
       /^derived: Retry at line 8 succeeded/m,
     ]);
     expect(card.tone).toBe('failed');

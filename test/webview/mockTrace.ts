@@ -96,7 +96,7 @@ export function mockTrace(changes: Partial<TraceView> = {}): TraceView {
         suppressed: 0,
         cause: 'pool-full',
         device: '0000:00:05.0 (nvme)',
-        message: 'Pool full: needs 52 slots, 0 of 512 free. 91 % is held by 0000:00:07.0 (virtio-net).',
+        message: 'Pool full: needs 52 slots, 0 of 512 free. 91 % of the pool is held by 0000:00:07.0 (virtio-net).',
         advice: ['Raise the pool; virtio-net keeps 252 slots for its receive ring.'],
         marks: ['leak-suspected'],
       },
