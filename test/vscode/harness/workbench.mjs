@@ -11,17 +11,29 @@ export async function openWindow(page, url, aFile) {
 
 /** Runs a command through the command palette. `title` is what the palette shows, e.g. "View: Toggle Terminal". */
 export async function runCommand(page, title) {
-  await page.keyboard.press('F1');
-  const input = page.locator('.quick-input-widget .quick-input-box input');
-  await input.waitFor();
-  await input.fill(`>${title}`);
   // Clicked by its whole name: the first row may be a longer one.
   const wholeName = new RegExp(`^${title.replace(/[^\w ]/g, '\\$&')}$`);
-  await page
+  const row = page
     .locator('.quick-input-widget .quick-input-list .monaco-highlighted-label')
     .filter({ hasText: wholeName })
-    .first()
-    .click();
+    .first();
+  await inPalette(page, 'F1', `>${title}`, () => row.click({ timeout: 5000 }));
+}
+
+/** Something that takes the focus closes the palette while it is being used: it is opened again. */
+async function inPalette(page, key, text, choose) {
+  const input = page.locator('.quick-input-widget .quick-input-box input');
+  await expectEventually(async () => {
+    await page.keyboard.press(key);
+    try {
+      await input.fill(text, { timeout: 3000 });
+      await choose();
+      return true;
+    } catch (error) {
+      await page.keyboard.press('Escape');
+      throw error;
+    }
+  }, `the palette to take "${text}"`);
 }
 
 /** Picks a colour theme by its name, e.g. "Dark Modern". */
@@ -44,17 +56,12 @@ export async function openFile(page, name) {
 
 /** Puts the cursor at a line of the active text editor and waits until the status bar says so. */
 export async function goToLine(page, line) {
-  await page.keyboard.press('Control+g');
-  const input = page.locator('.quick-input-widget .quick-input-box input');
-  await input.waitFor();
-  await input.fill(`:${line}`);
-  // Enter counts once the picker has understood the number.
-  await page
-    .locator('.quick-input-list .monaco-list-row')
-    .filter({ hasText: `line ${line}` })
-    .first()
-    .waitFor();
-  await page.keyboard.press('Enter');
+  await inPalette(page, 'Control+g', `:${line}`, async () => {
+    // Enter counts once the picker has understood the number.
+    const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: `line ${line}` });
+    await row.first().waitFor({ timeout: 5000 });
+    await page.keyboard.press('Enter');
+  });
   await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
 }
 
