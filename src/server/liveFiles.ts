@@ -4,9 +4,9 @@ import { fileStamp } from './files';
 import type { TraceStore } from './traceStore';
 
 /** How often open files are looked at: findings of a growing file appear within a second. */
-const lookEveryMs = 400;
-/** An analysis that takes long to make anew is not made all the time: at most this share of it. */
-const restFactor = 3;
+const lookEveryMs = 250;
+/** An analysis that takes long to make anew is not made all the time: it rests for this share of the time that took. */
+const restFactor = 1;
 
 export interface LiveFilesOptions {
   readonly documents: Documents;
