@@ -185,6 +185,8 @@ class ReplayPanel {
   /** Traces the user picked to compare with: the panel may ask about these and no others. */
   private readonly others = new Set<string>();
   private sizing: vscode.CancellationTokenSource | undefined;
+  /** Replays and comparisons under way. */
+  private readonly working = new Set<vscode.CancellationTokenSource>();
   private isReady = false;
   private becomeReady: () => void = () => undefined;
   private readonly whenReady = new Promise<void>((resolve) => {
@@ -263,6 +265,7 @@ class ReplayPanel {
 
   close(): void {
     this.sizing?.cancel();
+    this.cancelWork();
     this.channel.close();
   }
 
@@ -273,6 +276,24 @@ class ReplayPanel {
       }
     });
   }
+
+  private cancelWork(): void {
+    for (const source of this.working) {
+      source.cancel();
+    }
+  }
+
+  /** A question that may take seconds; `cancelWork` ends it. */
+  private readonly askLong: Server['ask'] = async (request, params) => {
+    const source = new vscode.CancellationTokenSource();
+    this.working.add(source);
+    try {
+      return await (await this.host.server()).ask(request, params, source.token);
+    } finally {
+      this.working.delete(source);
+      source.dispose();
+    }
+  };
 
   private createChannel(): Channel<HostMethods, PanelMethods> {
     const uri = this.uri.toString();
@@ -304,17 +325,17 @@ class ReplayPanel {
           this.sources = trace.sources;
           return trace;
         },
-        run: ({ run }) => ask(runRequest, { uri, run }),
+        run: ({ run }) => this.askLong(runRequest, { uri, run }),
         devices: () => ask(devicesRequest, { uri }),
         shares: (params) => ask(sharesRequest, { uri, ...params }),
         slots: (params) => ask(slotsRequest, { uri, ...params }),
         slotStep: (params) => ask(slotStepRequest, { uri, ...params }),
         slotLine: (params) => ask(slotLineRequest, { uri, ...params }),
         slotDetail: (params) => ask(slotDetailRequest, { uri, ...params }),
-        uncertainty: ({ run }) => ask(uncertaintyRequest, { uri, run }),
+        uncertainty: ({ run }) => this.askLong(uncertaintyRequest, { uri, run }),
         series: (params) => ask(seriesRequest, { uri, ...params }),
         verify: async () => {
-          const view = await ask(verifyRequest, { uri });
+          const view = await this.askLong(verifyRequest, { uri });
           this.host.verified(this.uri, view);
           return view;
         },
@@ -341,6 +362,10 @@ class ReplayPanel {
         size: (question) => this.size(question),
         cancelSize: () => {
           this.sizing?.cancel();
+          return null;
+        },
+        cancelWork: () => {
+          this.cancelWork();
           return null;
         },
         other: async ({ uri: other, run }) => {

@@ -151,6 +151,8 @@ export const hostMethods = {
     object({ bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) }),
   ),
   cancelSize: method<null, null>(nothing),
+  /** Ends the replays and the verification under way: each is answered with `cancelled`. */
+  cancelWork: method<null, null>(nothing),
   /** The same policy on another trace, one the user picked. */
   other: method<
     { readonly uri: string; readonly run: { readonly policy: string; readonly set: Settings } },

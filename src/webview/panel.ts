@@ -111,6 +111,7 @@ const view = new View(state, charts, {
   addPolicy: () => void channel.call('command', { command: 'addPolicy' }),
   dryRun: () => void turnTo('dryRun', null),
   assume,
+  cancelWork,
   front: tellFront,
 });
 
@@ -250,6 +251,7 @@ async function load(): Promise<void> {
     const place = isFirst ? null : placeOf(byId('content'));
     newPage(trace);
     if (0 < trace.requests) {
+      setStatus('loading', 'Replaying …', cancelWork);
       await runs.loadMissing();
     }
     if (mine !== generation) {
@@ -343,6 +345,11 @@ async function setDryRun(bounceAll: boolean): Promise<void> {
   }
 }
 
+/** The replays and the verification under way. */
+function cancelWork(): void {
+  void channel.call('cancelWork', null);
+}
+
 function choose(key: RunKey): void {
   runs.choose(key);
   void showFront();
@@ -365,7 +372,7 @@ async function showFront(): Promise<void> {
     return;
   }
   if (0 < trace.requests && shownKeys(state).some((key) => runs.isMissing(key))) {
-    setStatus('loading', 'Replaying …');
+    setStatus('loading', 'Replaying …', cancelWork);
     view.renderPolicies(trace);
     await runs.loadMissing();
   }

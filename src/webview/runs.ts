@@ -1,3 +1,4 @@
+import { FailureError } from '../protocol/result';
 import {
   bounceAllSetting,
   type PolicySettings,
@@ -164,10 +165,22 @@ export class Runs {
         }
       }
     } catch (error) {
-      if (mine === this.generation) {
+      if (mine !== this.generation) {
+        return;
+      }
+      if (isCancelled(error) && id !== runId(recordedKey)) {
+        this.withdraw(key);
+      } else {
         state.failed.set(id, error instanceof Error ? error.message : String(error));
       }
     }
+  }
+
+  /** A run that nobody waits for any more: its button is as before, and another press begins it anew. */
+  private withdraw(key: RunKey): void {
+    const { state } = this;
+    state.shown = state.shown.filter((other) => runId(other) !== runId(key));
+    state.front = runId(frontKey(state));
   }
 
   /** A run with the settings that this panel gives every one of its kind. */
@@ -179,4 +192,8 @@ export class Runs {
     const assumed = key.policy === 'recorded' ? key : withAssumptions(trace, key, {}, assumptions);
     return withDryRun(withDefaults(trace, assumed), bounceAll);
   }
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof FailureError && error.failure.kind === 'cancelled';
 }

@@ -12,6 +12,7 @@ import { summaryTable } from './sections/summary';
 import type { Variations } from './sections/variations';
 import { whySection } from './sections/why';
 import { frontKey, type PanelState, recordedKeyOf, wholeRange } from './state';
+import { cancelButton } from './status';
 import { verdict } from './verdict';
 import { policyLabel } from './words';
 
@@ -22,6 +23,8 @@ export interface ViewActions {
   readonly addPolicy: () => void;
   readonly dryRun: () => void;
   readonly assume: (assumptions: PolicySettings) => void;
+  /** Ends replays and the comparison with the recorded addresses. */
+  readonly cancelWork: () => void;
   /** The run in front has this name. */
   readonly front: (key: RunKey, label: string) => void;
 }
@@ -135,7 +138,8 @@ export class View {
     if (verify === 'none') {
       fill(byId('fidelity'));
     } else if (verify === 'running') {
-      fill(byId('fidelity'), muted('Comparing the model with the recorded addresses …'));
+      const cancel = cancelButton(this.actions.cancelWork);
+      fill(byId('fidelity'), h('p', { class: 'muted' }, 'Comparing the model with the recorded addresses …', cancel));
     } else if ('error' in verify) {
       fill(byId('fidelity'), muted(`The model was not compared with the recorded addresses: ${verify.error}`));
     } else {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FailureError } from '../../src/protocol/result';
 import type { PolicyView, RunKey } from '../../src/protocol/views';
 import { runId } from '../../src/protocol/views';
 import { Runs } from '../../src/webview/runs';
@@ -102,5 +103,29 @@ describe('the runs of a panel', () => {
     await second;
     expect(state.runs.has('recorded')).toBe(true);
     expect(state.failed.get('dynamic')).toBe('no such parameter');
+  });
+
+  it('go away when they are cancelled, and begin anew at the next press', async () => {
+    const state = initialState();
+    let isCancelled = true;
+    const runs = new Runs(state, async (key) => {
+      if (isCancelled && key.policy !== 'transient') {
+        throw new FailureError({ kind: 'cancelled', message: 'It was cancelled.' });
+      }
+      return mockRun({ key });
+    });
+    runs.begin([{ policy: 'transient', set: {} }]);
+    runs.choose({ policy: 'dynamic', set: {} });
+    runs.reset(trace);
+    await runs.loadMissing();
+    expect(shownKeys(state).map((key) => key.policy)).not.toContain('dynamic');
+    expect(frontKey(state).policy).not.toBe('dynamic');
+    // Without the recording the panel has nothing to stand on: that is said, not hidden.
+    expect(state.failed.get('recorded')).toBe('It was cancelled.');
+    isCancelled = false;
+    runs.choose({ policy: 'dynamic', set: {} });
+    await runs.loadMissing();
+    expect(state.runs.has('dynamic')).toBe(true);
+    expect(frontKey(state).policy).toBe('dynamic');
   });
 });
