@@ -289,3 +289,8 @@ function lineNotes(notUnderstood: number): readonly Note[] {
 export function ledgerLine(ledger: LedgerReport): string {
   return `${formatCount(ledger.exact)} exact · ${formatCount(ledger.derived)} derived · ${formatCount(ledger.assumed)} assumed · ${formatCount(ledger.lost)} lost`;
 }
+
+/** `derived (38): Results that follow from …`. */
+export function ledgerNote({ level, count, text }: LedgerReport['notes'][number]): string {
+  return `${level}${count > 0 ? ` (${formatCount(count)})` : ''}: ${text}`;
+}

@@ -136,20 +136,20 @@ function isRecordedKernel({ geometry }: Analysis, policy: Policy, { params }: Re
 }
 
 const sameKernelDiffers =
-  'requests whose outcome differs from the recording, though kernel and pool are the recorded ones: lines tell when a ' +
+  'Requests whose outcome differs from the recording, though kernel and pool are the recorded ones: lines tell when a ' +
   'result was printed, not in which order CPUs took the locks, and one other placement changes those after it ' +
   '(verify tries the possible orders)';
 
 /** The trace's ledger with what this replay assumed on top. */
 function ledgerWith(ledger: LedgerReport, result: ReplayResult, isRecorded: boolean): LedgerReport {
   const { assumed } = result;
-  const differs = isRecorded ? sameKernelDiffers : 'requests whose outcome differs from the recording';
+  const differs = isRecorded ? sameKernelDiffers : 'Requests whose outcome differs from the recording';
   const counts: readonly (readonly [EvidenceLevel, number, string])[] = [
-    ['assumed', assumed.lifetimes, 'requests whose end the trace does not say: their lifetimes are assumed'],
+    ['assumed', assumed.lifetimes, 'Requests whose end the trace does not say: their lifetimes are assumed'],
     ['modelled', assumed.counterfactual, differs],
-    ['modelled', assumed.retriesDropped, 'retries left out because the first attempt is served now'],
-    ['assumed', assumed.splits, 'requests above the largest mapping, split as the block layer would'],
-    ['assumed', assumed.movedFromBefore, 'mappings from before the trace that are not at their recorded address'],
+    ['modelled', assumed.retriesDropped, 'Retries left out because the first attempt is served now'],
+    ['assumed', assumed.splits, 'Requests above the largest mapping, split as the block layer would'],
+    ['assumed', assumed.movedFromBefore, 'Mappings from before the trace that are not at their recorded address'],
   ];
   return {
     ...ledger,

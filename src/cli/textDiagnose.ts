@@ -1,4 +1,4 @@
-import { ledgerLine } from '../analysis/ledger';
+import { ledgerLine, ledgerNote } from '../analysis/ledger';
 import { describeCauseCounts } from '../analysis/verdict';
 import { formatCount, formatSlotsAndBytes, formatTime, plural } from '../base/format';
 import type { Cause } from '../model/cause';
@@ -39,7 +39,7 @@ export function diagnoseText(report: DiagnoseReport, terminal: Terminal): string
   if (report.ledger.exact + report.ledger.derived + report.ledger.assumed + report.ledger.lost > 0) {
     const assumed = report.ledger.notes
       .filter((note) => note.level === 'assumed')
-      .map((note) => wrap(`assumed: ${formatCount(note.count)} ${note.text}`, terminal.width, '    ', '  • '));
+      .map((note) => wrap(ledgerNote(note), terminal.width, '    ', '  • '));
     blocks.push([style.dim(`Ledger    ${ledgerLine(report.ledger)}`), ...assumed].join('\n'));
   }
   return `${blocks.join('\n\n')}\n`;

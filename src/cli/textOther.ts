@@ -1,5 +1,5 @@
 import type { BootSizeReport } from '../analysis/bootSize';
-import { ledgerLine } from '../analysis/ledger';
+import { ledgerLine, ledgerNote } from '../analysis/ledger';
 import type { VectorsReport } from '../analysis/vectors';
 import {
   formatBytes,
@@ -78,9 +78,7 @@ export function infoText(report: InfoReport, terminal: Terminal): string {
     [
       `${style.dim('Lines')}     ${formatCount(report.ledger.understood)} understood, ${formatCount(report.ledger.counted)} counted only${counted.length === 0 ? '' : ` (${counted.join(', ')})`}, ${formatCount(report.ledger.notUnderstood)} not understood`,
       `${style.dim('Requests')}  ${ledgerLine(report.ledger)}`,
-      ...report.ledger.notes.map((note) =>
-        wrap(`${note.level}: ${formatCount(note.count)} ${note.text}`, width, '    ', '  • '),
-      ),
+      ...report.ledger.notes.map((note) => wrap(ledgerNote(note), width, '    ', '  • ')),
       ...report.ledger.notUnderstoodExamples
         .slice(0, 5)
         .map((example) =>

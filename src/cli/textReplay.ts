@@ -1,4 +1,4 @@
-import { ledgerLine } from '../analysis/ledger';
+import { ledgerLine, ledgerNote } from '../analysis/ledger';
 import { describeCauseCounts } from '../analysis/verdict';
 import { formatHex } from '../base/address';
 import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes, plural } from '../base/format';
@@ -143,13 +143,8 @@ function assumptions(ledger: LedgerReport, terminal: Terminal): string {
   const { style, width } = terminal;
   const notes = ledger.notes
     .filter((note) => note.level !== 'recorded')
-    .map((note) => wrap(noteText(note), width, '    ', '  • '));
+    .map((note) => wrap(ledgerNote(note), width, '    ', '  • '));
   return [`${style.dim('Ledger')}    ${ledgerLine(ledger)}`, ...notes].join('\n');
-}
-
-function noteText(note: LedgerReport['notes'][number]): string {
-  const count = note.count > 0 ? `${formatCount(note.count)} ` : '';
-  return `${note.level}: ${count}${note.text}`;
 }
 
 /** Policies or traces side by side, the differences first. */

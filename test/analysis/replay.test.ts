@@ -114,7 +114,7 @@ describe('replayReport', () => {
     expect(report.assumed).toMatchObject({ lifetimes: 1, retriesDropped: 1, counterfactual: 1 });
     const texts = report.ledger.notes.map((note) => note.text).join('\n');
     expect(texts).toContain('lifetimes are assumed');
-    expect(texts).toContain('retries left out');
+    expect(texts).toContain('Retries left out');
   });
 
   it('replays direct mappings only in a dry run', () => {

@@ -111,7 +111,7 @@ function assumptions(runs: readonly RunView[]): HTMLElement | null {
   for (const run of runs) {
     const title = run.basis === 'recorded' ? 'Recorded' : run.title;
     for (const note of run.notes) {
-      add(note.level, note.count === 0 ? note.text : `${formatCount(note.count)} ${note.text}`, title);
+      add(note.level, note.count === 0 ? note.text : `${note.text} (${formatCount(note.count)})`, title);
     }
     for (const [name, param] of Object.entries(run.params)) {
       if (run.basis === 'modelled' && (param.level === 'assumed' || param.level === 'user')) {
