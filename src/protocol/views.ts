@@ -232,5 +232,6 @@ export interface FindingView {
 export interface CursorView {
   readonly timeNs: number;
   readonly usedSlots: number;
+  /** Every slot there is at that moment, those of transient pools too: never less than are in use. */
   readonly capacitySlots: number;
 }

@@ -286,6 +286,6 @@ export function cursorView(trace: Trace, uri: string, line: number, run: RunKey)
   return {
     timeNs,
     usedSlots: series.usedSlots[step]!,
-    capacitySlots: series.capacitySlots[step]!,
+    capacitySlots: series.capacitySlots[step]! + series.transientSlots[step]!,
   };
 }

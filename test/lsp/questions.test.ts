@@ -174,6 +174,10 @@ describe('the pool at a line', () => {
     expect(recorded?.capacitySlots).toBe(512);
     expect(fixed?.capacitySlots).toBe(4096);
     expect(fixed?.timeNs).toBe(recorded?.timeNs);
+    // The failed mapping is in a transient pool there, beside a full one.
+    const dynamic = (await at({ policy: 'dynamic', set: {} }))!;
+    expect(dynamic.usedSlots).toBeGreaterThan(512);
+    expect(dynamic.capacitySlots).toBeGreaterThanOrEqual(dynamic.usedSlots);
   });
 });
 
