@@ -132,8 +132,8 @@ test('after a reload of the window the panel goes on where it was', { timeout },
     const text = await frame.locator('#range').innerText();
     return /^0\.0.*–0\.[5-9]/.test(text) && text;
   }, 'the first half');
-  // What is kept is written a little after it changed.
-  await page.waitForTimeout(1500);
+  // A browser's VS Code writes every five seconds which editors are open, and nothing when it is left.
+  await page.waitForTimeout(6000);
   await page.reload();
   const again = await panelReady(page);
   await again.locator('#summary th[data-run="transient"]').waitFor();
