@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
 import { openFile, runCommand } from '../harness/workbench.mjs';
-import { inkEventually, panelReady } from './panel.mjs';
+import { inkEventually, panelAfterReload, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
 const timeout = 180_000;
@@ -134,8 +134,7 @@ test('after a reload of the window the panel goes on where it was', { timeout },
   }, 'the first half');
   // A browser's VS Code writes every five seconds which editors are open, and nothing when it is left.
   await page.waitForTimeout(6000);
-  await page.reload();
-  const again = await panelReady(page);
+  const again = await panelAfterReload(page);
   await again.locator('#summary th[data-run="transient"]').waitFor();
   await expectEventually(async () => (await again.locator('#range').innerText()) === range, `the range ${range}`);
   assert.equal(await again.locator('button[aria-current]').getAttribute('data-policy'), 'dynamic');

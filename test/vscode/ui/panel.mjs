@@ -9,6 +9,21 @@ export async function panelReady(page) {
   return frame;
 }
 
+/**
+ * Reloads the window and returns the panel's frame, restored.
+ * A browser's VS Code now and then leaves a webview blank that is asked about while it is being restored, so it is left
+ * alone for a while first, and gets a second chance.
+ */
+export async function panelAfterReload(page) {
+  await page.reload();
+  await page.waitForTimeout(6000);
+  return panelReady(page).catch(async () => {
+    await page.reload();
+    await page.waitForTimeout(6000);
+    return panelReady(page);
+  });
+}
+
 /** Pixels of a canvas that are not transparent, and how many colours they have. */
 export function inkOf(canvas) {
   return canvas.evaluate((element) => {

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { root } from '../harness/package.mjs';
 import { expectEventually } from '../harness/until.mjs';
 import { goToLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
-import { inkEventually, panelReady } from './panel.mjs';
+import { inkEventually, panelAfterReload, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
 const timeout = 180_000;
@@ -235,8 +235,7 @@ test('the panel comes back with its trace after a reload of the window', { timeo
   await runCommand(page, 'SWIOTLB Lens: Replay with transient pools');
   await panelReady(page);
   // Which of its policies come back depends on when the workbench last wrote the panel's state: in a browser now and then.
-  await page.reload();
-  const frame = await panelReady(page);
+  const frame = await panelAfterReload(page);
   assert.equal(await frame.locator('#trace-name').innerText(), 'capture / trace.txt');
   await inkEventually(frame.locator('#chart-slots'));
 });
