@@ -141,6 +141,20 @@ function assemble(
   };
 }
 
+/** What takes the place of a replay's numbers where the trace itself shows them. */
+export function recordedNumbers(use: RecordedUse) {
+  return {
+    requests: use.requests,
+    served: use.served,
+    failed: use.failed,
+    failuresByCause: use.failuresByCause,
+    usedHighWaterSlots: use.usedHighWaterSlots,
+    capacityPeakSlots: use.capacityPeakSlots,
+    transient: { ...use.transient, failed: 0 },
+    memory: { peakBytes: use.memoryPeakBytes, byteSeconds: use.byteSeconds, roundingWasteBytes: 0 },
+  };
+}
+
 /** First to last step of the requests: the time a replay takes its integrals over, so that both compare. */
 function requestSpan(analysis: Analysis): { readonly startNs: Nanoseconds; readonly endNs: Nanoseconds } {
   const { requests, sources } = analysis.tables;

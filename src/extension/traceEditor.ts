@@ -28,6 +28,7 @@ import {
   type QuerySlot,
   type ShownLine,
   type TraceMarks,
+  unreadFile,
 } from '../protocol/traceEditor';
 import type { Server } from './client';
 import { panelHtml } from './panelHtml';
@@ -96,16 +97,7 @@ class TraceEditor implements TraceEditorHandle {
   /** Places that cards linked to: the page may ask to show these and no others. */
   private readonly offered = new Set<string>();
   private actions: CardView['actions'] = [];
-  private state: FileState = {
-    lineCount: 0,
-    isComplete: false,
-    done: 0,
-    generation: 0,
-    failure: null,
-    members: [],
-    member: '',
-    isPacked: false,
-  };
+  private state: FileState = unreadFile;
   private analysis: AnalysisState = { phase: 'reading', done: 0, message: '', failureCount: 0 };
   private marks: TraceMarks | null = null;
   private isReady = false;

@@ -89,6 +89,18 @@ export interface FileState {
   readonly isPacked: boolean;
 }
 
+/** Before anything was read. */
+export const unreadFile: FileState = {
+  lineCount: 0,
+  isComplete: false,
+  done: 0,
+  generation: 0,
+  failure: null,
+  members: [],
+  member: '',
+  isPacked: false,
+};
+
 export const fileState: Validator<FileState> = object({
   lineCount: integer(0, 2 ** 32 - 1),
   isComplete: bool,

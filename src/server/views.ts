@@ -1,7 +1,7 @@
 import { lineAtTime, stepOfRequest } from '../analysis/lineAtTime';
 import { lineIndexOf } from '../analysis/lineIndex';
 import { recordedPolicy } from '../analysis/recorded';
-import type { RecordedUse } from '../analysis/recordedUse';
+import { type RecordedUse, recordedNumbers } from '../analysis/recordedUse';
 import { policiesReport, type ReplayAnswer, seriesWindow } from '../analysis/replay';
 import { upperBound } from '../base/bisect';
 import type { Cause } from '../model/cause';
@@ -162,14 +162,7 @@ export function runView(trace: Trace, key: RunKey): RunView {
   return {
     ...replayed,
     basis: 'recorded',
-    requests: use.requests,
-    served: use.served,
-    failed: use.failed,
-    failuresByCause: use.failuresByCause,
-    usedHighWaterSlots: use.usedHighWaterSlots,
-    capacityPeakSlots: use.capacityPeakSlots,
-    transient: { ...use.transient, failed: 0 },
-    memory: { peakBytes: use.memoryPeakBytes, byteSeconds: use.byteSeconds, roundingWasteBytes: 0 },
+    ...recordedNumbers(use),
     unseenSlots: use.baselineSlots,
     notes: baselineNote(use),
     failures: use.failures.filter((_, index) => index % stride === 0),

@@ -22,7 +22,7 @@ import type { Analysis } from '../analysis';
 import { devicesReport } from '../devices';
 import { info } from '../info';
 import { ledgerLine } from '../ledger';
-import type { RecordedUse } from '../recordedUse';
+import { type RecordedUse, recordedNumbers } from '../recordedUse';
 import type { ReplayAnswer } from '../replay';
 import { describeCauseCounts } from '../verdict';
 import type { ReportBlock, ReportDocument, ReportSection } from './blocks';
@@ -71,14 +71,7 @@ export function recordedRun(use: RecordedUse | null, replayed: ReplayAnswer): Re
     series: use.series,
     report: {
       ...run.report,
-      requests: use.requests,
-      served: use.served,
-      failed: use.failed,
-      failuresByCause: use.failuresByCause,
-      usedHighWaterSlots: use.usedHighWaterSlots,
-      capacityPeakSlots: use.capacityPeakSlots,
-      transient: { ...use.transient, failed: 0 },
-      memory: { peakBytes: use.memoryPeakBytes, byteSeconds: use.byteSeconds, roundingWasteBytes: 0 },
+      ...recordedNumbers(use),
     },
   };
 }

@@ -10,6 +10,7 @@ import {
 import { formatBytes } from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
 import { type RatioScale, ratioAt, ratioScale, type SizeSeries } from '../sizeCurve';
+import { createLineChart } from './lineChart';
 import { type ChartTheme, runStyle } from './theme';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale);
@@ -49,21 +50,7 @@ export class SizeChart {
     this.canvas = canvas;
     this.theme = theme;
     this.events = events;
-    this.chart = new Chart<'line', Point[]>(canvas, {
-      type: 'line',
-      data: { datasets: [] },
-      options: {
-        animation: false,
-        responsive: true,
-        maintainAspectRatio: false,
-        parsing: false,
-        normalized: true,
-        events: [],
-        layout: { padding: { top: 12, right: 14 } },
-        scales: { x: { type: 'linear' }, y: { type: 'linear' } },
-      },
-      plugins: [{ id: 'marks', afterDatasetsDraw: (chart) => this.drawMarks(chart as Chart<'line', Point[]>) }],
-    });
+    this.chart = createLineChart(canvas, { top: 12, right: 14 }, (chart) => this.drawMarks(chart));
     canvas.addEventListener('pointermove', (event) => this.moveTo(this.nearest(event.offsetX)));
     canvas.addEventListener('pointerleave', () => this.moveTo(null));
     canvas.addEventListener('click', () => this.choose());

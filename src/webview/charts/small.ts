@@ -2,6 +2,7 @@ import { Chart, Filler, LinearScale, LineController, LineElement, PointElement }
 import { formatCount } from '../../base/format';
 import type { SlotsExtent } from './axes';
 import { datasetsOf, type Point } from './datasets';
+import { createLineChart } from './lineChart';
 import type { ShownRun, TimelineModel } from './model';
 import { ticksOf, timeTicks } from './scale';
 import type { ChartTheme } from './theme';
@@ -23,21 +24,7 @@ export class SmallChart {
 
   constructor(canvas: HTMLCanvasElement, theme: ChartTheme) {
     this.theme = theme;
-    this.chart = new Chart<'line', Point[]>(canvas, {
-      type: 'line',
-      data: { datasets: [] },
-      options: {
-        animation: false,
-        responsive: true,
-        maintainAspectRatio: false,
-        parsing: false,
-        normalized: true,
-        events: [],
-        layout: { padding: { top: 6, right: 8 } },
-        scales: { x: { type: 'linear' }, y: { type: 'linear' } },
-      },
-      plugins: [{ id: 'cursor', afterDatasetsDraw: (chart) => this.drawCursor(chart as Chart<'line', Point[]>) }],
-    });
+    this.chart = createLineChart(canvas, { top: 6, right: 8 }, (chart) => this.drawCursor(chart));
   }
 
   show(model: SmallModel, theme: ChartTheme): void {

@@ -6,6 +6,7 @@ import { axesOf, type SlotsExtent, slotsExtent } from './axes';
 import { colourOf, datasetsOf, type MarkPoint, type Point } from './datasets';
 import { listenToGestures } from './gestures';
 import { keyAction } from './keys';
+import { createLineChart } from './lineChart';
 import { frontOf, marksFailures, type Plot, plots, type ShownRun, type TimelineModel } from './model';
 import { poolRows } from './poolRows';
 import { type MarkCluster, type Range, valueAt } from './scale';
@@ -172,20 +173,7 @@ export class Timeline {
     overlay.className = 'overlay';
     overlay.setAttribute('aria-hidden', 'true');
     canvas.after(overlay);
-    const chart = new Chart<'line', Point[]>(canvas, {
-      type: 'line',
-      data: { datasets: [] },
-      options: {
-        animation: false,
-        responsive: true,
-        maintainAspectRatio: false,
-        parsing: false,
-        normalized: true,
-        events: [],
-        layout: { padding: { top: 6, right: 2 } },
-        scales: { x: { type: 'linear' }, y: { type: 'linear' } },
-      },
-    });
+    const chart = createLineChart(canvas, { top: 6, right: 2 });
     const figure: Figure = { plot, canvas, overlay, chart, selection: null };
     this.listen(figure);
     return figure;

@@ -10,6 +10,7 @@ import {
 } from 'chart.js';
 import { formatCount } from '../../base/format';
 import type { SharesView } from '../../protocol/devices';
+import { createLineChart } from '../charts/lineChart';
 import { type Range, stepAt, timeTicks } from '../charts/scale';
 import type { ChartTheme } from '../charts/theme';
 import type { TimeFormat } from '../format';
@@ -45,21 +46,7 @@ export class ShareChart {
 
   constructor(canvas: HTMLCanvasElement, theme: ChartTheme) {
     this.theme = theme;
-    this.chart = new Chart<'line', Point[]>(canvas, {
-      type: 'line',
-      data: { datasets: [] },
-      plugins: [{ id: 'marks', afterDatasetsDraw: () => this.drawMarks() }],
-      options: {
-        animation: false,
-        responsive: true,
-        maintainAspectRatio: false,
-        parsing: false,
-        normalized: true,
-        events: [],
-        layout: { padding: { top: 6, right: 2 } },
-        scales: { x: { type: 'linear' }, y: { type: 'linear' } },
-      },
-    });
+    this.chart = createLineChart(canvas, { top: 6, right: 2 }, () => this.drawMarks());
   }
 
   setTheme(theme: ChartTheme): void {

@@ -13,6 +13,7 @@ import {
   type QuerySlot,
   type Stamp,
   type TraceMarks,
+  unreadFile,
 } from '../../protocol/traceEditor';
 import { byId, fill, h } from '../dom';
 import { asksAnything, emptyQuery, FilterBar, FindBar, GoToBar, setPressed, toggle } from './bars';
@@ -96,16 +97,7 @@ class TraceView {
     onBug: (name, error) => this.announce(`${name}: ${String(error)}`),
   });
 
-  private state: FileState = {
-    lineCount: 0,
-    isComplete: false,
-    done: 0,
-    generation: 0,
-    failure: null,
-    members: [],
-    member: '',
-    isPacked: false,
-  };
+  private state: FileState = unreadFile;
   private analysis: AnalysisState = { phase: 'reading', done: 0, message: '', failureCount: 0 };
   private marks: TraceMarks | null = null;
   private findings = new Map<number, LineFinding[]>();
