@@ -115,11 +115,17 @@ export class ChartBlock {
 
   /** Where the editor's cursor is; the visible range follows it. */
   setEditorCursor(timeNs: number | null): void {
-    if (timeNs !== null && timeNs !== this.editorNs) {
-      // Whoever moved last is the cursor; a pointer that rests on a chart takes it back with its next movement.
-      this.timeline?.setCursor(null);
-    }
+    const { timeline } = this;
+    const moved = timeNs !== this.editorNs;
     this.editorNs = timeNs;
+    if (timeline === null) {
+      // The page is on its way, or the trace has nothing to draw: charts that come later begin with this place.
+      return;
+    }
+    if (timeNs !== null && moved) {
+      // Whoever moved last is the cursor; a pointer that rests on a chart takes it back with its next movement.
+      timeline.setCursor(null);
+    }
     const { range } = this.deps.state;
     const whole = wholeRange(this.deps.state);
     const isOutside = timeNs !== null && (timeNs < range.fromNs || range.toNs < timeNs);
@@ -127,8 +133,8 @@ export class ChartBlock {
       const half = (range.toNs - range.fromNs) / 2;
       this.setRange({ fromNs: timeNs - half, toNs: timeNs + half });
     }
-    this.timeline?.setEditorCursor(timeNs);
-    this.showReadout(this.timeline?.cursor() ?? null);
+    timeline.setEditorCursor(timeNs);
+    this.showReadout(timeline.cursor());
     this.deps.cursor();
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { openFile, runCommand } from '../harness/workbench.mjs';
+import { goToLine, openFile, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -34,6 +34,11 @@ test('a log alone shows what it proves and how to record more, and no empty char
   assert.match(await frame.locator('#proven').innerText(), /512 slots/);
   assert.match(await frame.locator('#guidance').innerText(), /tracing/);
   assert.equal(await frame.locator('canvas').count(), 0);
+  // The panel is told where the cursor of the editor is, whether it has charts to show that or not.
+  await page.locator('.tabs-container .tab').filter({ hasText: 'console-log-only.txt' }).first().click();
+  await goToLine(page, 2);
+  await page.waitForTimeout(500);
+  await panelReady(page);
   await session.shot('log-only');
   await closeEditors();
 });

@@ -5,7 +5,15 @@ import { webviewFrame } from '../harness/workbench.mjs';
 /** The panel's frame, once it has drawn. */
 export async function panelReady(page) {
   const frame = await webviewFrame(page, '#verdict');
-  await frame.locator('#status[data-state="ready"]').waitFor({ state: 'attached' });
+  const status = frame.locator('#status');
+  await frame
+    .locator('#status[data-state="ready"]')
+    .waitFor({ state: 'attached' })
+    .catch(async (error) => {
+      throw new Error(`the panel is not ready, it says "${await status.innerText({ timeout: 1000 })}"`, {
+        cause: error,
+      });
+    });
   return frame;
 }
 
