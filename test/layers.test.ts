@@ -41,7 +41,7 @@ const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   node: ['node:', 'fzstd', 'tar-stream', 'xz-decompress'],
   web: [],
   server: ['node:', 'vscode-languageserver', 'vscode-languageserver-textdocument'],
-  cli: ['node:', 'commander'],
+  cli: ['node:', 'commander', 'hyparquet-writer'],
   extension: ['node:', 'vscode', 'vscode-languageclient'],
   webview: ['chart.js'],
 };

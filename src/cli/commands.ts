@@ -113,21 +113,27 @@ function checkDeviceNames(analysis: Analysis, names: readonly string[]): void {
   }
 }
 
-/** Runs `use` for every input that can be read; the others are told on standard error. */
+/**
+ * Runs `use` for every input that can be read; the others are told on standard error and to `unreadable`, which by
+ * default gives each its line of `--json`.
+ */
 export async function forEachInput(
   files: readonly string[],
   context: Context,
   ending: Ending,
   use: (analysis: Analysis) => void | Promise<void>,
+  unreadable: (object: { readonly file: string; readonly error: string }) => void = (object) => {
+    if (context.flags.json === true) {
+      printJson(context, object);
+    }
+  },
 ): Promise<void> {
   for (const file of files) {
     const loaded = await loadAnalysis(file, context.overrides, context.terminal);
     if (!loaded.ok) {
       ending.markUnreadable();
       context.terminal.note(`swiotlb-lens: ${loaded.error}`);
-      if (context.flags.json === true) {
-        printJson(context, { file, error: loaded.error });
-      }
+      unreadable({ file, error: loaded.error });
       continue;
     }
     for (const note of loaded.notes) {

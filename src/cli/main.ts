@@ -31,7 +31,7 @@ import {
 } from './geometryOptions';
 import { readVersion } from './package';
 import { type ReportFlags, runReport } from './report';
-import { noParquet, runSummarize, type SummarizeFlags } from './summarize';
+import { runSummarize, type SummarizeFlags } from './summarize';
 import { createTerminal } from './terminal';
 
 const examples = `
@@ -196,7 +196,10 @@ function createProgram(): Command {
 
   addCommon(program.command('summarize').description('one row of JSON per input, for tables of many machines'))
     .argument('<file...>', fileArgument)
-    .option('--parquet <file>', noParquet)
+    .option(
+      '--parquet <file>',
+      'write the rows as a Parquet file, too: a column per field, one per cause, warnings as JSON',
+    )
     .action(async (files: string[], flags: CommonFlags & GeometryFlags & SummarizeFlags) => {
       exitCode = await runSummarize(files, contextOf(flags), flags);
     });

@@ -1,15 +1,14 @@
+import { writeFile } from 'node:fs/promises';
+import type { Analysis } from '../analysis/analysis';
 import { info } from '../analysis/info';
 import { summaryRow } from '../analysis/summary';
 import { type Context, Ending, forEachInput, printJson, UsageError } from './commands';
+import { readVersion } from './package';
+import { type FleetRow, parquetOf } from './parquet';
 
 export interface SummarizeFlags {
   readonly parquet?: string;
 }
-
-/** What `--parquet` says in this build. */
-export const noParquet =
-  'this build has no Parquet writer; DuckDB makes the file from the rows: ' +
-  `swiotlb-lens summarize FILE… | duckdb -c "COPY (FROM read_json('/dev/stdin')) TO 'out.parquet'"`;
 
 /** One line of JSON per input, for tables of many machines; one input is held at a time. */
 export async function runSummarize(
@@ -17,16 +16,26 @@ export async function runSummarize(
   context: Context,
   { parquet }: SummarizeFlags,
 ): Promise<number> {
-  if (parquet !== undefined) {
-    throw new UsageError(noParquet);
+  if (parquet === '-') {
+    throw new UsageError('--parquet needs a file: the rows as JSON go to standard output');
   }
-  // Inputs that cannot be read get a row, too: a fleet must not lose a machine without a trace.
-  const rows = { ...context, flags: { ...context.flags, json: true } };
-  const ending = new Ending(rows);
-  await forEachInput(files, rows, ending, (analysis) => {
+  const ending = new Ending(context);
+  const table: FleetRow[] = [];
+  const add = (row: FleetRow) => {
+    printJson(context, row);
+    if (parquet !== undefined) {
+      table.push(row);
+    }
+  };
+  const use = (analysis: Analysis) => {
     const row = summaryRow(analysis);
-    printJson(rows, row);
+    add(row);
     ending.check(row, info(analysis).ledger);
-  });
+  };
+  // Inputs that cannot be read get a row, too: a fleet must not lose a machine without a trace.
+  await forEachInput(files, context, ending, use, add);
+  if (parquet !== undefined) {
+    await writeFile(parquet, parquetOf(table, `swiotlb-lens ${readVersion()}`));
+  }
   return ending.code();
 }

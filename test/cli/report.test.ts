@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCli, type Cli } from '../support/cli';
 
@@ -63,12 +64,55 @@ describe('summarize', () => {
     expect(row!['understood']).toBeGreaterThan(0);
   });
 
-  it('has the gates of the others, and says what --parquet would need', () => {
+  it('has the gates of the others', () => {
     expect(cli.run(['summarize', sample, '--fail-on', 'failed > 0']).code).toBe(1);
     expect(cli.run(['summarize', sample, '--fail-on', 'usedHighWaterSlots > capacityPeakSlots']).code).toBe(0);
-    const { code, err } = cli.run(['summarize', sample, '--parquet', 'out.parquet']);
-    expect(code).toBe(2);
-    expect(err).toContain('read_json');
+  });
+
+  it('writes the same rows as Parquet: typed, unknown as null, unreadable inputs with their error', async () => {
+    const log = path.join(cli.folder, 'boot.txt');
+    writeFileSync(log, '[    0.888804] software IO TLB: mapped [mem 0x000000007da8e000-0x000000007db8e000] (1MB)\n');
+    const target = path.join(cli.folder, 'fleet.parquet');
+    const { code, out } = cli.run(['summarize', sample, 'absent.txt', log, '--parquet', target]);
+    expect(code).toBe(3);
+    const { buffer } = new Uint8Array(readFileSync(target));
+    const told = rowsOf(out);
+    const read = await parquetReadObjects({ file: buffer });
+    expect(read).toHaveLength(told.length);
+    for (const [index, { failuresByCause, ...row }] of told.entries()) {
+      const flat = Object.fromEntries(
+        Object.entries(failuresByCause ?? {}).map(([cause, count]) => [`failuresByCause.${cause}`, count]),
+      );
+      const known = Object.fromEntries(
+        Object.entries(read[index]!)
+          .map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value] as const)
+          .filter(([name, value]) => value !== null && (!name.startsWith('failuresByCause.') || value !== 0)),
+      );
+      expect(known).toEqual(
+        Object.fromEntries(Object.entries({ ...row, ...flat }).filter(([, value]) => value !== null)),
+      );
+    }
+    // What an input does not tell is null, also where it is a count; what cannot be read knows nothing at all.
+    expect(read[2]).toMatchObject({ usedHighWaterSlots: null, largestHolder: null, error: null, failed: 0n });
+    expect(read[1]).toMatchObject({ failed: null, requests: null, 'failuresByCause.pool-full': null, warnings: null });
+    const typeOf = new Map(parquetMetadata(buffer).schema.map((column) => [column.name, column.type]));
+    expect(typeOf.get('requests')).toBe('INT64');
+    expect(typeOf.get('durationNs')).toBe('DOUBLE');
+    expect(typeOf.get('dynamic')).toBe('BOOLEAN');
+    expect(typeOf.get('largestHolder')).toBe('BYTE_ARRAY');
+  });
+
+  it('has the same Parquet columns whatever could be read, and wants a file for them', () => {
+    const columns = (name: string) => {
+      const { buffer } = new Uint8Array(readFileSync(path.join(cli.folder, name)));
+      return parquetMetadata(buffer).schema.map((column) => [column.name, column.type]);
+    };
+    cli.run(['summarize', sample, '--parquet', 'one.parquet']);
+    cli.run(['summarize', 'absent.txt', '--parquet', 'other.parquet']);
+    expect(columns('other.parquet')).toEqual(columns('one.parquet'));
+    expect(cli.run(['summarize', sample, '--parquet', '-']).code).toBe(2);
+    const { code, err } = cli.run(['summarize', sample, '--parquet', 'no-such-folder/out.parquet']);
+    expect([code, err]).toEqual([3, expect.stringContaining('no-such-folder')]);
   });
 });
 
