@@ -25,7 +25,13 @@ import { howToApply } from './advice';
 import type { Analysis } from './analysis';
 import { policyOf } from './replaySetup';
 import { contextOf, runSizeJob, type SizingData, sizingData } from './sizeJobs';
-import { asksForUnknownClass, asksWhoMaySleep, lifetimeVariants } from './uncertainty';
+import {
+  asksForAttribute,
+  asksForUnknownClass,
+  asksWhoMaySleep,
+  lifetimeVariants,
+  privateDevicesOf,
+} from './uncertainty';
 
 /** What to size. */
 export interface SizeRequest {
@@ -180,6 +186,7 @@ function* variantsOf(
       ...(point.assumedLifetimes > 0 && set?.['lifetimeQuantile'] === undefined ? lifetimeQuartiles : []),
       ...(asksForUnknownClass(analysis, asked) ? [unknownAsBlock] : []),
       ...(asksWhoMaySleep(analysis, asked) ? [noneMaySleep] : []),
+      ...(asksForAttribute(analysis, asked) ? [allNeedPrivate] : []),
     ];
     for (const other of others) {
       jobs.push({ policy, slots: bytesAfterRounding / SLOT_BYTES, areas, set: other.set });
@@ -230,6 +237,7 @@ const lifetimeQuartiles = lifetimeVariants
   .map(({ name, set }) => ({ name: `${name} of known lifetimes`, set }));
 const unknownAsBlock = { name: 'unknown devices as block devices', set: { unknownClass: 'block' } };
 const noneMaySleep = { name: 'no map may sleep', set: { context: 'alwaysAtomic' } };
+const allNeedPrivate = { name: 'all devices need private memory', set: privateDevicesOf.private };
 
 function emptyReport(analysis: Analysis): SizeReport {
   return {

@@ -1,5 +1,6 @@
 import { ContextBit, isAtomic } from '../model/events';
 import type {
+  AttributeVariant,
   ClassVariant,
   ContextVariant,
   LifetimeSensitivity,
@@ -20,12 +21,13 @@ export const lifetimeVariants: readonly { readonly name: string; readonly set: P
   { name: '10 ×', set: { lifetimeScale: 10 } },
 ];
 
-/** What a replay hangs on: up to nine more replays, of totals only. */
+/** What a replay hangs on: up to eleven more replays, of totals only. */
 export function uncertaintyReport(analysis: Analysis, request: ReplayRequest): UncertaintyReport {
   return {
     sensitivity: lifetimeSensitivity(analysis, request),
     classVariants: classVariants(analysis, request),
     contextVariants: contextVariants(analysis, request),
+    attributeVariants: attributeVariants(analysis, request),
   };
 }
 
@@ -61,6 +63,21 @@ function contextVariants(analysis: Analysis, request: ReplayRequest): readonly C
     : null;
 }
 
+function attributeVariants(analysis: Analysis, request: ReplayRequest): readonly AttributeVariant[] | null {
+  return asksForAttribute(analysis, request)
+    ? (['shared', 'private'] as const).map((devicesNeed) => ({
+        devicesNeed,
+        ...numbersOf(analysis, request, privateDevicesOf[devicesNeed]),
+      }))
+    : null;
+}
+
+/** What all devices needing one kind of memory means in settings. */
+export const privateDevicesOf = {
+  shared: { privateDevices: '' },
+  private: { privateDevices: '*' },
+} as const;
+
 /** The policy treats block devices differently, and of some device nothing tells what it is. */
 export function asksForUnknownClass(
   analysis: Analysis,
@@ -89,6 +106,15 @@ export function asksWhoMaySleep(analysis: Analysis, { policy, set }: Pick<Replay
     }
   }
   return false;
+}
+
+/** The policy asks which memory a device needs, and nobody has said. */
+export function asksForAttribute(analysis: Analysis, { policy, set }: Pick<ReplayRequest, 'policy' | 'set'>): boolean {
+  return (
+    policyOf(policy).params.some((param) => param.name === 'privateDevices') &&
+    set?.['privateDevices'] === undefined &&
+    hasRequests(analysis)
+  );
 }
 
 function hasRequests({ tables }: Analysis): boolean {

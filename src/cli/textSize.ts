@@ -30,14 +30,17 @@ export function sizeText(report: SizeReport, guidance: Guidance | null, terminal
 }
 
 /** Whether the recommended pools would still do; '' where nothing had to be assumed. */
-function variantsText({ smallest }: SizeReport, { style, width }: Terminal): string {
+function variantsText({ smallest, curve }: SizeReport, { style, width }: Terminal): string {
   const all = smallest.flatMap(({ policy, bootParameter, variants }) =>
     variants.map((variant) => ({ policy, bootParameter, ...variant })),
   );
   if (all.length === 0) {
     return '';
   }
-  if (all.every(({ avoidable }) => avoidable === 0)) {
+  // What no size helps against may still differ from what is assumed: such failures are not avoidable, and count.
+  const leastFailed = (policy: string) =>
+    Math.min(...curve.filter((point) => point.policy === policy).map((point) => point.failed));
+  if (all.every(({ policy, failed, avoidable }) => avoidable === 0 && failed <= leastFailed(policy))) {
     const names = joinWords([...new Set(all.map(({ name }) => name))]);
     return wrap(`They would do as well where what had to be assumed is otherwise (${names}).`, width);
   }

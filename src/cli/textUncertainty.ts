@@ -4,7 +4,7 @@ import { type Terminal, table } from './terminal';
 
 /** What a replay hangs on, one block per question; empty when it hangs on nothing. */
 export function uncertaintyText(uncertainty: UncertaintyReport, terminal: Terminal): string {
-  const { sensitivity, classVariants, contextVariants } = uncertainty;
+  const { sensitivity, classVariants, contextVariants, attributeVariants } = uncertainty;
   const blocks: string[] = [];
   if (sensitivity !== null) {
     const lifetimes = plural(sensitivity.assumedLifetimes, 'lifetime');
@@ -22,10 +22,16 @@ export function uncertaintyText(uncertainty: UncertaintyReport, terminal: Termin
     const rows = contextVariants.map((variant) => cells(contextNames[variant.context], variant));
     blocks.push(block(title, 'who may sleep', rows, terminal));
   }
+  if (attributeVariants !== null) {
+    const title = 'No event tells which memory a device needs (--set privateDevices=DEV,… decides):';
+    const rows = attributeVariants.map((variant) => cells(attributeNames[variant.devicesNeed], variant));
+    blocks.push(block(title, 'devices need', rows, terminal));
+  }
   return blocks.map((text) => `\n${text}\n`).join('');
 }
 
 const classNames = { block: 'block devices', other: 'other devices' } as const;
+const attributeNames = { shared: 'shared memory', private: 'private memory' } as const;
 const contextNames = { fromFlags: 'as the flags allow', alwaysAtomic: 'no map' } as const;
 
 function cells(name: string, { failed, stalls, usedHighWaterSlots, peakBytes }: VariantNumbers): string[] {
@@ -62,6 +68,11 @@ export function compareUncertaintyText(
       name: 'none may sleep',
       failed: ({ contextVariants }) => contextVariants?.find(({ context }) => context === 'alwaysAtomic')?.failed,
     },
+    {
+      name: 'all need private',
+      failed: ({ attributeVariants }) =>
+        attributeVariants?.find(({ devicesNeed }) => devicesNeed === 'private')?.failed,
+    },
   ];
   const shown = columns.filter(({ failed }) => results.some((result) => failed(result) !== undefined));
   if (shown.length === 0) {
@@ -76,5 +87,5 @@ export function compareUncertaintyText(
     }),
   ]);
   const header = ['', '>failed', ...shown.map(({ name }) => `>${name}`)];
-  return `\nFailures where what had to be assumed is otherwise (lifetimes, classes, who may sleep):\n${table(header, rows, style)}\n`;
+  return `\nFailures where what had to be assumed is otherwise (lifetimes, classes, who may sleep, which memory):\n${table(header, rows, style)}\n`;
 }

@@ -347,6 +347,11 @@ export interface ContextVariant extends VariantNumbers {
   readonly context: 'fromFlags' | 'alwaysAtomic';
 }
 
+/** Which memory devices need: no event carries the attribute, so a policy that asks for it has two answers. */
+export interface AttributeVariant extends VariantNumbers {
+  readonly devicesNeed: 'shared' | 'private';
+}
+
 /** How much a replay hangs on what the trace does not say. */
 export interface UncertaintyReport {
   /** Null: no lifetime had to be assumed. */
@@ -355,6 +360,8 @@ export interface UncertaintyReport {
   readonly classVariants: readonly ClassVariant[] | null;
   /** Null: the policy never blocks, no map of the trace may sleep, or the user has chosen. */
   readonly contextVariants: readonly ContextVariant[] | null;
+  /** Null: the policy does not ask which memory a device needs, or the user has named the devices. */
+  readonly attributeVariants: readonly AttributeVariant[] | null;
 }
 
 export interface CompareReport {

@@ -227,7 +227,7 @@ export class Trace {
     const isModelled = this.hasRequests && (key.policy !== 'recorded' || this.recordedUse() === null);
     const made = isModelled
       ? uncertaintyReport(this.analysis, this.requestOf(key))
-      : { sensitivity: null, classVariants: null, contextVariants: null };
+      : { sensitivity: null, classVariants: null, contextVariants: null, attributeVariants: null };
     this.uncertainties.set(id, made);
     return made;
   }

@@ -154,6 +154,7 @@ describe('uncertaintyReport', () => {
       sensitivity: null,
       classVariants: null,
       contextVariants: null,
+      attributeVariants: null,
     });
   });
 
@@ -191,6 +192,19 @@ describe('uncertaintyReport', () => {
     expect(uncertaintyReport(analysis, { policy: 'dynamic' }).contextVariants).toBeNull();
     const atomic = rows.map((row) => ({ ...row, context: hardIrqContext }));
     expect(uncertaintyReport(analysisOf(tablesOf(atomic)), { policy: 'may-sleep' }).contextVariants).toBeNull();
+  });
+
+  it('gives both results where no event tells which memory a device needs', () => {
+    const analysis = analysisOf(tablesOf([{ sizeBytes: 2048 }, { sizeBytes: 2048 }]));
+    const ask = (request: Partial<ReplayRequest> = {}) =>
+      uncertaintyReport(analysis, { policy: 'private-shared', ...request }).attributeVariants;
+    expect(ask()!.map(({ devicesNeed, failed }) => [devicesNeed, failed])).toEqual([
+      ['shared', 0],
+      ['private', 2],
+    ]);
+    expect(ask({ set: { poolIs: 'private' } })!.map(({ failed }) => failed)).toEqual([2, 0]);
+    expect(ask({ set: { privateDevices: '' } })).toBeNull();
+    expect(ask({ policy: 'dynamic' })).toBeNull();
   });
 });
 

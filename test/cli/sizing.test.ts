@@ -155,6 +155,33 @@ describe('replay', () => {
     expect(out).toMatch(new RegExp(`throttle +${printed(other!.failed)} .*${printed(block!.failed)}`));
   });
 
+  it('gives both answers where no event tells which memory devices need', () => {
+    const trace = [sample('small-arm'), '--bounce-all'];
+    const replayed = cli.json(['replay', ...trace, '--policy', 'private-shared']);
+    const both = replayed['attributeVariants'] as { devicesNeed: string; failed: number }[];
+    expect(both.map(({ devicesNeed }) => devicesNeed)).toEqual(['shared', 'private']);
+    expect(both[0]!.failed).toBe(replayed['failed']);
+    const told = cli.json(['replay', ...trace, '--policy', 'private-shared', '--set', 'privateDevices=*']);
+    expect(both[1]!.failed).toBe(told['failed']);
+    expect(told['failed']).toBeGreaterThan(both[0]!.failed);
+    expect(told['attributeVariants']).toBeNull();
+    const args = ['--policies', 'private-shared,dynamic'];
+    expect(cli.run(['compare', ...trace, ...args]).out).toContain('all need private');
+    const { smallest } = cli.json(['size', ...trace, ...args]) as unknown as {
+      smallest: { policy: string; variants: { name: string; failed: number; avoidable: number }[] }[];
+    };
+    const { variants } = smallest.find(({ policy }) => policy === 'private-shared')!;
+    const needing = variants.find(({ name }) => name.includes('private memory'))!;
+    expect(needing).toMatchObject({ failed: told['failed'], avoidable: 0 });
+    expect(smallest.find(({ policy }) => policy === 'dynamic')!.variants).not.toContainEqual(
+      expect.objectContaining({ name: needing.name }),
+    );
+    expect(cli.run(['size', ...trace, ...args]).out).toContain(needing.name);
+    expect(cli.run(['report', ...trace, '--no-size', '--format', 'md', ...args]).out).toContain(
+      'devices need: private',
+    );
+  });
+
   it('says whether the recommended size rests on assumed lifetimes', () => {
     const line = (name: string, us: number, fields: string) =>
       `  fio-1  [000] d..1.     1.${String(us).padStart(6, '0')}: ${name}: 0000:00:05.0 dir=TO_DEVICE ${fields}`;

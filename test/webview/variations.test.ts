@@ -9,7 +9,9 @@ describe('what a run depends on', () => {
   const numbers = { failed: 3, stalls: { count: 0, totalNs: 0, maxNs: 0 }, usedHighWaterSlots: 9, peakBytes: 1 };
 
   it('is nothing where nothing was assumed', () => {
-    expect(variationRows({ sensitivity: null, classVariants: null, contextVariants: null })).toEqual([]);
+    expect(
+      variationRows({ sensitivity: null, classVariants: null, contextVariants: null, attributeVariants: null }),
+    ).toEqual([]);
   });
 
   it('is named in words, lifetimes first, without the one that is shown', () => {
@@ -24,12 +26,14 @@ describe('what a run depends on', () => {
       },
       classVariants: [{ ...numbers, unknownClass: 'block' }],
       contextVariants: [{ ...numbers, context: 'alwaysAtomic' }],
+      attributeVariants: [{ ...numbers, devicesNeed: 'private' }],
     });
     expect(rows.map(({ name }) => name)).toEqual([
       'lifetimes at the 25th percentile',
       'lifetimes × 10',
       'devices of unknown class are block devices',
       'no mapping may sleep',
+      'all devices need private memory',
     ]);
   });
 });

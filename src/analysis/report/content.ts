@@ -288,18 +288,22 @@ function uncertaintyRows(policy: string, uncertainty: UncertaintyReport | null):
   if (uncertainty === null) {
     return [];
   }
-  const { sensitivity, classVariants, contextVariants } = uncertainty;
+  const { sensitivity, classVariants, contextVariants, attributeVariants } = uncertainty;
   const lifetimes = sensitivity?.variants.map((variant) => [`lifetimes: ${variant.name}`, variant] as const) ?? [];
   const classes = classVariants?.map((variant) => [`unknown devices: ${variant.unknownClass}`, variant] as const) ?? [];
   const contexts = contextVariants?.map((variant) => [`who may sleep: ${variant.context}`, variant] as const) ?? [];
-  return [...lifetimes, ...classes, ...contexts].map(([name, { failed, stalls, usedHighWaterSlots, peakBytes }]) => [
-    policy,
-    name,
-    formatCount(failed),
-    stalls.count === 0 ? '–' : formatDuration(stalls.totalNs),
-    formatSlotsAndBytes(usedHighWaterSlots),
-    formatBytes(peakBytes),
-  ]);
+  const attributes =
+    attributeVariants?.map((variant) => [`devices need: ${variant.devicesNeed} memory`, variant] as const) ?? [];
+  return [...lifetimes, ...classes, ...contexts, ...attributes].map(
+    ([name, { failed, stalls, usedHighWaterSlots, peakBytes }]) => [
+      policy,
+      name,
+      formatCount(failed),
+      stalls.count === 0 ? '–' : formatDuration(stalls.totalNs),
+      formatSlotsAndBytes(usedHighWaterSlots),
+      formatBytes(peakBytes),
+    ],
+  );
 }
 
 /** Policies that share a value share its row. */

@@ -5,7 +5,7 @@ import { fill, h } from '../dom';
 import { sentenceOf } from '../status';
 import { disclosure } from './ledger';
 
-/** Runs of traces up to this many requests are varied without being asked: it takes up to nine replays. */
+/** Runs of traces up to this many requests are varied without being asked: it takes up to eleven replays. */
 const quickRequests = 100_000;
 
 /** How much the run in front depends on what it assumes: the same run with other lifetimes, classes and contexts. */
@@ -79,7 +79,12 @@ export interface VariationRow {
 }
 
 /** The variants in words; the median is what is shown already. */
-export function variationRows({ sensitivity, classVariants, contextVariants }: UncertaintyReport): VariationRow[] {
+export function variationRows({
+  sensitivity,
+  classVariants,
+  contextVariants,
+  attributeVariants,
+}: UncertaintyReport): VariationRow[] {
   const lifetimes = (sensitivity?.variants ?? []).filter(({ name }) => name !== 'median');
   return [
     ...lifetimes.map((numbers) => ({
@@ -94,6 +99,10 @@ export function variationRows({ sensitivity, classVariants, contextVariants }: U
     })),
     ...(contextVariants ?? []).map((numbers) => ({
       name: numbers.context === 'alwaysAtomic' ? 'no mapping may sleep' : 'mappings may sleep where the flags allow it',
+      numbers,
+    })),
+    ...(attributeVariants ?? []).map((numbers) => ({
+      name: `all devices need ${numbers.devicesNeed} memory`,
       numbers,
     })),
   ];
