@@ -1,4 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { LineBreaks } from '../base/lineBreaks';
 import { createUtf16Decoder } from '../base/utf16';
 import { compressionOf, failureOf, type InputFailure } from './decompress';
 import { containerOf, openPart } from './input';
@@ -57,7 +58,8 @@ export interface LineSourceOptions {
 
 /** Lines per entry of the index. */
 const stride = 256;
-const newline = 0x0a;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
 const readBytes = 1 << 20;
 /** No more of one line is shown. */
 const shownBytes = 1 << 16;
@@ -86,23 +88,33 @@ export async function openLineSource(
 class LineIndex {
   /** Byte offset of lines 1, 1 + stride, 1 + 2 · stride … */
   private readonly offsets: number[] = [0];
-  private newlines = 0;
-  private lastNewlineEnd = 0;
+  private readonly breaks = new LineBreaks();
+  /** Lines with their end. */
+  private whole = 0;
+  /** Where the line behind them begins. */
+  private lineStart = 0;
   length = 0;
 
   get lineCount(): number {
-    return this.newlines + (this.length > this.lastNewlineEnd ? 1 : 0);
+    return this.whole + (this.length > this.lineStart ? 1 : 0);
   }
 
   push(chunk: Uint8Array): void {
-    let at = chunk.indexOf(newline);
-    while (at !== -1) {
-      this.newlines++;
-      this.lastNewlineEnd = this.length + at + 1;
-      if (this.newlines % stride === 0) {
-        this.offsets.push(this.lastNewlineEnd);
+    const { breaks, offsets } = this;
+    let start: number = breaks.begin(chunk);
+    if (start === 1) {
+      // The last line end has one byte more.
+      this.lineStart++;
+      if (offsets[offsets.length - 1] === this.length) {
+        offsets[offsets.length - 1] = this.lineStart;
       }
-      at = chunk.indexOf(newline, at + 1);
+    }
+    for (; breaks.find(start) >= 0; start = breaks.next) {
+      this.whole++;
+      this.lineStart = this.length + breaks.next;
+      if (this.whole % stride === 0) {
+        offsets.push(this.lineStart);
+      }
     }
     this.length += chunk.length;
   }
@@ -194,7 +206,10 @@ class FileLines implements LineSource {
   async lines(from: number, to: number): Promise<string[]> {
     const texts: string[] = [];
     for await (const stretch of this.read(from, Math.min(to, this.lineCount + 1))) {
-      texts.push(...stretch.texts);
+      // Not all at once: a stretch may have more lines than a call takes arguments.
+      for (const text of stretch.texts) {
+        texts.push(text);
+      }
     }
     return texts;
   }
@@ -420,6 +435,8 @@ class FileLines implements LineSource {
 class LineCutter {
   private rest: Uint8Array[] = [];
   private restBytes = 0;
+  /** The last block ended in a CR: an LF at the start of the next one belongs to it. */
+  private endsInReturn = false;
   private line: number;
 
   constructor(line: number) {
@@ -427,27 +444,26 @@ class LineCutter {
   }
 
   push(block: Uint8Array): Stretch {
-    const last = block.lastIndexOf(newline);
+    if (this.endsInReturn && block[0] === lineFeed) {
+      block = block.subarray(1);
+    }
+    this.endsInReturn = block[block.length - 1] === carriageReturn;
+    const last = Math.max(block.lastIndexOf(lineFeed), block.lastIndexOf(carriageReturn));
     if (last < 0) {
       this.keep(block);
       return { first: this.line, texts: [] };
     }
-    const texts: string[] = [];
-    let start = 0;
+    // Up to the last line end; a CR LF there would leave an empty text behind it.
+    const isPair = block[last] === lineFeed && block[last - 1] === carriageReturn;
+    const end = isPair ? last - 1 : last;
+    const texts = Buffer.from(block.buffer, block.byteOffset, end).toString().split(lineEnds);
     if (this.rest.length > 0) {
-      start = block.indexOf(newline) + 1;
-      this.keep(block.subarray(0, start - 1));
-      texts.push(this.take());
-    }
-    if (start <= last) {
-      for (const text of Buffer.from(block.buffer, block.byteOffset + start, last - start)
-        .toString()
-        .split('\n')) {
-        texts.push(shown(text));
-      }
+      const first = block.subarray(0, last + 1).findIndex((byte) => byte === lineFeed || byte === carriageReturn);
+      this.keep(block.subarray(0, first));
+      texts[0] = this.take();
     }
     this.keep(block.subarray(last + 1));
-    return this.number(texts);
+    return this.number(texts.map(shown));
   }
 
   /** The last line, when it has no end. */
@@ -481,9 +497,10 @@ class LineCutter {
 }
 
 function shown(text: string): string {
-  const cut = text.length > shownBytes ? text.slice(0, shownBytes) : text;
-  return cut.endsWith('\r') ? cut.slice(0, -1) : cut;
+  return text.length > shownBytes ? text.slice(0, shownBytes) : text;
 }
+
+const lineEnds = /\r\n?|\n/;
 
 function handleStore(handle: FileHandle): ByteStore {
   return {

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { LineBreaks } from '../base/lineBreaks';
 import { compressionOf, signatureBytes } from './decompress';
 import { containerOf, openPart } from './input';
 
@@ -60,6 +61,7 @@ export async function readLines(file: string, byteOffset: number, skip: number, 
 
 class LineCollector {
   private readonly lines: FileLine[] = [];
+  private readonly breaks = new LineBreaks();
   private position: number;
   private lineStart: number;
   private skip: number;
@@ -79,22 +81,25 @@ class LineCollector {
   }
 
   push(chunk: Uint8Array): void {
-    let start = 0;
+    const { breaks } = this;
+    let start: number = breaks.begin(chunk);
+    this.position += start;
+    this.lineStart += start;
     while (start < chunk.length && !this.done) {
-      const newline = chunk.indexOf(10, start);
-      const end = newline < 0 ? chunk.length : newline;
+      const found = breaks.find(start);
+      const end = found < 0 ? chunk.length : found;
       if (this.skip === 0 && this.partBytes < maxShownBytes) {
         const part = chunk.slice(start, Math.min(end, start + maxShownBytes - this.partBytes));
         this.parts.push(part);
         this.partBytes += part.length;
       }
       this.position += end - start;
-      if (newline < 0) {
+      if (found < 0) {
         return;
       }
-      this.position++;
+      this.position += breaks.next - end;
       this.closeLine();
-      start = newline + 1;
+      start = breaks.next;
     }
   }
 
@@ -109,7 +114,7 @@ class LineCollector {
     if (this.skip > 0) {
       this.skip--;
     } else {
-      const text = Buffer.concat(this.parts).toString('utf8').replace(/\r$/, '');
+      const text = Buffer.concat(this.parts).toString('utf8');
       this.lines.push({ byteOffset: this.lineStart, text });
     }
     this.parts = [];

@@ -81,5 +81,5 @@ export class Documents {
 /** A one-based line of a document, without its end. */
 export function lineOf(text: TextDocument, line: number): string {
   const start = { line: line - 1, character: 0 };
-  return text.getText({ start, end: { line, character: 0 } }).replace(/\r?\n$/, '');
+  return text.getText({ start, end: { line, character: 0 } }).replace(/(?:\r\n?|\n)$/, '');
 }

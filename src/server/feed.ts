@@ -9,7 +9,6 @@ export type Growth = 'same' | 'grown' | 'replaced';
 /** So much of both ends of what was read is compared: a file that was cut and written anew has other bytes there. */
 const comparedBytes = 4096;
 const readBytes = 1 << 20;
-const newline = 0x0a;
 
 /**
  * The way of one file's bytes into an analysis. Where the file goes on after its end was reached, only the new bytes
@@ -53,7 +52,7 @@ export class Feed {
    * A last line without its end counts as a line, unless the file is known to grow: then the rest of it is to come.
    */
   async end(path: string | null, isGrowing: boolean): Promise<void> {
-    const isWhole = this.tail.length === 0 || this.tail[this.tail.length - 1] === newline;
+    const isWhole = this.tail.length === 0 || isLineEnd(this.tail[this.tail.length - 1]);
     if (path !== null && (isWhole || isGrowing) && this.source.wantsMore()) {
       await withFile(path, async (handle) => {
         const found = await handle.stat();
@@ -121,6 +120,10 @@ export class Feed {
     }
     return true;
   }
+}
+
+function isLineEnd(byte: number | undefined): boolean {
+  return byte === 0x0a || byte === 0x0d;
 }
 
 function identityOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {

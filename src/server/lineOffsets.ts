@@ -1,21 +1,28 @@
+import { LineBreaks } from '../base/lineBreaks';
 import { readLines } from '../node/readLines';
 
 /** Lines per entry of the index. */
 const stride = 256;
-const newline = 0x0a;
 
 /** Where lines begin, sparsely: lets a hover read its line of a file without reading the file. */
 export class LineOffsets {
   /** Byte offset of lines 1, 1 + stride, 1 + 2 · stride … */
   private readonly offsets: number[] = [0];
+  private readonly breaks = new LineBreaks();
   private lines = 0;
   private length = 0;
 
   push(chunk: Uint8Array): void {
-    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, at + 1)) {
+    const { breaks, offsets } = this;
+    let start: number = breaks.begin(chunk);
+    if (start === 1 && offsets[offsets.length - 1] === this.length) {
+      // The last line end has one byte more.
+      offsets[offsets.length - 1] = this.length + 1;
+    }
+    for (; breaks.find(start) >= 0; start = breaks.next) {
       this.lines++;
       if (this.lines % stride === 0) {
-        this.offsets.push(this.length + at + 1);
+        offsets.push(this.length + breaks.next);
       }
     }
     this.length += chunk.length;

@@ -151,10 +151,7 @@ class Source implements AnonymizeSource {
   }
 
   private line(text: string, terminated: boolean): void {
-    const isReturn = text.endsWith('\r');
-    const bare = isReturn ? text.slice(0, -1) : text;
-    const rewritten = this.rewriter.rewrite(bare);
-    this.write(isReturn ? `${rewritten}\r` : rewritten, terminated);
+    this.write(this.rewriter.rewrite(text), terminated);
   }
 
   private write(text: string, terminated: boolean): void {
@@ -162,7 +159,7 @@ class Source implements AnonymizeSource {
       this.counts.lines++;
       this.counts.removed += /\(text (?:\d+ )?removed\)/.test(text) ? 1 : 0;
       // Every letter that is not ASCII is part of somebody's text.
-      this.output.push(text.replace(/[^\x20-\x7e\t\r]/g, '?'), terminated ? '\n' : '');
+      this.output.push(text.replace(/[^\x20-\x7e\t]/g, '?'), terminated ? '\n' : '');
     }
   }
 

@@ -1,3 +1,4 @@
+import { LineBreaks } from '../base/lineBreaks';
 import { Byte } from './bytes';
 
 /** Lines longer than this are skipped and counted, never held in memory. */
@@ -24,6 +25,7 @@ export interface LineHandler {
 export class LineSplitter {
   /** Bytes seen so far. */
   total = 0;
+  private readonly breaks = new LineBreaks();
   private carry = new Uint8Array(4096);
   private carryLength = 0;
   private lineOffset = 0;
@@ -37,15 +39,18 @@ export class LineSplitter {
   }
 
   push(chunk: Uint8Array): void {
-    let start = 0;
+    const { breaks } = this;
+    let start: number = breaks.begin(chunk);
+    // Nothing of the line under way was seen before its first byte turned out to be the rest of a line end.
+    this.lineOffset += start;
     while (start < chunk.length) {
-      const newline = chunk.indexOf(Byte.lineFeed, start);
-      if (newline < 0) {
+      const end = breaks.find(start);
+      if (end < 0) {
         this.keep(chunk, start, chunk.length);
         break;
       }
-      this.finish(chunk, start, newline);
-      start = newline + 1;
+      this.finish(chunk, start, end);
+      start = breaks.next;
       this.lineOffset = this.total + start;
     }
     this.total += chunk.length;
@@ -91,9 +96,6 @@ export class LineSplitter {
       buffer[end] = Byte.lineFeed;
     }
     const nuls = countNuls(buffer, start, end);
-    if (end > start + nuls && buffer[end - 1] === Byte.carriageReturn) {
-      end--;
-    }
     this.handler.line(buffer, start + nuls, end, this.lineOffset, terminated, this.nuls + nuls);
   }
 

@@ -4,7 +4,7 @@ import { info } from '../../src/analysis/info';
 import { verifyReport } from '../../src/analysis/verify';
 import { StringTable } from '../../src/base/stringTable';
 import { createTraceReader, type ReaderSummary } from '../../src/trace/reader';
-import { type Collected, collect } from '../trace/collect';
+import { type Collected, collect, lineCountOf } from '../trace/collect';
 import { type FuzzInput, inputOf } from './inputs';
 
 export interface Finding {
@@ -102,10 +102,7 @@ function checkLedger(bytes: Uint8Array, { ledger }: ReaderSummary): string | nul
     return `the ledger does not add up: ${understood} + ${counted} + ${notUnderstood} != ${lines}`;
   }
   const isText = bytes[0] !== 0xff && bytes[0] !== 0xfe && bytes[0] !== 0x17;
-  let expected = bytes.length > 0 && bytes[bytes.length - 1] !== 10 ? 1 : 0;
-  for (const byte of bytes) {
-    expected += byte === 10 ? 1 : 0;
-  }
+  const expected = lineCountOf(bytes);
   return isText && lines !== expected ? `${lines} lines counted, ${expected} are there` : null;
 }
 

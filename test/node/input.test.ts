@@ -208,6 +208,17 @@ describe('reading lines back', () => {
     expect(await readLines(target, 0, 9, 1)).toEqual([]);
     expect(await readLines(path.join(folder, 'nowhere'), 0, 0, 1)).toEqual([]);
   });
+  it('ends a line at a carriage return alone, at the end of a block too', async () => {
+    // The blocks that are read have 65,536 bytes.
+    const first = 'x'.repeat(65_535);
+    const target = file('returns.txt', `${first}\r\ntwo\rthree\r\r\nfive`);
+    expect((await readLines(target, 0, 1, 9)).map(({ byteOffset, text: line }) => [byteOffset, line])).toEqual([
+      [65_537, 'two'],
+      [65_541, 'three'],
+      [65_547, ''],
+      [65_549, 'five'],
+    ]);
+  });
   it('gives the same of a packed file', async () => {
     const plain = file('many.txt', text);
     const packed = file('many.txt.gz', gzipSync(text));

@@ -155,6 +155,22 @@ describe('lines of an input, read anywhere', () => {
     expect(await allLines(await openLines(file('newline.txt', '\n')))).toEqual(['']);
   });
 
+  it('ends lines at a carriage return alone, wherever the index and the blocks are cut', async () => {
+    // 2 MiB in which every boundary of a block, and every entry of the index, meets another byte of a line end.
+    const texts = Array.from({ length: 150_000 }, (_, index) => `${index}`.padEnd(index % 13, 'x'));
+    const ends = ['\r', '\r\n', '\n', '\r'];
+    const plain = await allLines(await openLines(file('plain.txt', texts.map((text) => `${text}\n`).join(''))));
+    for (const shift of [0, 1, 2, 3]) {
+      const text = texts.map((line, index) => line + ends[(index + shift) % ends.length]).join('');
+      // Lone returns before an LF would be pairs: every text has a character.
+      const source = await openLines(file(`returns${shift}.txt`, text));
+      expect(await allLines(source)).toEqual(plain);
+      expect(await source.lines(100_001, 100_003)).toEqual(plain.slice(100_000, 100_002));
+      await source.close();
+    }
+    expect(await allLines(await openLines(file('serial.txt', 'a\r\r\nb\r\n\rc\r')))).toEqual(['a', '', 'b', '', 'c']);
+  });
+
   it('cuts a huge line and goes on after it', async () => {
     const source = await openLines(file('huge.txt', `first\n${'x'.repeat(5_000_000)}\nnext\n`));
     const lines = await allLines(source);

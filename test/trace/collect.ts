@@ -56,6 +56,14 @@ export function collect(
   return { ...collected, summary };
 }
 
+/** Lines as an editor counts them, but none behind the last line end. */
+export function lineCountOf(bytes: Uint8Array): number {
+  const lines = Buffer.from(bytes)
+    .toString('latin1')
+    .split(/\r\n|\r|\n/);
+  return lines[lines.length - 1] === '' ? lines.length - 1 : lines.length;
+}
+
 const stringFields = new Set(['comm', 'device', 'symbol']);
 const absent: Record<string, unknown> = {
   comm: 0,

@@ -4,7 +4,7 @@ import { StringTable } from '../../src/base/stringTable';
 import { maxLineBytes } from '../../src/trace/lineSplitter';
 import { createTraceReader, type ReaderSummary } from '../../src/trace/reader';
 import { listFixtures, readFixture } from '../support/fixtures';
-import { type Collected, collect } from './collect';
+import { type Collected, collect, lineCountOf } from './collect';
 
 const traces = listFixtures('trace')
   .filter(
@@ -112,6 +112,29 @@ describe('strange bytes', () => {
     expect(summary.ledger).toMatchObject({ lines: 2, understood: 2 });
   });
 
+  it('a carriage return alone ends a line, as in an editor, and any cut gives the same', () => {
+    // A classic Mac, consoles that print more returns than they should, a progress bar before the line.
+    const text = `${event('1.000001')}\r${event('1.000002')}\r\r\n${event('1.000003')}\r\n\r 12%\r 99%\r${event('1.000004')}\n`;
+    const whole = collect(text);
+    expect(
+      whole.events.map(({ line, byteOffset }) => [line, text.slice(byteOffset as number).indexOf('nc-177')]),
+    ).toEqual([1, 2, 4, 8].map((line) => [line, 14]));
+    expect(whole.summary.ledger.lines).toBe(8);
+    for (let cut = 1; cut < text.length; cut++) {
+      expect(collect(text, { cuts: [cut] })).toEqual(whole);
+    }
+  });
+
+  it('log lines that end in carriage returns keep their columns', () => {
+    const line =
+      '[    1.000000] nvme 0000:00:05.0: swiotlb buffer is full (sz: 4096 bytes), total 4 (slots), used 4 (slots)';
+    const plain = collect(`${line}\n${line}\n`).logs;
+    const serial = collect(`${line}\r\r\n${line}\r`).logs;
+    expect(serial.map(({ line: at, startColumn, endColumn, timeNs }) => [at, startColumn, endColumn, timeNs])).toEqual(
+      plain.map(({ line: at, startColumn, endColumn, timeNs }) => [at === 1 ? 1 : 3, startColumn, endColumn, timeNs]),
+    );
+  });
+
   it('NUL bytes before a line are columns of it, a run of them alone is one binary line', () => {
     const nuls = '\0'.repeat(5000);
     const { logs, summary } = collect(
@@ -217,10 +240,8 @@ describe('strange bytes', () => {
           bytes.set(text);
           bytes.set(tail, text.length);
           const { summary } = collect(bytes);
-          const newlines = bytes.filter((byte) => byte === 10).length;
-          const unfinished = bytes.length > 0 && bytes[bytes.length - 1] !== 10 ? 1 : 0;
           if (bytes[0] !== 0xff && bytes[0] !== 0xfe) {
-            expect(summary.ledger.lines).toBe(newlines + unfinished);
+            expect(summary.ledger.lines).toBe(lineCountOf(bytes));
           }
         },
       ),
