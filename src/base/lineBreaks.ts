@@ -1,5 +1,7 @@
 const lineFeed = 10;
 const carriageReturn = 13;
+/** Behind every piece; a small integer, because a field that also holds infinity costs an allocation per line. */
+const none = 0x3fffffff;
 
 /**
  * Where lines end in bytes that come in pieces: at LF, CR LF or a CR alone. An editor counts lines like this, so a
@@ -9,7 +11,7 @@ export class LineBreaks {
   /** Where the line behind the end that `find` returned last begins. */
   next = 0;
   private piece: Uint8Array = new Uint8Array(0);
-  /** First LF and CR at or behind the last place that was asked for; infinite when the piece has no more of them. */
+  /** First LF and CR at or behind the last place that was asked for; `none` when the piece has no more of them. */
   private feed = -1;
   private return = -1;
   private endsInReturn = false;
@@ -38,7 +40,7 @@ export class LineBreaks {
       this.next = this.feed + 1;
       return this.feed;
     }
-    if (this.return === Number.POSITIVE_INFINITY) {
+    if (this.return === none) {
       return -1;
     }
     this.next = this.return + (this.feed === this.return + 1 ? 2 : 1);
@@ -48,5 +50,5 @@ export class LineBreaks {
 
 function at(piece: Uint8Array, byte: number, start: number): number {
   const found = piece.indexOf(byte, start);
-  return found < 0 ? Number.POSITIVE_INFINITY : found;
+  return found < 0 ? none : found;
 }

@@ -43,14 +43,16 @@ export class LineSplitter {
     let start: number = breaks.begin(chunk);
     // Nothing of the line under way was seen before its first byte turned out to be the rest of a line end.
     this.lineOffset += start;
+    // Most traces have none: one look at all of the chunk is cheaper than a second one at every line.
+    const hasReturns = chunk.includes(Byte.carriageReturn);
     while (start < chunk.length) {
-      const end = breaks.find(start);
+      const end = hasReturns ? breaks.find(start) : chunk.indexOf(Byte.lineFeed, start);
       if (end < 0) {
         this.keep(chunk, start, chunk.length);
         break;
       }
       this.finish(chunk, start, end);
-      start = breaks.next;
+      start = hasReturns ? breaks.next : end + 1;
       this.lineOffset = this.total + start;
     }
     this.total += chunk.length;
