@@ -16,8 +16,13 @@ export function inferDevices(tables: TraceTables, facts: BootFacts, overrides: G
   }));
 }
 
+/** Names come from traces: `constructor` may be one. */
+function givenFor<T>(device: Device, byName: Readonly<Record<string, T>> | undefined): T | undefined {
+  return byName !== undefined && Object.hasOwn(byName, device.name) ? byName[device.name] : undefined;
+}
+
 function inferDmaMask(device: Device, overrides: GeometryOverrides): Known<number> {
-  const given = overrides.dmaMaskBits?.[device.name];
+  const given = givenFor(device, overrides.dmaMaskBits);
   if (given !== undefined) {
     return known(given, 'user', 'Given by the user.');
   }
@@ -39,7 +44,7 @@ function inferBusLimit(device: Device, facts: BootFacts): Known<number> {
 }
 
 function inferBoundary(device: Device, overrides: GeometryOverrides): Known<number> {
-  const given = overrides.segBoundaryBits?.[device.name];
+  const given = givenFor(device, overrides.segBoundaryBits);
   if (given !== undefined) {
     return known(given, 'user', 'Given by the user.');
   }
@@ -55,7 +60,7 @@ const driverClasses: readonly (readonly [RegExp, 'block' | 'net'])[] = [
 ];
 
 function inferClass(device: Device, overrides: GeometryOverrides): Known<'block' | 'net' | 'other' | 'unknown'> {
-  const given = overrides.deviceClass?.[device.name];
+  const given = givenFor(device, overrides.deviceClass);
   if (given !== undefined) {
     return known(given, 'user', 'Given by the user.');
   }
@@ -68,7 +73,7 @@ function inferClass(device: Device, overrides: GeometryOverrides): Known<'block'
 }
 
 function inferMinAlign(device: Device, overrides: GeometryOverrides): Known<number> {
-  const given = overrides.minAlign?.[device.name];
+  const given = givenFor(device, overrides.minAlign);
   if (given !== undefined) {
     return known(given, 'user', 'Given by the user.');
   }

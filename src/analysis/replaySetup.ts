@@ -151,7 +151,21 @@ export function geometryFor(
   given: GeometryOverrides | undefined,
   settings: ParamSettings,
 ): Geometry {
-  const overrides = withDeviceMasks(analysis, given, settings);
+  const geometry = geometryWith(analysis, withDeviceMasks(analysis, given, settings));
+  const classes = deviceClassesFrom(analysis, settings);
+  // Nothing else is inferred from a class.
+  return classes === null
+    ? geometry
+    : {
+        ...geometry,
+        devices: geometry.devices.map((device) => {
+          const given = classes.get(device.name);
+          return given === undefined ? device : { ...device, deviceClass: known(given, 'user', 'Given by the user.') };
+        }),
+      };
+}
+
+function geometryWith(analysis: Analysis, overrides: GeometryOverrides | undefined): Geometry {
   if (overrides === undefined || Object.keys(overrides).length === 0) {
     return analysis.geometry;
   }
@@ -172,30 +186,61 @@ function withDeviceMasks(
   given: GeometryOverrides | undefined,
   settings: ParamSettings,
 ): GeometryOverrides | undefined {
-  const minAlign = masksByDevice(analysis, settings, 'minAlign');
-  const dmaMasks = masksByDevice(analysis, settings, 'dmaMask');
+  const minAlign = byDevice(analysis, settings, 'minAlign', mask);
+  const dmaMasks = byDevice(analysis, settings, 'dmaMask', mask);
   if (minAlign === null && dmaMasks === null) {
     return given;
   }
-  const bits = Object.entries(dmaMasks ?? {}).map(([name, mask]) => [name, bitsOfMask(mask)]);
+  const bits = [...(dmaMasks ?? [])].map(([name, value]) => [name, bitsOfMask(value)]);
   return {
     ...given,
-    minAlign: { ...given?.minAlign, ...minAlign },
+    minAlign: { ...given?.minAlign, ...Object.fromEntries(minAlign ?? []) },
     dmaMaskBits: { ...given?.dmaMaskBits, ...Object.fromEntries(bits) },
   };
 }
 
-/** `DEVICE=0x…` entries of a setting; null when it is not given. */
-function masksByDevice(analysis: Analysis, settings: ParamSettings, setting: string): Record<string, number> | null {
+/** Classes by device name that the parameter deviceClass gives; null when it is not given. */
+export function deviceClassesFrom(
+  analysis: Analysis,
+  settings: ParamSettings,
+): ReadonlyMap<string, 'block' | 'net' | 'other'> | null {
+  return byDevice(analysis, settings, 'deviceClass', deviceClass);
+}
+
+/** How the value of one device is written, and what it is. */
+interface DeviceValue<T> {
+  readonly form: string;
+  readonly words: RegExp;
+  readonly read: (word: string) => T;
+}
+
+const mask: DeviceValue<number> = { form: '0x…', words: /0x[0-9a-f]+|\d+/i, read: Number };
+const deviceClass: DeviceValue<'block' | 'net' | 'other'> = {
+  form: 'block, net or other',
+  words: /block|net|other/,
+  read: (word) => (word === 'block' || word === 'net' ? word : 'other'),
+};
+
+/** `DEVICE=value` entries of a setting; null when it is not given. Names may contain commas, but no blanks. */
+function byDevice<T>(
+  analysis: Analysis,
+  settings: ParamSettings,
+  setting: string,
+  { form, words, read }: DeviceValue<T>,
+): ReadonlyMap<string, T> | null {
   const text = String(settings[setting] ?? '').trim();
   if (text === '') {
     return null;
   }
-  const masks: Record<string, number> = {};
-  for (const entry of text.split(',')) {
-    const [, name, mask] = /^\s*(\S+)=(0x[0-9a-f]+|\d+)\s*$/i.exec(entry) ?? [];
-    if (name === undefined || mask === undefined) {
-      throw new ReplaySettingError(`'${setting}' is DEVICE=0x…, several with commas, not '${entry.trim()}'`);
+  const values = new Map<string, T>();
+  const entry = new RegExp(`\\s*(\\S+?)=(${words.source})\\s*(?:,|$)`, `y${words.flags}`);
+  for (let at = 0; at < text.length; at = entry.lastIndex) {
+    entry.lastIndex = at;
+    const [, name, word] = entry.exec(text) ?? [];
+    if (name === undefined || word === undefined) {
+      throw new ReplaySettingError(
+        `'${setting}' is DEVICE=${form}, several with commas, not '${text.slice(at).trim().slice(0, 80)}'`,
+      );
     }
     if (!analysis.tables.devices.some((device) => device.name === name)) {
       const names = analysis.tables.devices.map((device) => device.name).filter((known) => known !== '');
@@ -203,9 +248,9 @@ function masksByDevice(analysis: Analysis, settings: ParamSettings, setting: str
         `'${setting}' names no device of this trace: '${name}'; there are ${names.join(', ')}`,
       );
     }
-    masks[name] = Number(mask);
+    values.set(name, read(word));
   }
-  return masks;
+  return values;
 }
 
 /** Inference looks at every request: policies compared on one kernel share its result. */
@@ -231,7 +276,7 @@ function overriddenGeometry(analysis: Analysis, overrides: GeometryOverrides): G
     recordedPools: recorded.recordedPools,
     devices: geometry.devices.map((device) => {
       const known = recorded.devices.find((candidate) => candidate.device === device.device);
-      return known === undefined || device.name in givenMasks
+      return known === undefined || Object.hasOwn(givenMasks, device.name)
         ? device
         : { ...device, minAlignMask: known.minAlignMask };
     }),

@@ -10,7 +10,7 @@ import type {
 import type { ParamSettings } from '../replay/settings';
 import type { Analysis } from './analysis';
 import { replayReport } from './replay';
-import { policyOf, type ReplayRequest } from './replaySetup';
+import { deviceClassesFrom, policyOf, type ReplayRequest } from './replaySetup';
 
 /** Quantiles of known lifetimes, and factors on every assumed one. */
 export const lifetimeVariants: readonly { readonly name: string; readonly set: ParamSettings }[] = [
@@ -83,13 +83,16 @@ export function asksForUnknownClass(
   analysis: Analysis,
   { policy, set, overrides }: Pick<ReplayRequest, 'policy' | 'set' | 'overrides'>,
 ): boolean {
-  const given = overrides?.deviceClass ?? {};
+  const given = new Map([
+    ...Object.entries(overrides?.deviceClass ?? {}),
+    ...(deviceClassesFrom(analysis, set ?? {}) ?? []),
+  ]);
   return (
     policyOf(policy).params.some((param) => param.name === 'unknownClass') &&
     set?.['unknownClass'] === undefined &&
     hasRequests(analysis) &&
     analysis.geometry.devices.some(
-      (device) => device.name !== '' && device.deviceClass.value === 'unknown' && given[device.name] === undefined,
+      (device) => device.name !== '' && device.deviceClass.value === 'unknown' && !given.has(device.name),
     )
   );
 }

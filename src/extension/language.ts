@@ -155,7 +155,7 @@ async function copyParameter({ server }: LanguageCommandsHost, uri: string): Pro
     { location: vscode.ProgressLocation.Notification, title, cancellable: true },
     async (_progress, token) => {
       try {
-        return await ask(sizeRequest, { uri, bounceAll: false, cpus: null, headroom }, token);
+        return await ask(sizeRequest, { uri, bounceAll: false, cpus: null, headroom, set: {} }, token);
       } catch (error) {
         if (token.isCancellationRequested) {
           return undefined;

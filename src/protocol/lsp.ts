@@ -5,6 +5,7 @@ import type {
   CursorView,
   FindingView,
   LineRef,
+  PolicySettings,
   RunKey,
   RunView,
   SeriesView,
@@ -64,6 +65,8 @@ export interface SizeParams extends DocumentParams {
   readonly cpus: number | null;
   /** Share to add to the smallest size, e.g. 0.2. */
   readonly headroom: number;
+  /** What the replays assume, as far as a policy has the parameter; sizes and areas are what is tried. */
+  readonly set: PolicySettings;
 }
 
 export interface ReportParams extends DocumentParams {

@@ -148,7 +148,7 @@ export const hostMethods = {
   save: method<PanelMemory, { readonly file: string }>(panelMemory),
   /** Tries pool sizes; takes a while and can be cancelled by `cancelSize`. */
   size: method<SizeQuestion, SizeView>(
-    object({ bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) }),
+    object({ bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10), set: settings }),
   ),
   cancelSize: method<null, null>(nothing),
   /** Ends the replays and the verification under way: each is answered with `cancelled`. */
@@ -220,6 +220,8 @@ export interface SizeQuestion {
   /** Of the machine that will run the load; null: as recorded. */
   readonly cpus: number | null;
   readonly headroom: number;
+  /** Assumptions of the panel. */
+  readonly set: Settings;
 }
 
 export type PanelCommand = 'addPolicy' | 'openSample' | 'compareWith' | 'export';

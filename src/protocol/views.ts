@@ -84,6 +84,9 @@ export interface GeometryView {
     readonly dmaMaskBits: number | null;
     readonly minAlignMask: string | null;
     readonly evidence: string;
+    /** As found, whatever a run sets. */
+    readonly deviceClass: 'block' | 'net' | 'other' | 'unknown';
+    readonly classEvidence: Pick<EvidenceView, 'level' | 'text'>;
   }[];
 }
 

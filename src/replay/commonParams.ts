@@ -90,5 +90,12 @@ export const commonParams: readonly PolicyParam[] = [
     default: '',
     source: 'empty: as swiotlb_bounced prints it',
   },
+  {
+    name: 'deviceClass',
+    title: 'Class of devices where the trace tells another or none: DEVICE=block, net or other, several with commas',
+    unit: '',
+    default: '',
+    source: 'empty: by the driver, as far as a line names it',
+  },
   ...costParams,
 ];

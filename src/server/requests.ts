@@ -63,7 +63,7 @@ export type Register = (
 
 const uri = text(8192);
 const run = object({ policy: text(64), set: settings });
-const sizeFields = { bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10) };
+const sizeFields = { bounceAll: bool, cpus: nullable(integer(1, 8192)), headroom: finite(0, 10), set: settings };
 const timeNs = finite(-1e18, 1e18);
 const line = integer(1, 2 ** 31);
 const step = integer(0, 2 ** 31);

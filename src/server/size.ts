@@ -8,7 +8,7 @@ import type { SizeReport } from '../model/reports';
 import { createWorkerPool } from '../node/workerPool';
 import type { SizeParams } from '../protocol/lsp';
 import { FailureError } from '../protocol/result';
-import type { SizeView } from '../protocol/views';
+import type { PolicySettings, SizeView } from '../protocol/views';
 import type { Cancelled } from './thread';
 import type { Trace } from './trace';
 
@@ -42,15 +42,15 @@ export async function sizeView(trace: Trace, params: SizeParams, context: SizeCo
 
 /** Kept by the trace, so that a report after the chart costs nothing. */
 export function sizeOf(trace: Trace, params: Omit<SizeParams, 'uri'>, context: SizeContext): Promise<SizeReport> {
-  const { bounceAll, headroom } = params;
+  const { bounceAll, headroom, set } = params;
   const cpus = params.cpus ?? trace.analysis.geometry.cpus.value;
-  return trace.size(sizeId(bounceAll, cpus, headroom), () =>
-    cancellableSize(trace, { bounceAll, headroom, cpus, set: trace.settings.replay }, context),
+  return trace.size(sizeId(bounceAll, cpus, headroom, set), () =>
+    cancellableSize(trace, { bounceAll, headroom, cpus, set: { ...trace.settings.replay, ...set } }, context),
   );
 }
 
-function sizeId(bounceAll: boolean, cpus: number, headroom: number): string {
-  return JSON.stringify([bounceAll, cpus, headroom]);
+function sizeId(bounceAll: boolean, cpus: number, headroom: number, set: PolicySettings): string {
+  return JSON.stringify([bounceAll, cpus, headroom, Object.entries(set).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 /** Share that the panel and the editor add to the smallest size. */
@@ -58,7 +58,7 @@ const usualHeadroom = 0.2;
 
 /** The sizing as recorded with the usual headroom, where somebody has asked for it already. */
 export function knownSize(trace: Trace): SizeReport | null {
-  return trace.knownSize(sizeId(false, trace.analysis.geometry.cpus.value, usualHeadroom));
+  return trace.knownSize(sizeId(false, trace.analysis.geometry.cpus.value, usualHeadroom, {}));
 }
 
 async function cancellableSize(trace: Trace, request: SizeRequest, context: SizeContext): Promise<SizeReport> {

@@ -5,6 +5,7 @@ import { type RecordedUse, recordedNumbers } from '../analysis/recordedUse';
 import { policiesReport, type ReplayAnswer, seriesWindow } from '../analysis/replay';
 import { upperBound } from '../base/bisect';
 import type { Cause } from '../model/cause';
+import type { Geometry } from '../model/geometry';
 import { problemCatalogue } from '../model/problem';
 import type { ReplayResult, ReplaySeries } from '../model/replayResult';
 import type { DiagnoseReport, InfoReport, LedgerReport } from '../model/reports';
@@ -47,7 +48,7 @@ export function traceView(trace: Trace, uri: string): TraceView {
     origin,
     lastTimeNs,
     recordedPolicy: recordedPolicy(analysis),
-    geometry: geometryView(info),
+    geometry: geometryView(info, analysis.geometry),
     ledger: ledgerView(info.ledger),
     guidance: info.guidance,
     failureCount: report.failures.length,
@@ -98,13 +99,30 @@ function clockOf(trace: Trace): Pick<TraceView, 'hasTime' | 'origin' | 'lastTime
   };
 }
 
-function geometryView(info: InfoReport): TraceView['geometry'] {
+function geometryView(info: InfoReport, found: Geometry): TraceView['geometry'] {
   const { kernel, dynamic, cpus, pools, devices } = info.geometry;
   const evidence: Record<string, EvidenceView> = {};
   for (const [name, { level, text, file, line }] of Object.entries(info.geometry.evidence)) {
     evidence[name] = { level, text, file: file ?? null, line: line ?? null };
   }
-  return { kernel, dynamic, cpus, pools, devices: devices.filter((device) => device.name !== ''), evidence };
+  const classes = new Map(found.devices.map(({ name, deviceClass }) => [name, deviceClass]));
+  return {
+    kernel,
+    dynamic,
+    cpus,
+    pools,
+    devices: devices
+      .filter((device) => device.name !== '')
+      .map((device) => {
+        const known = classes.get(device.name);
+        return {
+          ...device,
+          deviceClass: known?.value ?? 'unknown',
+          classEvidence: { level: known?.evidence.level ?? 'default', text: known?.evidence.text ?? '' },
+        };
+      }),
+    evidence,
+  };
 }
 
 function ledgerView(ledger: LedgerReport): LedgerView {

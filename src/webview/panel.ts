@@ -363,6 +363,7 @@ function press(key: RunKey): void {
 function assume(assumptions: PolicySettings): void {
   runs.assume(assumptions);
   void showFront();
+  sizing?.again();
 }
 
 /** Brings the run in front before the reader, with what else is missing. */
@@ -445,6 +446,7 @@ function createSizing(trace: TraceView): void {
     cancel: () => void channel.call('cancelSize', null),
     today: pool?.slots ?? null,
     cpus: trace.geometry.cpus,
+    assumptions: () => state.assumptions,
     policyName: (policy) => policyLabel(policy, titles.get(policy) ?? policy),
     replay: (policy, slots) => {
       choose({ policy, set: { [poolSlotsParam]: slots } });

@@ -1,5 +1,5 @@
 import type { SizeQuestion } from '../protocol/panel';
-import type { SizeView } from '../protocol/views';
+import type { PolicySettings, SizeView } from '../protocol/views';
 import { SizeChart, type SizeChartModel } from './charts/sizeChart';
 import { sizeSvg } from './charts/sizeSvg';
 import { type ChartTheme, readTheme, runStyle } from './charts/theme';
@@ -24,6 +24,8 @@ export interface SizingDeps extends SizeActions {
   readonly today: number | null;
   /** CPUs of the recorded machine. */
   readonly cpus: number | null;
+  /** What every replay of the panel assumes. */
+  readonly assumptions: () => PolicySettings;
   readonly onAnswer: (view: SizeView) => Promise<void>;
   readonly exportable: (item: Exportable) => void;
   /** Back to the trace as it was recorded. */
@@ -54,11 +56,7 @@ export class Sizing {
   constructor(holder: HTMLElement, deps: SizingDeps) {
     this.holder = holder;
     this.deps = deps;
-    const again = () => {
-      if (this.body.childElementCount !== 0 || this.isRunning) {
-        void this.run();
-      }
-    };
+    const again = () => this.again();
     this.cpus = h('input', {
       id: 'size-cpus',
       type: 'number',
@@ -136,6 +134,13 @@ export class Sizing {
     this.chart = null;
   }
 
+  /** The question is another one now: asked anew where there was an answer or one was on its way. */
+  again(): void {
+    if (this.body.childElementCount !== 0 || this.isRunning) {
+      void this.run();
+    }
+  }
+
   async run(): Promise<void> {
     const mine = ++this.asked;
     this.isRunning = true;
@@ -148,6 +153,7 @@ export class Sizing {
         bounceAll: this.bounceAll,
         cpus: 1 <= cpus ? Math.min(cpus, 8192) : null,
         headroom: Number(this.headroom.value),
+        set: this.deps.assumptions(),
       });
       if (mine === this.asked) {
         this.show(view);

@@ -128,7 +128,10 @@ describe('replay', () => {
     expect(open[0]!.stalls.count).toBe(0);
     expect(open[1]!.stalls.count).toBeGreaterThan(0);
     expect(cli.run(args).out).toContain('--class DEV=block decides');
-    expect(cli.json([...args, '--class', '0000:00:04.0=block'])['classVariants']).toBeNull();
+    const told = cli.json([...args, '--class', '0000:00:04.0=block']);
+    expect(told['classVariants']).toBeNull();
+    const set = cli.json([...args, '--set', 'deviceClass=0000:00:04.0=block']);
+    expect({ ...set, params: told['params'] }).toEqual(told);
     expect(cli.json(['replay', sample('small-arm'), '--policy', 'fixed', '--bounce-all'])['classVariants']).toBeNull();
   });
 

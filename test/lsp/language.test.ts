@@ -241,7 +241,7 @@ describe('outline, folds, lenses, hints and colours', () => {
   });
 
   it('names the smallest parameter once it is known', async () => {
-    const size = await server.ask(sizeRequest, { uri: traceUri, bounceAll: false, cpus: null, headroom: 0.2 });
+    const size = await server.ask(sizeRequest, { uri: traceUri, bounceAll: false, cpus: null, headroom: 0.2, set: {} });
     expect(size.ok).toBe(true);
     const parameter = size.ok ? size.value.smallest.find(({ policy }) => policy === 'fixed')!.bootParameter : '';
     const titles = (await actionsAt(traceUri, failing, 2)).map(({ title }) => title);

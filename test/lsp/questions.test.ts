@@ -33,7 +33,7 @@ const traceUri = pathToFileURL(tracePath).href;
 const dmesgUri = pathToFileURL(path.join(sample, 'dmesg.txt')).href;
 const lines = readFileSync(tracePath, 'utf8').split('\n');
 const failingLine = lines.findIndex((line) => line.includes('dma_addr=ffffffffffffffff')) + 1;
-const question = { uri: traceUri, bounceAll: false, cpus: null, headroom: 0.2 };
+const question = { uri: traceUri, bounceAll: false, cpus: null, headroom: 0.2, set: {} };
 
 let server: LspServer;
 let folder: string;
@@ -86,6 +86,14 @@ describe('pool size', () => {
     expect(counts).toEqual(counts.map((_, index) => index + 1));
   });
 
+  it('follows what the panel assumes, where the policy has it', async () => {
+    const set = { lifetimeScale: 10, dropRetries: false, workerDelayNs: 5e6 };
+    const view = answerOf(await server.ask(sizeRequest, { ...question, set }));
+    const assumed = sizeReport(sampleAnalysis(), { headroom: 0.2, set });
+    expect(view.curve).toEqual(assumed.curve);
+    expect(view.curve).not.toEqual(answerOf(await server.ask(sizeRequest, question)).curve);
+  });
+
   it('is cancelled between two replays, and other questions are answered meanwhile', async () => {
     const source = new CancellationTokenSource();
     const listener = server.onNotification<SizeProgressParams>(sizeProgressNotification.method, () => source.cancel());
@@ -136,7 +144,7 @@ describe('report', () => {
       { policy: 'recorded', set: {} },
       { policy: 'fixed', set: { poolSlots: 4096 } },
     ];
-    const size = { bounceAll: false, cpus: null, headroom: 0.2 };
+    const size = { bounceAll: false, cpus: null, headroom: 0.2, set: {} };
     const html = answerOf(await server.ask(reportRequest, { uri: traceUri, runs, format: 'html', size })).text;
     const { report } = replayReport(sampleAnalysis(), { policy: 'fixed', set: { poolSlots: 4096 } });
     expect(html).toMatch(/^<!DOCTYPE html>/);

@@ -45,13 +45,13 @@ describe('messages of the panel', () => {
     check(
       hostMethods.size.params,
       [
-        { bounceAll: false, cpus: null, headroom: 0.2 },
-        { bounceAll: true, cpus: 8, headroom: 0 },
+        { bounceAll: false, cpus: null, headroom: 0.2, set: {} },
+        { bounceAll: true, cpus: 8, headroom: 0, set: { seed: 2 } },
       ],
       [
-        { bounceAll: 'yes', cpus: null, headroom: 0.2 },
-        { bounceAll: false, cpus: 0, headroom: 0.2 },
-        { bounceAll: false, cpus: null, headroom: -1 },
+        { bounceAll: 'yes', cpus: null, headroom: 0.2, set: {} },
+        { bounceAll: false, cpus: 0, headroom: 0.2, set: {} },
+        { bounceAll: false, cpus: null, headroom: -1, set: {} },
       ],
     );
   });

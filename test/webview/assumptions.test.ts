@@ -4,6 +4,7 @@ import { ValidationError } from '../../src/protocol/validate';
 import type { PolicyView } from '../../src/protocol/views';
 import { labelOf } from '../../src/webview/labels';
 import { assumptionsOf } from '../../src/webview/sections/assumptions';
+import { classFields, withClass } from '../../src/webview/sections/deviceClasses';
 import { initialState, recordedKeyOf, withAssumptions } from '../../src/webview/state';
 import { mockRun, mockTrace } from './mockTrace';
 
@@ -51,6 +52,57 @@ describe('assumptions', () => {
     const run = mockRun({ title: 'Dynamic pools' });
     expect(labelOf({ policy: 'dynamic', set: { seed: 2 } }, run, { seed: 2 })).toBe('Dynamic');
     expect(labelOf({ policy: 'dynamic', set: { seed: 3 } }, run, { seed: 2 })).toBe('Dynamic (changed)');
+  });
+});
+
+describe('classes of devices', () => {
+  const found = (name: string, deviceClass: 'block' | 'net' | 'other' | 'unknown') => ({
+    name,
+    dmaMaskBits: null,
+    minAlignMask: null,
+    evidence: '',
+    deviceClass,
+    classEvidence: { level: 'derived' as const, text: 'by its driver' },
+  });
+  const machine = mockTrace({
+    geometry: {
+      ...mockTrace().geometry,
+      devices: [found('0000:00:05.0', 'block'), found('pcie@1,0', 'unknown'), found('constructor', 'unknown')],
+    },
+  });
+
+  it('are as found, until the user says otherwise for one of them', () => {
+    expect(classFields(machine, {}).map(({ value, isSet }) => [value, isSet])).toEqual([
+      ['block', false],
+      ['unknown', false],
+      ['unknown', false],
+    ]);
+    const settings = { deviceClass: withClass(machine, {}, 'pcie@1,0', 'block') };
+    expect(classFields(machine, settings)[1]).toMatchObject({ value: 'block', found: 'unknown', isSet: true });
+    const both = { deviceClass: withClass(machine, settings, 'constructor', 'net') };
+    expect(both).toEqual({ deviceClass: 'pcie@1,0=block,constructor=net' });
+    expect(classFields(machine, both).map(({ value }) => value)).toEqual(['block', 'block', 'net']);
+  });
+
+  it('go back to what was found, and leave no setting behind', () => {
+    const settings = { deviceClass: 'pcie@1,0=net' };
+    expect(withClass(machine, settings, 'pcie@1,0', 'unknown')).toBe('');
+    expect(withClass(machine, settings, '0000:00:05.0', 'block')).toBe('pcie@1,0=net');
+  });
+
+  it('offer unknown only where it is what the trace leaves open', () => {
+    expect(classFields(machine, {}).map(({ choices }) => choices.includes('unknown'))).toEqual([false, true, true]);
+  });
+
+  it('of devices that this trace does not have are left out', () => {
+    expect(withClass(machine, { deviceClass: 'gone=net,pcie@1,0=net' }, '0000:00:05.0', 'other')).toBe(
+      'pcie@1,0=net,0000:00:05.0=other',
+    );
+  });
+
+  it('have fields of their own: no text field beside them', () => {
+    const policies = [policy('fixed', ['seed', 'deviceClass'])];
+    expect(assumptionsOf({ policies }).map(({ param }) => param.name)).toEqual(['seed']);
   });
 });
 

@@ -53,7 +53,16 @@ export function mockTrace(changes: Partial<TraceView> = {}): TraceView {
           line: null,
         },
       },
-      devices: [{ name: '0000:00:05.0', dmaMaskBits: 64, minAlignMask: '0xfff', evidence: 'placements' }],
+      devices: [
+        {
+          name: '0000:00:05.0',
+          dmaMaskBits: 64,
+          minAlignMask: '0xfff',
+          evidence: 'placements',
+          deviceClass: 'block',
+          classEvidence: { level: 'derived', text: 'The driver is nvme.' },
+        },
+      ],
     },
     ledger: {
       ...emptyLedger,

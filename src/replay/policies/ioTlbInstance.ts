@@ -102,6 +102,7 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
     const canGrow = options.canGrow ?? options.dynamic;
     this.spec = { ...ioTlbSpec(geometry, params, { dynamic: options.dynamic, canGrow }), ...options.spec };
     this.tlb = createIoTlb(this.spec, portFor(environment, this.pageSize));
+    this.beginWhereGiven(Number(params.get('startIndex') ?? -1));
     const masks = masksByDevice(geometry, this.encrypted);
     this.devices = [];
     for (let device = 0; device < masks.length; device++) {
@@ -246,6 +247,19 @@ export class IoTlbInstance implements PolicyInstance, SummaryInstance {
     this.tlb.hiwater = Math.max(this.tlb.hiwater, this.tlb.totalUsed);
     device.usesIoTlb = true;
     return { pool: pool.id, slot, firstSlot: slot, slots, address: bounceAddress, pad: 0, transient: false };
+  }
+
+  /** The user's `startIndex`: no recorded address moves it any more. */
+  private beginWhereGiven(startIndex: number): void {
+    if (startIndex < 0) {
+      return;
+    }
+    for (const pool of this.tlb.listed) {
+      pool.areaIndex.fill(Math.floor(startIndex) % pool.areaSlots);
+      for (let area = 0; area < pool.areas; area++) {
+        this.begun.add(area);
+      }
+    }
   }
 
   beginAt({ device, original, allocAlignMask }: MapRequest, bounceAddress: Address): boolean {

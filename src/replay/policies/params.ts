@@ -30,6 +30,16 @@ export const poolParams: readonly PolicyParam[] = [
     max: 2 ** 16,
   },
   {
+    name: 'startIndex',
+    title:
+      'Slot of each area where its first search starts (area.index); -1: where the first recorded mapping was found',
+    unit: 'slot',
+    default: -1,
+    source: 'the recorded pool; 0 in every other',
+    min: -1,
+    max: 2 ** 24,
+  },
+  {
     name: 'generation',
     title: 'Kernel version of the search: 4.18, 6.1, 6.6, 6.8 or 6.12',
     unit: '',

@@ -1,5 +1,7 @@
 import type { PolicyParamView, PolicySettings, RunView, TraceView } from '../../protocol/views';
 import { fill, h, refocus } from '../dom';
+import { levelWords } from '../words';
+import { type ClassField, classFields, deviceClassParam, withClass } from './deviceClasses';
 import { disclosure } from './ledger';
 import { paramField } from './params';
 
@@ -12,7 +14,7 @@ const groups: readonly { readonly title: string; readonly names: readonly string
   },
   {
     title: 'Kernel, pool and devices',
-    names: ['generation', 'poolStart', 'areas', 'cpus', 'minAlign', 'dmaMask', 'encrypted'],
+    names: ['generation', 'poolStart', 'startIndex', 'areas', 'cpus', 'minAlign', 'dmaMask', 'encrypted'],
     isOpen: false,
   },
 ];
@@ -36,6 +38,10 @@ export function assumptionsOf(trace: Pick<TraceView, 'policies'>): Assumption[] 
     }
   }
   return [...found.values()].flatMap(({ param, count }) => {
+    if (param.name === deviceClassParam) {
+      // Has a block of its own, with a field per device.
+      return [];
+    }
     const group = groups.findIndex(({ names }) => names.includes(param.name));
     return 0 <= group || count === trace.policies.length ? [{ param, group: group < 0 ? groups.length : group }] : [];
   });
@@ -94,6 +100,9 @@ export function showAssumptions(
     h('h3', null, 'Adjust'),
     h('p', { class: 'muted' }, 'A change here holds for every replay of this panel; the charts follow.'),
     blocks,
+    classBlock(classFields(trace, assumptions), isOpen.get(classGroup) ?? false, (field, value) =>
+      change(withSetting(assumptions, deviceClassParam, withClass(trace, assumptions, field.name, value))),
+    ),
     h(
       'button',
       {
@@ -109,6 +118,50 @@ export function showAssumptions(
   if (focused) {
     refocus(document.getElementById(focused));
   }
+}
+
+const classGroup = 'classes';
+
+/** What each device is: whether the block layer splits its requests and who is throttled depends on it. */
+function classBlock(
+  fields: readonly ClassField[],
+  isOpen: boolean,
+  set: (field: ClassField, value: ClassField['value']) => void,
+): HTMLElement | null {
+  if (fields.length === 0) {
+    return null;
+  }
+  const changed = fields.filter(({ isSet }) => isSet).length;
+  const block = disclosure(
+    `Classes of the devices${changed === 0 ? '' : ` (${changed} set by you)`}`,
+    h(
+      'div',
+      { class: 'params' },
+      fields.map((field, index) => {
+        const id = `assume-class-${index}`;
+        const select = h(
+          'select',
+          { id, 'data-device': field.name, change: () => set(field, select.value as ClassField['value']) },
+          field.choices.map((word) => h('option', { value: word, selected: word === field.value }, word)),
+        );
+        return h(
+          'div',
+          { class: `param ${field.isSet ? 'set' : ''}` },
+          h('label', { for: id }, field.name),
+          h('span', { class: 'param-value' }, select),
+          h(
+            'span',
+            { class: 'muted param-note' },
+            field.isSet ? `set by you · found: ${field.found}. ` : `${levelWords[field.level]} · `,
+            field.text,
+          ),
+        );
+      }),
+    ),
+  );
+  block.dataset['group'] = classGroup;
+  block.toggleAttribute('open', isOpen);
+  return block;
 }
 
 /** The settings with one of them changed; an empty text takes it out again. */

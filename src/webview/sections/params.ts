@@ -1,3 +1,4 @@
+import { formatHex } from '../../base/address';
 import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes } from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
 import type { PolicyParamView, PolicyView, RunKey, RunView } from '../../protocol/views';
@@ -99,8 +100,8 @@ export function paramField({ id, param, value, isSet, source, set }: ParamField)
 }
 
 /** `1 to 64`, `at least 0`; nothing where only negative numbers are out. */
-function limitsOf({ min, max, default: value }: PolicyParamView): string {
-  if (typeof value !== 'number' || (max === null && (min === null || min === 0))) {
+function limitsOf({ min, max, unit, default: value }: PolicyParamView): string {
+  if (typeof value !== 'number' || unit === 'address' || (max === null && (min === null || min === 0))) {
     return '';
   }
   if (max === null) {
@@ -125,6 +126,17 @@ function input(id: string, param: PolicyParamView, value: Value, set: (next: Val
     );
     return select;
   }
+  if (param.unit === 'address') {
+    const box = h('input', {
+      id,
+      'data-param': param.name,
+      type: 'text',
+      spellcheck: 'false',
+      value: typeof value === 'number' ? formatHex(value) : value,
+      change: () => set(addressFrom(box.value)),
+    });
+    return box;
+  }
   const isNumber = typeof value === 'number';
   const box = h('input', {
     id,
@@ -137,6 +149,12 @@ function input(id: string, param: PolicyParamView, value: Value, set: (next: Val
     change: () => set(isNumber && box.value.trim() !== '' ? Number(box.value) : box.value),
   });
   return box;
+}
+
+/** As typed where it is no address: the answer says what is wrong. */
+function addressFrom(text: string): number | string {
+  const typed = text.trim();
+  return typed !== '' && Number.isFinite(Number(typed)) ? Number(typed) : typed;
 }
 
 function readable(param: PolicyParamView, value: Value): string {
