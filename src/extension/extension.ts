@@ -7,6 +7,7 @@ import { FrontTrace } from './frontTrace';
 import { GeometryEdits } from './geometryEdits';
 import { registerLanguageCommands, sendFronts, sendIgnored } from './language';
 import { EditorChoice } from './openWith';
+import { PanelMemories } from './panelMemories';
 import { panelViewType, ReplayPanels } from './replayPanel';
 import { openSample } from './samples';
 import { traceEditorOptionViewType, traceEditorViewType } from './showLine';
@@ -62,7 +63,7 @@ export function activate(context: vscode.ExtensionContext): void {
     server,
     addPolicy: (uri) => pickPolicy({ panels, server }, uri),
     openSample: () => openSample(context.extensionUri, editors),
-    memory: context.workspaceState,
+    memories: new PanelMemories(context.workspaceState),
     compareWith: (uri) => compareWith(panels, editors, uri),
     verified: (uri, view) => status.verified(uri, view),
     frontChanged: () => {

@@ -21,7 +21,6 @@ import {
   type PanelMemory,
   type PanelMethods,
   type PanelStart,
-  panelMemory,
   panelState,
   type SizeQuestion,
 } from '../protocol/panel';
@@ -32,6 +31,7 @@ import type { Server } from './client';
 import { exportSomething } from './exportPanel';
 import { readPanelFile, writePanelFile } from './panelFile';
 import { panelHtml } from './panelHtml';
+import type { PanelMemories } from './panelMemories';
 import { showLine } from './showLine';
 import type { TraceEditors } from './traceEditors';
 
@@ -46,8 +46,7 @@ export interface PanelHost {
   readonly addPolicy: (uri: vscode.Uri) => Promise<void>;
   readonly openSample: () => Promise<void>;
   readonly compareWith: (uri: vscode.Uri) => Promise<void>;
-  /** Keeps what panels show: VS Code writes the webviews' own state late. */
-  readonly memory: vscode.Memento;
+  readonly memories: PanelMemories;
   /** A panel compared its trace with the model. */
   readonly verified: (uri: vscode.Uri, view: VerifyView) => void;
   /** Another run is in front in a panel. */
@@ -93,6 +92,10 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
       memory: null,
       memoryProblem: null,
     });
+    if (this.host.memories.of(uri.toString()) === null) {
+      // Until the page itself tells what it shows.
+      void this.host.memories.keep(uri.toString(), { ...nothingShown, runs });
+    }
   }
 
   /** Opens the panel of the document when there is none, and asks what of it to export. */
@@ -106,9 +109,9 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
   /** After a reload of the window: the same trace with the same policies. */
   async deserializeWebviewPanel(webview: vscode.WebviewPanel, memory: unknown): Promise<void> {
     try {
-      const { uri, ...written } = panelState(memory);
+      const { uri, ...written } = memory === undefined ? this.forgotten(webview.title) : panelState(memory);
       webview.webview.options = this.options();
-      const kept = keptMemory(this.host, uri) ?? written;
+      const kept = this.host.memories.of(uri) ?? written;
       const start: PanelStart = {
         uri,
         runs: [],
@@ -120,10 +123,26 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
       };
       this.adopt(webview, vscode.Uri.parse(uri, true), start);
     } catch (error) {
-      // Written by another version: nothing to restore.
+      // Written by another version, or of a trace that nobody remembers: nothing to restore.
       this.host.log.info(`a panel could not be restored: ${String(error)}`);
       webview.dispose();
     }
+  }
+
+  /**
+   * Which trace a panel is of that comes back without a word about it: VS Code wrote its layout between the opening of the
+   * panel and its first words. The title tells, and which panels are remembered.
+   */
+  private forgotten(title: string): { readonly uri: string } & PanelMemory {
+    const known = this.host.memories
+      .uris()
+      .filter((uri) => !this.panels.has(uri) && titleOf(vscode.Uri.parse(uri, true)) === title);
+    const inTabs = new Set(openDocuments());
+    const uri = known.find((candidate) => inTabs.has(candidate)) ?? known.at(-1);
+    if (uri === undefined) {
+      throw new Error(`no trace is remembered for "${title}"`);
+    }
+    return { uri, ...nothingShown };
   }
 
   private options(): vscode.WebviewPanelOptions & vscode.WebviewOptions {
@@ -140,7 +159,9 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
     const panel = new ReplayPanel(webview, uri, start, this.host);
     this.panels.set(uri.toString(), panel);
     webview.onDidDispose(() => {
-      this.panels.delete(uri.toString());
+      if (this.panels.get(uri.toString()) === panel) {
+        this.panels.delete(uri.toString());
+      }
       panel.close();
       this.host.frontChanged();
     });
@@ -315,7 +336,7 @@ class ReplayPanel {
           this.shown = memory.runs;
           // VS Code loads the script anew when the panel moves to another window.
           this.start = { ...this.start, runs: [], focus: 'replay', memory };
-          await keepMemory(this.host, uri, memory);
+          await this.host.memories.keep(uri, memory);
           return null;
         },
         save: async (memory) => ({ file: await writePanelFile(this.uri, memory) }),
@@ -444,28 +465,22 @@ function otherColumn(panelColumn: vscode.ViewColumn | undefined): vscode.ViewCol
     : vscode.ViewColumn.One;
 }
 
-/** What a panel of the document last showed; null when that is not known or from another version. */
-function keptMemory({ memory }: PanelHost, uri: string): PanelMemory | null {
-  try {
-    return panelMemory(memory.get(memoryKey(uri)));
-  } catch {
-    return null;
-  }
-}
+const nothingShown: PanelMemory = {
+  runs: [],
+  front: null,
+  range: null,
+  timeMode: null,
+  assumptions: null,
+  notes: null,
+};
 
-/** Panels that are remembered; VS Code never asks for most of them again. */
-const keptMemories = 50;
-
-async function keepMemory({ memory }: PanelHost, uri: string, shown: PanelMemory): Promise<void> {
-  const others = memory.keys().filter((key) => key.startsWith(memoryKey('')) && key !== memoryKey(uri));
-  for (const key of others.slice(0, Math.max(0, others.length - keptMemories))) {
-    await memory.update(key, undefined);
-  }
-  await memory.update(memoryKey(uri), shown);
-}
-
-function memoryKey(uri: string): string {
-  return `panel ${uri}`;
+/** Documents that have a tab. */
+function openDocuments(): string[] {
+  return vscode.window.tabGroups.all
+    .flatMap((group) => group.tabs)
+    .flatMap(({ input }) =>
+      input instanceof vscode.TabInputText || input instanceof vscode.TabInputCustom ? [input.uri.toString()] : [],
+    );
 }
 
 function titleOf(uri: vscode.Uri): string {

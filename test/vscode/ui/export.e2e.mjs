@@ -142,9 +142,7 @@ test('after a reload of the window the panel goes on where it was', { timeout },
     const text = await frame.locator('#range').innerText();
     return /^0\.0.*–0\.[5-9]/.test(text) && text;
   }, 'the first half');
-  // A browser's VS Code writes now and then which editors are open and what they keep, and nothing when it is left.
-  await page.waitForTimeout(12_000);
-  const again = await panelAfterReload(page);
+  const again = await panelAfterReload(page, '"range":{');
   await again.locator('#summary th[data-run="transient"]').waitFor();
   await expectEventually(async () => (await again.locator('#range').innerText()) === range, `the range ${range}`);
   assert.equal(await again.locator('button[aria-current]').getAttribute('data-policy'), 'dynamic');

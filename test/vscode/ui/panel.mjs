@@ -19,17 +19,42 @@ export async function panelReady(page) {
 
 /**
  * Reloads the window and returns the panel's frame, restored.
- * A browser's VS Code now and then leaves a webview blank that is asked about while it is being restored, so it is left
- * alone for a while first, and gets a second chance.
+ * A browser's VS Code writes its layout every few seconds, and nothing when the page is left: a window that is reloaded
+ * before shows what was open earlier. `remembered` is a piece of what the panel has to have written.
  */
-export async function panelAfterReload(page) {
+export async function panelAfterReload(page, remembered = '"runs"') {
+  await expectEventually(async () => {
+    const written = await workbenchState(page);
+    return (
+      written.get('memento/workbench.parts.editor')?.includes('swiotlbLens.replay') &&
+      written.get('swiotlb-lens.swiotlb-lens')?.includes(remembered)
+    );
+  }, `VS Code to write that the panel is open and remembers ${remembered}`);
   await page.reload();
-  await page.waitForTimeout(6000);
-  return panelReady(page).catch(async () => {
-    await page.reload();
-    await page.waitForTimeout(6000);
-    return panelReady(page);
-  });
+  return panelReady(page);
+}
+
+/** What the workbench of the page has written so far, by key. */
+async function workbenchState(page) {
+  return new Map(
+    await page.evaluate(async () => {
+      const done = (request) =>
+        new Promise((resolve, reject) => {
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+      const entries = [];
+      for (const { name } of await indexedDB.databases()) {
+        if (!name.startsWith('vscode-web-state-db')) continue;
+        const db = await done(indexedDB.open(name));
+        const store = db.transaction('ItemTable').objectStore('ItemTable');
+        const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+        entries.push(...keys.map((key, index) => [key, String(values[index])]));
+        db.close();
+      }
+      return entries;
+    }),
+  );
 }
 
 /** Pixels of a canvas that are not transparent, and how many colours they have. */
