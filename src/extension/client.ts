@@ -2,10 +2,15 @@ import * as path from 'node:path';
 import * as vscode from 'vscode';
 import {
   CloseAction,
+  ConnectionError,
+  ErrorAction,
+  ErrorCodes,
   type ErrorHandler,
   LanguageClient,
   type LanguageClientOptions,
+  LSPErrorCodes,
   type Middleware,
+  ResponseError,
   State,
   TransportKind,
 } from 'vscode-languageclient/node';
@@ -27,14 +32,19 @@ import {
   sizeProgressNotification,
   textOnDiskNotification,
 } from '../protocol/lsp';
-import { FailureError, type Result } from '../protocol/result';
+import { type Failure, FailureError, type Result } from '../protocol/result';
 import { languageId } from './detect';
 import type { GeometryEdits } from './geometryEdits';
+import { Lifeline } from './lifeline';
 
 /** The language server, as the rest of the extension sees it. */
 export interface Server {
-  /** Asks; rejects with `FailureError` when the server has a reason, or with the transport's error. */
+  /**
+   * Asks; rejects with `FailureError` when the server has a reason. A question whose answer was lost because the server
+   * ended unexpectedly is asked once more of the next one.
+   */
   ask<P, R>(request: RequestName<P, Result<R>>, params: P, token?: vscode.CancellationToken): Promise<R>;
+  /** Tells; what is lost because the server ended has to be told anew after `onRestarted`. */
   notify<P>(method: string, params: P): Promise<void>;
   readonly onAnalysed: vscode.Event<AnalysedParams>;
   readonly onAnalysisFailed: vscode.Event<AnalysisFailedParams>;
@@ -58,6 +68,7 @@ export async function startServer(
   const reading = new vscode.EventEmitter<ReadingParams>();
   const analysisFailed = new vscode.EventEmitter<AnalysisFailedParams>();
   const sizeProgress = new vscode.EventEmitter<SizeProgressParams>();
+  const life = new Lifeline(isLost);
   const options: LanguageClientOptions = {
     documentSelector: [{ language: languageId }],
     outputChannel: log,
@@ -70,9 +81,11 @@ export async function startServer(
     } satisfies InitializationOptions,
     // Cards link to these commands only; text of a trace in them is escaped.
     markdown: { isTrusted: { enabledCommands: cardCommands } },
-    errorHandler: restartWithOneMessage(() => client),
+    errorHandler: restartWithOneMessage(() => client, life),
+    // Rejects `start`, which is enough; without this the client shows a message of its own.
+    initializationFailedHandler: () => false,
   };
-  const client: LanguageClient = new LanguageClient(
+  const client: LanguageClient = new QuietClient(
     'swiotlbLens',
     'SWIOTLB Lens',
     {
@@ -90,21 +103,41 @@ export async function startServer(
   client.onNotification(sizeProgressNotification.method, (params: SizeProgressParams) => sizeProgress.fire(params));
   const restarted = new vscode.EventEmitter<void>();
   const replayed = new vscode.EventEmitter<string>();
+  const notify = (method: string, params: unknown) =>
+    life.tell(() => client.sendNotification(method, params as object));
   await client.start();
+  life.up();
   context.subscriptions.push(
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) {
-        restarted.fire();
+        // Documents are told to the new server first.
+        void client.start().then(
+          () => {
+            life.up();
+            restarted.fire();
+          },
+          () => undefined,
+        );
+      } else if (newState === State.StartFailed) {
+        // A server that ended while it came up is started again at once.
+        setImmediate(() => {
+          if (client.state === State.StartFailed) {
+            endForGood(life);
+          }
+        });
       }
     }),
     // Where the settings come from does not matter to the server: it asks again.
-    edits.onDidChange(() => void client.sendNotification('workspace/didChangeConfiguration', { settings: null })),
+    edits.onDidChange(() => void notify('workspace/didChangeConfiguration', { settings: null })),
   );
   return {
     ask: async (request, params, token) => {
       // A token that is undefined would be sent as a second parameter.
       const rest = token === undefined ? [] : [token];
-      const result = await client.sendRequest<Result<never>>(request.method, params, ...rest);
+      const send = () => client.sendRequest<Result<never>>(request.method, params, ...rest);
+      const result = await life.ask(send, givenUp()).catch((error: unknown) => {
+        throw isCancelled(error) ? new FailureError({ kind: 'cancelled', message: error.message }) : error;
+      });
       if (!result.ok) {
         throw new FailureError(result.error);
       }
@@ -113,14 +146,48 @@ export async function startServer(
       }
       return result.value;
     },
-    notify: (method, params) => client.sendNotification(method, params as object),
+    notify,
     onAnalysed: analysed.event,
     onAnalysisFailed: analysisFailed.event,
     onSizeProgress: sizeProgress.event,
     onReading: reading.event,
     onRestarted: restarted.event,
     onReplayed: replayed.event,
-    stop: () => client.stop(),
+    stop: () => {
+      life.gone({ kind: 'cancelled', message: 'The extension was stopped.' });
+      return client.stop();
+    },
+  };
+}
+
+/** What the client has to say itself goes to the log: the user reads a sentence of this extension, or none. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
+
+/** Codes with which the client rejects what never reached the server, or was never answered by it. */
+const lostCodes: readonly number[] = [
+  ErrorCodes.PendingResponseRejected,
+  ErrorCodes.ConnectionInactive,
+  ErrorCodes.MessageWriteError,
+  ErrorCodes.MessageReadError,
+];
+
+function isLost(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof ResponseError && lostCodes.includes(error.code));
+}
+
+function isCancelled(error: unknown): error is ResponseError<unknown> {
+  const codes: readonly number[] = [LSPErrorCodes.RequestCancelled, LSPErrorCodes.ServerCancelled];
+  return error instanceof ResponseError && codes.includes(error.code);
+}
+
+function givenUp(): Failure {
+  return {
+    kind: 'unavailable',
+    message: vscode.l10n.t('The analysis ended unexpectedly twice on the way to an answer.'),
   };
 }
 
@@ -144,27 +211,42 @@ function geometryOf(edits: GeometryEdits): Middleware {
 }
 
 /** One sentence for the user; panels and diagnostics come back by themselves. */
-function restartWithOneMessage(client: () => LanguageClient): ErrorHandler {
+function restartWithOneMessage(client: () => LanguageClient, life: Lifeline): ErrorHandler {
   let made: ErrorHandler | undefined;
   const usual = (): ErrorHandler => {
     made ??= client().createDefaultErrorHandler();
     return made;
   };
   return {
-    error: (error, message, count) => usual().error(error, message, count),
+    // What is written to a server that has just ended fails. The client would say so each time, and after a few times not
+    // start another one.
+    error: () => ({ action: ErrorAction.Continue, handled: true }),
     closed: async () => {
+      if (!life.hasBegun) {
+        // `start` rejects, and whoever called it may call it again.
+        return { action: CloseAction.DoNotRestart, handled: true };
+      }
+      life.down();
       const { action } = await usual().closed();
-      const message =
-        action === CloseAction.Restart
-          ? vscode.l10n.t('The analysis of SWIOTLB Lens ended unexpectedly and starts again.')
-          : vscode.l10n.t(
-              'The analysis of SWIOTLB Lens keeps ending unexpectedly. Its log says more; reload the window to try again.',
-            );
+      if (action !== CloseAction.Restart) {
+        return { action, message: endForGood(life), handled: true };
+      }
+      const message = vscode.l10n.t('The analysis of SWIOTLB Lens ended unexpectedly and starts again.');
       void vscode.window.showWarningMessage(message);
       // The client's own message would be a second one.
       return { action, message, handled: true };
     },
   };
+}
+
+/** There will be no other server. Returns what the user reads. */
+function endForGood(life: Lifeline): string {
+  const message = vscode.l10n.t(
+    'The analysis of SWIOTLB Lens keeps ending unexpectedly. Its log says more; reload the window to try again.',
+  );
+  void vscode.window.showWarningMessage(message);
+  life.gone({ kind: 'unavailable', message });
+  return message;
 }
 
 /**

@@ -37,6 +37,7 @@ export function activate(context: vscode.ExtensionContext): void {
         started.onRestarted(() => {
           views.refresh();
           sendIgnored(context, started);
+          void sendFronts(panels, server);
           for (const uri of panels.uris()) {
             panels.analysed(uri.toString());
           }

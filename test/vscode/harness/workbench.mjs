@@ -2,6 +2,9 @@
 import { expectEventually } from './until.mjs';
 
 const activeEditor = '.editor-group-container.active .monaco-editor';
+const pickerInput = '.quick-input-widget .quick-input-box input';
+/** Address of a webview's own document. */
+const webviewDocument = /\/fake\.html\?/;
 
 /** Opens a window and waits until the explorer is filled, that is: until the remote connection works. */
 export async function openWindow(page, url, aFile) {
@@ -17,12 +20,21 @@ export async function runCommand(page, title) {
     .locator('.quick-input-widget .quick-input-list .monaco-highlighted-label')
     .filter({ hasText: wholeName })
     .first();
-  await inPalette(page, 'F1', `>${title}`, () => row.click({ timeout: 5000 }));
+  const input = page.locator(pickerInput);
+  await inPalette(page, 'F1', `>${title}`, async () => {
+    await row.click({ timeout: 5000 });
+    // Gone, or showing what the command asks for.
+    await expectEventually(
+      async () => !(await input.isVisible()) || !(await input.inputValue()).startsWith('>'),
+      'the palette to take the click',
+      5000,
+    );
+  });
 }
 
 /** Something that takes the focus closes the palette while it is being used: it is opened again. */
 async function inPalette(page, key, text, choose) {
-  const input = page.locator('.quick-input-widget .quick-input-box input');
+  const input = page.locator(pickerInput);
   await expectEventually(async () => {
     await page.keyboard.press(key);
     try {
@@ -34,6 +46,49 @@ async function inPalette(page, key, text, choose) {
       throw error;
     }
   }, `the palette to take "${text}"`);
+}
+
+/**
+ * Gives an element of the workbench or of a webview the keyboard. The frame an element is in gets the focus some time
+ * after the element has it there, and a list that closes gives it to the editor: keys pressed before that go elsewhere.
+ */
+export async function focusOn(locator) {
+  await expectEventually(async () => {
+    await locator.focus({ timeout: 5000 });
+    return hasKeyboard(locator);
+  }, `the keyboard on ${locator}`);
+}
+
+/** Presses keys on an element that may not have the keyboard yet. */
+export async function pressOn(locator, ...keys) {
+  for (const key of keys) {
+    await focusOn(locator);
+    await locator.page().keyboard.press(key);
+  }
+}
+
+/** Still the same after the workbench had its turn to move the focus. */
+async function hasKeyboard(locator) {
+  return locator.evaluate(
+    (element) =>
+      new Promise((resolve) => {
+        const has = () => document.hasFocus() && document.activeElement === element;
+        if (!has()) resolve(false);
+        else requestAnimationFrame(() => setTimeout(() => resolve(has())));
+      }),
+    undefined,
+    { timeout: 5000 },
+  );
+}
+
+/** Closes what is open, and waits until the webviews are gone, too: a frame about to go must not be taken for a new one. */
+export async function closeEditors(page) {
+  await runCommand(page, 'View: Close All Editors');
+  await page.locator('.tabs-container .tab').first().waitFor({ state: 'detached' });
+  await expectEventually(
+    () => !page.frames().some((frame) => webviewDocument.test(frame.url())),
+    'the webviews to be gone',
+  );
 }
 
 /** Picks a colour theme by its name, e.g. "Dark Modern". */
@@ -54,7 +109,7 @@ export async function openFile(page, name) {
   await page.locator('.tabs-container .tab.active').filter({ hasText: name }).waitFor();
 }
 
-/** Puts the cursor at a line of the active text editor and waits until the status bar says so. */
+/** Puts the cursor at a line of the active text editor, and waits until it is there and the editor has the keyboard. */
 export async function goToLine(page, line) {
   await inPalette(page, 'Control+g', `:${line}`, async () => {
     // Enter counts once the picker has understood the number.
@@ -63,6 +118,9 @@ export async function goToLine(page, line) {
     await page.keyboard.press('Enter');
   });
   await expectEventually(async () => (await cursorLine(page)) === line, `the cursor on line ${line}`);
+  // The picker gives the keyboard back a while after it has moved the cursor.
+  await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
+  await page.locator(`${activeEditor}.focused`).first().waitFor();
 }
 
 /** Line of the cursor by the status bar, or null when no text editor is active. */
@@ -99,7 +157,7 @@ export async function hoverText(page, lineText, word, expected) {
 export async function webviewFrame(page, selector) {
   return expectEventually(async () => {
     for (const frame of page.frames()) {
-      if (!/\/fake\.html\?/.test(frame.url())) continue;
+      if (!webviewDocument.test(frame.url())) continue;
       const found = await frame
         .locator(selector)
         .count()

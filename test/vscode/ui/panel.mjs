@@ -2,19 +2,19 @@
 import { expectEventually } from '../harness/until.mjs';
 import { webviewFrame } from '../harness/workbench.mjs';
 
-/** The panel's frame, once it has drawn. */
+/** The panel's frame, once it has drawn. A frame that goes away meanwhile was of a panel that was closed. */
 export async function panelReady(page) {
-  const frame = await webviewFrame(page, '#verdict');
-  const status = frame.locator('#status');
-  await frame
-    .locator('#status[data-state="ready"]')
-    .waitFor({ state: 'attached' })
-    .catch(async (error) => {
-      throw new Error(`the panel is not ready, it says "${await status.innerText({ timeout: 1000 })}"`, {
-        cause: error,
-      });
-    });
-  return frame;
+  let says = 'nothing';
+  return expectEventually(
+    async () => {
+      const frame = await webviewFrame(page, '#verdict');
+      const status = frame.locator('#status');
+      if ((await status.getAttribute('data-state', { timeout: 5000 })) === 'ready') return frame;
+      says = `"${await status.innerText({ timeout: 5000 })}"`;
+      return undefined;
+    },
+    () => `the panel, which says ${says}`,
+  );
 }
 
 /**
