@@ -12,6 +12,8 @@ export interface AdviceContext {
   readonly driver: string;
   /** The overflow names the bounce buffer, not the buffer of the driver. */
   readonly bounceOverflow: boolean;
+  /** The message is one of cc-swiotlb: size classes instead of slots, and no transient pools. */
+  readonly ccSwiotlb: boolean;
   /** Memory encryption or `swiotlb=force` is known from the input. */
   readonly encrypted: boolean;
   /** Other lines show that the device only takes slots and never returns them. */
@@ -61,13 +63,7 @@ export function adviceFor(cause: Cause, context: AdviceContext): readonly string
         ...largerPoolAdvice(context, 'A larger boot pool avoids the wait'),
       ];
     case 'allocation-failed':
-      return [
-        'The emergency buffer (transient pool) needs contiguous pages at once. Keep memory free: raise vm.min_free_kbytes, or make requests smaller.',
-        ...(context.encrypted
-          ? ['In an encrypted guest it comes from the atomic pool: set coherent_pool= (for example coherent_pool=4M).']
-          : []),
-        ...largerPoolAdvice(context, 'A larger boot pool makes it unnecessary'),
-      ];
+      return allocationFailedAdvice(context);
     case 'atomic-pool-empty':
       return [
         'Raise coherent_pool= on the kernel command line (for example coherent_pool=4M); swiotlb= has no effect on this pool.',
@@ -95,9 +91,33 @@ export function adviceFor(cause: Cause, context: AdviceContext): readonly string
   }
 }
 
+/** What was allocated depends on the kernel: a transient pool where there are some, a small entry in cc-swiotlb. */
+function allocationFailedAdvice(context: AdviceContext): string[] {
+  if (context.ccSwiotlb) {
+    return [
+      'A larger cc_swiotlb= does not help: a buffer of the class was free. What failed is a small allocation that may not wait, so the machine was nearly out of memory: raise vm.min_free_kbytes, or find what takes the memory.',
+    ];
+  }
+  if (!context.geometry.dynamic.value) {
+    return [
+      'The kernel needed memory at once, without waiting. Keep memory free: raise vm.min_free_kbytes, or make requests smaller.',
+      ...largerPoolAdvice(context, 'A larger boot pool makes it unnecessary'),
+    ];
+  }
+  return [
+    'The emergency buffer (transient pool) needs contiguous pages at once. Keep memory free: raise vm.min_free_kbytes, or make requests smaller.',
+    ...(context.encrypted
+      ? ['In an encrypted guest it comes from the atomic pool: set coherent_pool= (for example coherent_pool=4M).']
+      : []),
+    ...largerPoolAdvice(context, 'A larger boot pool makes it unnecessary'),
+  ];
+}
+
 function overSizeAdvice(context: AdviceContext): string[] {
   const advice = [
-    `No swiotlb= value helps: one mapping takes at most ${SEGMENT_SLOTS} slots in a row (${formatBytes(SEGMENT_BYTES)}, less with min_align_mask), in every kernel version.`,
+    context.ccSwiotlb
+      ? 'No cc_swiotlb= value helps: the largest size class is 512 KiB.'
+      : `No swiotlb= value helps: one mapping takes at most ${SEGMENT_SLOTS} slots in a row (${formatBytes(SEGMENT_BYTES)}, less with min_align_mask), in every kernel version.`,
   ];
   if (isBlockDriver(context.driver)) {
     advice.push(

@@ -14,7 +14,7 @@ import { suspectedLeaks } from './leaks';
 import { ledgerOf } from './ledger';
 import { holdersAt } from './occupancy';
 import type { FailureNumbers } from './verdict';
-import { describeFailure, isBounceOverflow, judgeLine, numbersOfLine } from './verdict';
+import { describeFailure, isBounceOverflow, isCcSwiotlb, judgeLine, numbersOfLine } from './verdict';
 import { warningsOf } from './warnings';
 
 export interface DiagnoseOptions {
@@ -386,6 +386,7 @@ function reportOf(analysis: Analysis, failure: FoundFailure, episodes: readonly 
       geometry: analysis.geometry,
       driver: failure.driver,
       bounceOverflow: record?.kind !== 'overflow' || isBounceOverflow(record),
+      ccSwiotlb: isCcSwiotlb(record),
       encrypted: isEncrypted(analysis),
       leak: leaks,
     }),

@@ -11,7 +11,7 @@ import { isEncrypted } from './boot';
 import { mappingCard } from './hoverMapping';
 import { LineRole } from './lineIndex';
 import { recordAt, requestOfRecord } from './recordIndex';
-import { describeFailure, isBounceOverflow, judgeLine, numbersOfLine } from './verdict';
+import { describeFailure, isBounceOverflow, isCcSwiotlb, judgeLine, numbersOfLine } from './verdict';
 
 interface LogQuery {
   readonly source: number;
@@ -52,6 +52,7 @@ function failureCard(analysis: Analysis, record: LogRecord): HoverCard {
     geometry: analysis.geometry,
     driver: record.driver,
     bounceOverflow: isBounceOverflow(record),
+    ccSwiotlb: isCcSwiotlb(record),
     encrypted: isEncrypted(analysis),
     leak: false,
   });

@@ -138,7 +138,7 @@ function explain(cause: Cause, numbers: FailureNumbers, record: LogRecord | null
         ? `needs ${need(numbers)}; the pools had no place, a transient pool of just that size can never match the buffer's offset (min_align_mask), and the pool grows only after a miss.`
         : `needs ${need(numbers)}; the pool had no place and the new pool was still being allocated.`;
     case 'allocation-failed':
-      if (record?.kind === 'class-empty' || record?.kind === 'index-failed') {
+      if (isCcSwiotlb(record)) {
         return 'a slot of its size class was free, but the kernel got no memory for the entry in its index without waiting.';
       }
       return `needs ${need(numbers)}; the pool had no place and the kernel could not allocate memory for another one without waiting.`;
@@ -210,6 +210,11 @@ function reachText(record: LogRecord): string {
     return ` (the bus reaches up to ${formatBytes(bus)})`;
   }
   return mask < Number.POSITIVE_INFINITY ? ` (${record.maskBits}-bit DMA mask, up to ${formatBytes(mask)})` : '';
+}
+
+/** A message that only cc-swiotlb prints. */
+export function isCcSwiotlb(record: LogRecord | null): boolean {
+  return record?.kind === 'class-empty' || record?.kind === 'index-failed';
 }
 
 /** `swiotlb addr …` names the bounce buffer; the other overflow messages name the buffer itself. */
