@@ -2,32 +2,22 @@ import type { ReplayAnswer } from '../analysis/replay';
 import { replayData } from '../analysis/threadJobs';
 import { FailureError } from '../protocol/result';
 import { type RunKey, runId } from '../protocol/views';
+import { shareWork } from './sharedWork';
 import { type Cancelled, hasThreads, neverCancelled, onThread } from './thread';
 import type { Trace } from './trace';
 
-/** Replays under way, so that two questions for the same one wait together. */
-const underWay = new WeakMap<Trace, Map<string, Promise<void>>>();
-
 /**
  * Makes a replay on another thread where it takes long, so that hovers are answered meanwhile; the trace has it then.
+ * Two questions for the same one wait together.
  * Rejects only when it was cancelled: what else goes wrong is told where the replay is asked for.
  */
 export async function prepareRun(trace: Trace, key: RunKey, cancelled: Cancelled): Promise<void> {
   if (!trace.hasRequests || trace.isQuick(key) || !hasThreads()) {
     return;
   }
-  let ofTrace = underWay.get(trace);
-  if (ofTrace === undefined) {
-    ofTrace = new Map();
-    underWay.set(trace, ofTrace);
-  }
-  const id = runId(key);
-  let making = ofTrace.get(id);
-  if (making === undefined) {
-    making = make(trace, key, cancelled).finally(() => underWay.get(trace)?.delete(id));
-    ofTrace.set(id, making);
-  }
-  await making;
+  await shareWork(trace, `replay ${runId(key)}`, cancelled, 'The replay was cancelled.', (abandoned) =>
+    make(trace, key, abandoned),
+  );
 }
 
 /** Causes of failures come from the replay of the recorded kernel: to be awaited before `diagnose`. */

@@ -46,7 +46,7 @@ export class Trace {
   private readonly uncertainties = new Map<string, UncertaintyReport>();
   private madeDiagnose: DiagnoseReport | undefined;
   private madeInfo: InfoReport | undefined;
-  private madeVerify: Promise<VerifyReport> | undefined;
+  private madeVerify: VerifyReport | undefined;
   private madeUse: RecordedUse | null | undefined;
 
   readonly settings: DocumentSettings;
@@ -127,16 +127,18 @@ export class Trace {
     return this.madeUse;
   }
 
-  /** Made here, or by `make` where it takes long; one that failed or was cancelled is not kept. */
-  verify(make: (() => Promise<VerifyReport>) | null): Promise<VerifyReport> {
-    if (this.madeVerify === undefined) {
-      const made = make === null ? Promise.resolve().then(() => verifyReport(this.analysis)) : make();
-      this.madeVerify = made;
-      made.catch(() => {
-        this.madeVerify = undefined;
-      });
-    }
+  get isVerified(): boolean {
+    return this.madeVerify !== undefined;
+  }
+
+  verify(): VerifyReport {
+    this.madeVerify ??= verifyReport(this.analysis);
     return this.madeVerify;
+  }
+
+  /** A report that was made elsewhere. */
+  keepVerify(report: VerifyReport): void {
+    this.madeVerify = report;
   }
 
   /** Replay of the recorded policy and geometry; null when there is nothing to replay. */

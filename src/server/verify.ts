@@ -1,6 +1,7 @@
 import { verifyData } from '../analysis/threadJobs';
 import type { VerifyReport } from '../model/reports';
 import type { VerifyView } from '../protocol/views';
+import { shareWork } from './sharedWork';
 import { type Cancelled, hasThreads, onThread } from './thread';
 import type { Trace } from './trace';
 
@@ -14,11 +15,15 @@ export async function verifyView(trace: Trace, cancelled: Cancelled): Promise<Ve
 }
 
 /** Verifies on another thread where it takes long, so that hovers are answered meanwhile. Kept by the trace. */
-export function verifyOf(trace: Trace, cancelled: Cancelled): Promise<VerifyReport> {
+export async function verifyOf(trace: Trace, cancelled: Cancelled): Promise<VerifyReport> {
   const isSmall = trace.analysis.tables.requests.length < fewestForThread;
-  return trace.verify(
-    isSmall || !hasThreads()
-      ? null
-      : () => onThread<VerifyReport>(verifyData(trace.analysis), null, cancelled, 'Verifying was cancelled.'),
-  );
+  if (trace.isVerified || isSmall || !hasThreads()) {
+    return trace.verify();
+  }
+  const message = 'Verifying was cancelled.';
+  return shareWork(trace, 'verify', cancelled, message, async (abandoned) => {
+    const report = await onThread<VerifyReport>(verifyData(trace.analysis), null, abandoned, message);
+    trace.keepVerify(report);
+    return report;
+  });
 }

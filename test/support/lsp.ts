@@ -56,18 +56,20 @@ export class LspServer {
     });
   }
 
-  /** `settings`: the section `swiotlbLens` of a document, for clients that can be asked for it. */
-  /** `settings` may answer late; `client` is what an editor with commands and links says of itself. */
+  /**
+   * `settings`: the section `swiotlbLens` of a document, for clients that can be asked for it; it may answer late.
+   * `client` is what an editor with commands and links says of itself; `hasThreads`: long work leaves the main thread.
+   */
   static async start(
     settings?: (uri: string) => unknown,
-    client: { capabilities?: object; initializationOptions?: object } = {},
+    client: { capabilities?: object; initializationOptions?: object; hasThreads?: boolean } = {},
   ): Promise<LspServer> {
     const folder = mkdtempSync(path.join(tmpdir(), 'lsp-'));
     const bundle = path.join(folder, 'server.js');
     await build({
       absWorkingDir: root,
-      entryPoints: ['src/server/server.ts'],
-      outfile: bundle,
+      entryPoints: { server: 'src/server/server.ts', ...(client.hasThreads ? { worker: 'src/cli/worker.ts' } : {}) },
+      outdir: folder,
       bundle: true,
       platform: 'node',
       format: 'cjs',
