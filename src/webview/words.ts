@@ -11,7 +11,10 @@ export const causeWords: Readonly<Record<Cause, { readonly label: string; readon
   alignment: { label: 'alignment', meaning: 'no free run meets the alignment the device or caller needs' },
   'address-limit': { label: 'address limit', meaning: 'the pool lies above what the device can address' },
   'growth-too-late': { label: 'growth too late', meaning: 'the worker was still adding a pool' },
-  'allocation-failed': { label: 'allocation failed', meaning: 'memory that the mapping needed at once could not be had' },
+  'allocation-failed': {
+    label: 'allocation failed',
+    meaning: 'memory that the mapping needed at once could not be had',
+  },
   'atomic-pool-empty': { label: 'atomic pool empty', meaning: 'the pool for atomic context had no pages left' },
   'class-empty': { label: 'size class empty', meaning: 'no buffer of this size class was left' },
   'attribute-mismatch': { label: 'attribute mismatch', meaning: 'the mapping asks for what a pool cannot give' },
