@@ -31,6 +31,14 @@ const lockupReach = 120;
 /** Lines above this are not decoded: no kernel message is that long. */
 const maxLogLine = 16384;
 
+/** Where a text stands on the line that the context has. */
+export interface TextPlace {
+  /** Column of its first character; negative when the text begins with what stands elsewhere. */
+  readonly column: number;
+  /** Length of the line. */
+  readonly end: number;
+}
+
 /** Kernel messages of one source: plain log lines, lines wrapped by mail programs, console events of a trace. */
 export class KernelMessages {
   private readonly context: ReaderContext;
@@ -87,8 +95,25 @@ export class KernelMessages {
       return Verdict.text;
     }
 
-    const text = decodeUtf8(buffer, start, end);
-    const clean = (isByteList ? messageOfBytes(text) : null) ?? cleanLine(text);
+    return this.read(decodeUtf8(buffer, start, end), isByteList, null, buffer, start, end);
+  }
+
+  /** One entry of a journal as JSON, which may be a part of a line or made of several. */
+  parseEntry(text: string, place: TextPlace): VerdictCode {
+    return text.length > maxLogLine ? Verdict.text : this.read(text, byteListMember.test(text), place);
+  }
+
+  private read(
+    text: string,
+    isByteList: boolean,
+    place: TextPlace | null,
+    buffer: Uint8Array = nothing,
+    start = 0,
+    end = 0,
+  ): VerdictCode {
+    const { context } = this;
+    const clean = placed((isByteList ? messageOfBytes(text) : null) ?? cleanLine(text), place);
+    const baseColumn = place === null ? context.skippedNuls : 0;
     const prefix = stripPrefix(clean.text);
     const timeNs = this.timeOf(prefix, clean.text);
     if (prefix.stamped) {
@@ -97,9 +122,9 @@ export class KernelMessages {
     }
     const found = this.find(clean.text, prefix);
     const lone = prefix.stamped ? Verdict.counted : Verdict.text;
-    this.followLockup(clean, prefix, timeNs, context.skippedNuls);
+    this.followLockup(clean, prefix, timeNs, baseColumn);
     if (found === null) {
-      if (context.terminated && mayContinue(clean.text, prefix.cursor)) {
+      if (place === null && context.terminated && mayContinue(clean.text, prefix.cursor)) {
         this.hold(clean, prefix, null, lone, timeNs);
         return Verdict.held;
       }
@@ -110,16 +135,16 @@ export class KernelMessages {
     }
     if (found.facts.kind === 'buffer-full' && completeness(found) < 3) {
       const rest = clean.text.slice(found.endIndex).trim();
-      if (this.cutOff(found, rest)) {
+      if (place === null && this.cutOff(found, rest)) {
         return Verdict.bad;
       }
       // A break where the rest of the message is still to come; old kernels print no more than the size.
-      if (context.terminated && /^(?:[,\s=]*|\(sz.*|,\s*total.*|,\s*used.*)$/.test(rest)) {
+      if (place === null && context.terminated && /^(?:[,\s=]*|\(sz.*|,\s*total.*|,\s*used.*)$/.test(rest)) {
         this.hold(clean, prefix, found, Verdict.understood, timeNs);
         return Verdict.held;
       }
     }
-    this.deliver(this.record(clean, context.skippedNuls, prefix, found, timeNs));
+    this.deliver(this.record(clean, baseColumn, prefix, found, timeNs));
     return Verdict.understood;
   }
 
@@ -560,6 +585,15 @@ function looksStamped(buffer: Uint8Array, start: number, end: number): boolean {
 const journalStamp = asciiBytes('__MONOTONIC_TIMESTAMP=');
 const journalMember = asciiBytes('"__MONOTONIC_TIMESTAMP"');
 const journalMessage = asciiBytes('"MESSAGE"');
+
+const nothing = new Uint8Array(0);
+const byteListMember = /"MESSAGE"\s*:\s*\[/;
+
+function placed(clean: CleanLine, place: TextPlace | null): CleanLine {
+  return place === null
+    ? clean
+    : { text: clean.text, column: (index) => Math.min(clean.column(index) + place.column, place.end - 1) };
+}
 
 /** A journal entry whose message is a list of bytes. */
 function containsByteList(buffer: Uint8Array, start: number, end: number): boolean {

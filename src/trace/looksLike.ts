@@ -23,7 +23,7 @@ export class ByteStatistics {
       const byte = chunk[i];
       if (byte === 0) {
         this.nuls++;
-      } else if (byte < 32 && byte !== 9 && byte !== 10 && byte !== 13 && byte !== 12 && byte !== 27) {
+      } else if (byte < 32 && byte !== 9 && byte !== 10 && byte !== 13 && byte !== 12 && byte !== 27 && byte !== 30) {
         this.controls++;
       }
     }

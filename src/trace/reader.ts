@@ -15,6 +15,7 @@ import { EventText } from './eventText';
 import { formats } from './formats';
 import { FtraceText, parseComment, parseLostEvents, skipDecoration } from './ftraceText';
 import { FunctionGraph } from './functionGraph';
+import { type EntryLine, JournalEntries } from './journalEntries';
 import { KernelMessages, type LogHint } from './kernelLog';
 import { LatencyFormat } from './latencyFormat';
 import { LineSplitter, maxLineBytes } from './lineSplitter';
@@ -113,6 +114,7 @@ class TextReader implements TraceReader {
   private readonly devices: LogDevices;
   private readonly memveil: Memveil;
   private readonly buddy: BuddyInfo;
+  private readonly journal: JournalEntries;
   private readonly lineOffsets: number[] = [0];
   private readonly linesByFormat = new Map<FormatId, number>();
   /** Consecutive lines of one format, so that a long trace costs no map look-up per line. */
@@ -148,6 +150,7 @@ class TextReader implements TraceReader {
     this.devices = new LogDevices(this.context);
     this.memveil = new Memveil(this.context);
     this.buddy = new BuddyInfo(this.context);
+    this.journal = new JournalEntries(this.context, this.messages);
     this.splitter = new LineSplitter({
       line: (buffer, start, end, byteOffset, terminated, skippedNuls) =>
         this.line(buffer, start, end, byteOffset, terminated, skippedNuls),
@@ -257,7 +260,7 @@ class TextReader implements TraceReader {
       this.splitter.end();
     }
     this.messages.flush();
-    this.flushPartial();
+    this.flushHeld();
     this.debugfs.flush();
   }
 
@@ -267,7 +270,7 @@ class TextReader implements TraceReader {
     }
     this.paused = true;
     this.messages.flush();
-    this.flushPartial();
+    this.flushHeld();
     this.debugfs.flush();
   }
 
@@ -399,6 +402,15 @@ class TextReader implements TraceReader {
       context.count(Verdict.understood, context.line, noText);
       return;
     }
+    if (this.journal.isOpen) {
+      if (this.journal.take(buffer, start, end) === 'taken') {
+        if (this.journal.isWhole) {
+          this.finishEntry();
+        }
+        return;
+      }
+      this.finishEntry();
+    }
     if (this.partial !== null && this.joinPartial(this.partial, buffer, start, end)) {
       return;
     }
@@ -467,6 +479,14 @@ class TextReader implements TraceReader {
     return false;
   }
 
+  /** What waits for the next line is decided without it. */
+  private flushHeld(): void {
+    this.flushPartial();
+    while (this.journal.isOpen) {
+      this.finishEntry();
+    }
+  }
+
   /** The incomplete event line stays incomplete; the lines tried with it are read for themselves. */
   private flushPartial(): void {
     const { context, partial } = this;
@@ -492,7 +512,48 @@ class TextReader implements TraceReader {
     context.terminated = terminated;
   }
 
-  private at({ line, byteOffset }: HeldLine): void {
+  /** An entry of a journal over several lines is whole, or will not be. */
+  private finishEntry(): void {
+    const { context } = this;
+    const { lines, message, verdict } = this.journal.finish();
+    if (verdict === null) {
+      this.readAgain(lines);
+      return;
+    }
+    for (const [index, held] of lines.entries()) {
+      const own = index === message || verdict === Verdict.text ? verdict : Verdict.counted;
+      if (index !== message && own === Verdict.counted) {
+        context.name('journal field').counted++;
+      }
+      this.countFormat('kernel-log', own);
+      context.count(own, held.line, () => decodeUtf8(held.bytes, 0, Math.min(held.bytes.length, maxShownBytes)));
+    }
+  }
+
+  /** Lines that were held as parts of an entry are lines of their own. */
+  private readAgain(lines: readonly EntryLine[]): void {
+    const { context } = this;
+    const { line, byteOffset, lineStart, terminated, skippedNuls } = context;
+    context.terminated = true;
+    for (const held of lines) {
+      this.at(held);
+      context.skippedNuls = held.skippedNuls;
+      const { bytes } = held;
+      const verdict = this.dispatch(bytes, 0, bytes.length, false);
+      if (verdict === Verdict.held) {
+        this.messages.flush();
+      } else {
+        this.settle(verdict, bytes, 0, bytes.length, true);
+      }
+    }
+    context.line = line;
+    context.byteOffset = byteOffset;
+    context.lineStart = lineStart;
+    context.terminated = terminated;
+    context.skippedNuls = skippedNuls;
+  }
+
+  private at({ line, byteOffset }: Pick<HeldLine, 'line' | 'byteOffset'>): void {
     this.context.line = line;
     this.context.byteOffset = byteOffset;
     this.context.lineStart = 0;
@@ -502,7 +563,7 @@ class TextReader implements TraceReader {
     const { context } = this;
     this.startLine(byteOffset);
     this.messages.flush();
-    this.flushPartial();
+    this.flushHeld();
     context.problem('line-too-long', `A line of ${byteLength} bytes was skipped; the limit is ${maxLineBytes}.`);
     context.count(Verdict.bad, context.line, () => `(a line of ${byteLength} bytes)`);
   }
@@ -517,7 +578,7 @@ class TextReader implements TraceReader {
   }
 
   /** Tries the formats from the cheapest rejection to the most tolerant. */
-  private dispatch(buffer: Uint8Array, start: number, end: number): VerdictCode {
+  private dispatch(buffer: Uint8Array, start: number, end: number, mayOpenEntry = true): VerdictCode {
     const { context } = this;
     let first = start;
     while (first < end && isBlank(buffer[first])) {
@@ -558,7 +619,7 @@ class TextReader implements TraceReader {
     if (verdict !== Verdict.notMine) {
       return this.countFormat(this.ftrace.layout, verdict);
     }
-    return this.dispatchRare(buffer, start, first, end);
+    return this.dispatchRare(buffer, start, first, end, mayOpenEntry);
   }
 
   /** The formats of event lines only. */
@@ -592,11 +653,24 @@ class TextReader implements TraceReader {
     return this.countFormat('ftrace-nocontext', verdict);
   }
 
-  private dispatchRare(buffer: Uint8Array, start: number, first: number, end: number): VerdictCode {
+  private dispatchRare(
+    buffer: Uint8Array,
+    start: number,
+    first: number,
+    end: number,
+    mayOpenEntry: boolean,
+  ): VerdictCode {
     const { context } = this;
     let verdict = this.memveil.parse(buffer, first, end);
     if (verdict !== Verdict.notMine) {
       return this.countFormat('memveil', verdict);
+    }
+    verdict = mayOpenEntry ? this.journal.parse(buffer, start, end) : Verdict.notMine;
+    if (verdict === Verdict.held) {
+      return verdict;
+    }
+    if (verdict !== Verdict.notMine) {
+      return this.countFormat('kernel-log', verdict);
     }
     verdict = parseLostEvents(context, buffer, first, end);
     if (verdict !== Verdict.notMine) {
