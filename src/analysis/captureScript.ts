@@ -529,15 +529,21 @@ ${hasFree ? free : ''}}
 
 const sampling = sh`
 # The time on the trace's own clock in TRACE_NOW, and since boot in BOOT_NOW (10 ms steps), without starting a process.
+# A shell reads byte by byte: the time has to come from a file whose text the kernel makes once, when it is opened.
+# per_cpu/cpu*/stats is made anew for every byte, and gives the digits of several moments.
 read_clocks() {
   line_of "$PROC/uptime"
   BOOT_NOW=\${LINE%% *}
   TRACE_NOW=
-  while read -r first second value _; do
-    if [ "$first $second" = 'now ts:' ]; then
-      TRACE_NOW=$value
-    fi
-  done < "$CLOCK_FILE"
+  if [ -r "$PROC/timer_list" ]; then
+    while read -r first second value _; do
+      if [ "$first $second" = 'now at' ]; then
+        seconds=\${value%?????????}
+        TRACE_NOW=$seconds.\${value#"$seconds"}
+        break
+      fi
+    done < "$PROC/timer_list"
+  fi
 }
 
 # SWIOTLB Lens puts the counters on the trace's clock with these lines.
@@ -586,11 +592,6 @@ sample() {
 }
 
 record() {
-  CLOCK_FILE=
-  for file in "$I"/per_cpu/cpu*/stats; do
-    CLOCK_FILE=$file
-    break
-  done
   read_clocks
   if [ -z "$TRACE_NOW" ] && [ "$CLOCK" = mono ]; then
     CLOCK=unknown

@@ -248,7 +248,19 @@ function judgeBundle(cli, bundle) {
       console.log(`  ${name}:\n${fs.readFileSync(file, 'utf8').replace(/^/gm, '    ').trimEnd()}`);
   }
   const json = (...args) => JSON.parse(run(process.execPath, [cli, ...args, '--json']));
+  // What the shell read of a clock while the kernel went on: the two clocks of a machine that never slept run together.
+  for (const name of ['trace.txt', 'buddyinfo.txt', 'dmesg.txt']) {
+    const marks = fs.readFileSync(path.join(capture, name), 'utf8').matchAll(/mono=([\d.]+) boot=([\d.]+)/g);
+    const apart = [...marks].map(([, mono, boot]) => Math.abs(Number(mono) - Number(boot)));
+    check(apart.length > 0 && apart.every((seconds) => seconds < 0.5), `${name}: a marker has a wrong time (${apart})`);
+  }
   const info = json('info', bundle);
+  const joined = ['dmesg.txt', 'debugfs.csv', 'buddyinfo.txt'].map((name) => {
+    const { offsetNs = null, offsetErrorNs = null } = info.sources.find(({ file }) => file.endsWith(name)) ?? {};
+    check(offsetNs !== null && offsetErrorNs < 1e7, `${name} is not on the trace's clock`);
+    return `${name} ${offsetNs / 1e9} s ± ${offsetErrorNs / 1e6} ms`;
+  });
+  console.log(`  clocks: ${joined.join(', ')}`);
   const { ledger, geometry } = info;
   console.log(`  requests ${info.requests}, bounced ${info.bounced}, lines ${info.lines}`);
   console.log(

@@ -81,7 +81,7 @@ export class MockTracefs {
     }
     this.file('tracing/options/latency-format', '0\n');
     for (const cpu of ['cpu0', 'cpu1']) {
-      this.file(`tracing/per_cpu/${cpu}/stats`, stats('0.000000'));
+      this.file(`tracing/per_cpu/${cpu}/stats`, stats);
     }
     this.file('tracing/trace', '# tracer: nop\n#\n');
     if (hasInstances) {
@@ -93,6 +93,7 @@ export class MockTracefs {
     this.file('debug/swiotlb/restricted@0/io_tlb_used', '7\n');
     this.file('kmsg', '');
     this.file('proc/uptime', '0.00 0.00\n');
+    this.file('proc/timer_list', timerList('1'));
     this.file('proc/meminfo', 'MemTotal: 4000000 kB\nMemAvailable:    3000000 kB\n');
     this.file('proc/mounts', 'debugfs /sys/kernel/debug debugfs rw 0 0\n');
     this.file('proc/cmdline', 'console=ttyS0 swiotlb=512,force\n');
@@ -225,11 +226,9 @@ now=$(($(cat "$M/clock") + 10))
 echo "$now" > "$M/clock"
 seconds=$((now / 100)).$(printf '%02d' $((now % 100)))
 echo "$seconds 0.00" > "$M/proc/uptime"
+printf '${timerList('%s0000000').replaceAll('\n', '\\n')}' "$now" > "$M/proc/timer_list"
 for place in "$M/tracing" "$M"/tracing/instances/*; do
   [ -d "$place" ] || continue
-  for stats in "$place"/per_cpu/*/stats; do
-    printf '${stats('%s0000').replaceAll('\n', '\\n')}' "$seconds" > "$stats"
-  done
   if [ -s "$place/trace_marker" ]; then
     while read -r line; do
       printf '              sh-77      [001] .....   %s0005: tracing_mark_write: %s\\n' "\${line##*boot=}" "$line"
@@ -288,6 +287,10 @@ exit 0
   }
 }
 
-function stats(now: string): string {
-  return `entries: 12\noverrun: 0\ncommit overrun: 0\nbytes: 900\noldest event ts:     1.000000\nnow ts:     ${now}\ndropped events: 0\nread events: 0\n`;
+/** A time as a shell read it from a running kernel, which makes this text anew for every byte: useless as a clock. */
+const stats =
+  'entries: 12\noverrun: 0\ncommit overrun: 0\nbytes: 900\noldest event ts:     1.000000\nnow ts:     330.6320140\ndropped events: 0\nread events: 0\n';
+
+function timerList(nanoseconds: string): string {
+  return `Timer List Version: v0.9\nHRTIMER_MAX_CLOCK_BASES: 8\nnow at ${nanoseconds} nsecs\n\ncpu: 0\n clock 0:\n`;
 }

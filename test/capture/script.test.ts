@@ -112,7 +112,7 @@ describe.each(shells)('a recording with %s', (shell) => {
     expect(writes.filter((line) => !/^(I\/|dynamic_events|kprobe_events)/.test(line))).toEqual([]);
     expect(mock.read('tracing/kprobe_events')).toBe('p:other/mine do_sys_open\n');
     // The log gets the last marker of the trace: the mock keeps what was written last.
-    expect(mock.read('kmsg')).toMatch(/^<6>swiotlb-lens stop mono=\d+\.\d{6} boot=\d+\.\d\d\n$/);
+    expect(mock.read('kmsg')).toMatch(/^<6>swiotlb-lens stop mono=\d+\.\d{9} boot=\d+\.\d\d\n$/);
   });
 
   it('stops at Ctrl-C with a bundle, and puts everything back', async () => {
@@ -339,11 +339,11 @@ describe('a bundle', () => {
     const csv = readFileSync(path.join(folder, 'debugfs.csv'), 'utf8').trim().split('\n');
     expect(csv.slice(0, 3)).toEqual([
       'mono_s,boot_s,pool,nslabs,used,used_hiwater,transient_nslabs',
-      '100.200000,100.20,,512,259,,',
-      '100.200000,100.20,restricted@0,128,7,,',
+      '100.200000000,100.20,,512,259,,',
+      '100.200000000,100.20,restricted@0,128,7,,',
     ]);
     expect(readFileSync(path.join(folder, 'buddyinfo.txt'), 'utf8')).toMatch(
-      /^# mono=100\.\d+ boot=100\.\d+\nNode 0, zone/,
+      /^# mono=(100\.\d\d)\d{7} boot=\1\nNode 0, zone/,
     );
     expect(readFileSync(path.join(folder, 'uname.txt'), 'utf8').trim()).toBe(kernel.release);
     expect(readFileSync(path.join(folder, 'devices.txt'), 'utf8')).toMatch(/^0000:00:01\.0 {2}64$/m);
