@@ -1,7 +1,7 @@
 import type { UncertaintyReport } from '../model/reports';
 import { method } from './channel';
 import type { DevicesView, SharesView } from './devices';
-import type { SlotDetailView, SlotsView } from './slots';
+import { type SlotDetailView, type SlotsView, slotColourings } from './slots';
 import {
   bool,
   finite,
@@ -37,11 +37,22 @@ const memoryFields = {
   /** Settings that all runs share. */
   assumptions: nullable(settings),
   notes: nullable(text(maxNotes)),
+  /** Null: the slot map was not looked at. */
+  slotMap: nullable(
+    object({
+      colouring: oneOf(...slotColourings),
+      /** Moment on the time axis. */
+      atNs: nullable(timeNs),
+      /** `runId` of the two sides, null: that side is closed; null for both: nobody chose. */
+      runs: nullable(object({ first: nullable(text(4096)), second: nullable(text(4096)) })),
+    }),
+  ),
 };
 
 /** What a panel shows: kept across a reload of the window, and saved beside the trace when the user wants it. */
 export const panelMemory = object(memoryFields);
 export type PanelMemory = Validated<typeof panelMemory>;
+export type SlotMapMemory = NonNullable<PanelMemory['slotMap']>;
 
 /** `setState` of the webview API. */
 export const panelState = object({ uri, ...memoryFields });

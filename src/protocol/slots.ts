@@ -4,6 +4,10 @@ import type { RequestName, RunParams } from './lsp';
 import type { Result } from './result';
 import type { LineRef, RunKey } from './views';
 
+/** What the colour of a mapping can tell. */
+export const slotColourings = ['device', 'age', 'size', 'direction'] as const;
+export type SlotColouring = (typeof slotColourings)[number];
+
 /** The slots of a run at one moment. */
 export interface SlotsView {
   readonly run: RunKey;

@@ -67,7 +67,8 @@ export function listOf<T>(inner: Validator<T>, maxLength = 10_000): Validator<re
     if (!Array.isArray(value) || maxLength < value.length) {
       fail(at, `a list of at most ${maxLength} members`, value);
     }
-    return value.map((member, index) => inner(member, `${at}[${index}]`));
+    // Not `map`: it would skip the holes of a sparse list, and let them through.
+    return Array.from(value, (member, index) => inner(member, `${at}[${index}]`));
   };
 }
 
@@ -84,19 +85,38 @@ export function object<const S extends Readonly<Record<string, Validator<unknown
     }
     const checked: Record<string, unknown> = {};
     for (const key of Object.keys(shape)) {
-      checked[key] = shape[key]!(record[key], at === '' ? key : `${at}.${key}`);
+      checked[key] = shape[key]!(
+        Object.hasOwn(record, key) ? record[key] : undefined,
+        at === '' ? key : `${at}.${key}`,
+      );
     }
     return checked as { readonly [K in keyof S]: Validated<S[K]> };
   };
 }
 
+/** More settings, or longer ones, than any policy could take. */
+const mostSettings = 256;
+const longestSetting = 4096;
+
 /** Plain settings of a policy: name to number, string or boolean. */
 export const settings: Validator<Readonly<Record<string, number | string | boolean>>> = (value, at = '') => {
   const record = asRecord(value, at);
+  const entries = Object.entries(record);
+  if (mostSettings < entries.length) {
+    fail(at, `an object of at most ${mostSettings} settings`, value);
+  }
   const checked: Record<string, number | string | boolean> = {};
-  for (const [key, setting] of Object.entries(record)) {
-    if (64 < key.length || !(typeof setting === 'boolean' || typeof setting === 'string' || Number.isFinite(setting))) {
-      fail(`${at}.${key.slice(0, 40)}`, 'a number, string or boolean', setting);
+  for (const [key, setting] of entries) {
+    const isPlain =
+      typeof setting === 'boolean' ||
+      (typeof setting === 'string' && setting.length <= longestSetting) ||
+      Number.isFinite(setting);
+    if (64 < key.length || !isPlain) {
+      fail(
+        `${at}.${key.slice(0, 40)}`,
+        `a number, a boolean or a string of at most ${longestSetting} characters`,
+        setting,
+      );
     }
     checked[key] = setting as number | string | boolean;
   }

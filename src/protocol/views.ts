@@ -40,7 +40,14 @@ export const bounceAllSetting = 'bounceAll';
 
 export function runId(key: RunKey): string {
   const set = Object.entries(key.set).sort(([a], [b]) => (a < b ? -1 : 1));
-  return set.length === 0 ? key.policy : `${key.policy}(${set.map(([name, value]) => `${name}=${value}`).join(',')})`;
+  return set.length === 0
+    ? key.policy
+    : `${key.policy}(${set.map(([name, value]) => `${name}=${worded(value)}`).join(',')})`;
+}
+
+/** Texts that hold what separates settings are quoted: they must not read like two. */
+function worded(value: PolicySettings[string]): string {
+  return typeof value === 'string' && /[,=()"]/.test(value) ? JSON.stringify(value) : String(value);
 }
 
 /** A line of one of the trace's files. */

@@ -52,8 +52,10 @@ const channel = new Channel<PanelMethods, HostMethods>({
         choose(key);
       }
       state.other = other ?? state.other;
-      if (state.trace !== null) {
-        void turnTo(focus, line);
+      if (state.trace === null) {
+        first = { focus, line };
+      } else {
+        void loaded.then(() => turnTo(focus, line));
       }
       return null;
     },
@@ -67,7 +69,7 @@ const channel = new Channel<PanelMethods, HostMethods>({
       return null;
     },
     reload: () => {
-      void load();
+      reload();
       return null;
     },
     cursor: ({ line, at }) => {
@@ -127,8 +129,10 @@ let toldFront = '';
 let generation = 0;
 /** Done when the page shows the trace, for better or worse. */
 let loaded: Promise<void> = Promise.resolve();
-/** What the panel was opened for. */
+/** What the panel was opened for, or a command wanted since; done with the first trace. */
 let first: Pick<PanelStart, 'focus' | 'line'> = { focus: 'replay', line: null };
+/** Why the file beside the trace was not read; said as soon as there is a page. */
+let memoryProblem: string | null = null;
 let resizeTimer = 0;
 let rememberTimer = 0;
 
@@ -156,30 +160,48 @@ watchTheme(() => {
   }
 });
 loaded = start();
-void loaded.then(() => turnTo(first.focus, first.line));
 
 async function start(): Promise<void> {
-  const begun = await channel.call('ready', null);
+  let begun: PanelStart;
+  try {
+    begun = await channel.call('ready', null);
+  } catch (error) {
+    showError('The panel could not be opened.', error, () => {
+      loaded = start();
+    });
+    return;
+  }
+  first = begun;
+  memoryProblem = begun.memoryProblem;
   documentUri = begun.uri;
   memory = begun.memory;
   state.other = begun.other;
   state.assumptions = memory?.assumptions ?? {};
   state.notes = memory?.notes ?? '';
   state.timeMode = memory?.timeMode ?? 'clock';
+  state.slotMap = memory?.slotMap ?? null;
   runs.begin([...(memory?.runs ?? []), ...begun.runs]);
   if (begun.runs.length === 0) {
     state.front = memory?.front ?? state.front;
   }
   await load();
-  if (begun.memoryProblem !== null) {
-    byId('save-status').textContent = begun.memoryProblem;
-  }
-  first = begun;
 }
 
-/** Brings what a command is about into view, and makes it when it is not there yet. */
+/** Whoever waits for the trace waits for the newest reading of it. */
+function reload(): void {
+  loaded = load();
+}
+
+/**
+ * Brings what a command is about into view, and makes it when it is not there yet. Where a trace has no requests there
+ * is nothing to make: what it proves and how to record one come into view instead.
+ */
 async function turnTo(focus: PanelFocus, line: number | null): Promise<void> {
   if (focus === 'replay' || state.trace === null) {
+    return;
+  }
+  if (state.trace.requests === 0 && focus !== 'verify' && focus !== 'other') {
+    (document.getElementById('guidance') ?? document.getElementById('ledger'))?.scrollIntoView();
     return;
   }
   if (focus === 'size' || focus === 'dryRun') {
@@ -259,7 +281,17 @@ async function load(): Promise<void> {
     }
     state.range = wasWhole ? wholeRange(state) : clampRange(range, wholeRange(state));
     await render();
+    if (mine !== generation) {
+      return;
+    }
     setStatus('ready', '');
+    if (memoryProblem !== null) {
+      byId('save-status').textContent = memoryProblem;
+      memoryProblem = null;
+    }
+    if (isFirst) {
+      void turnTo(first.focus, first.line);
+    }
     if (place !== null) {
       returnTo(place, byId('content'));
     }
@@ -369,6 +401,7 @@ function assume(assumptions: PolicySettings): void {
 /** Brings the run in front before the reader, with what else is missing. */
 async function showFront(): Promise<void> {
   const { trace } = state;
+  const mine = generation;
   if (trace === null) {
     return;
   }
@@ -377,8 +410,13 @@ async function showFront(): Promise<void> {
     view.renderPolicies(trace);
     await runs.loadMissing();
   }
-  await render();
-  setStatus('ready', '');
+  if (mine === generation) {
+    await render();
+  }
+  // A new reading of the trace shows the same runs when it is done.
+  if (mine === generation) {
+    setStatus('ready', '');
+  }
 }
 
 async function render(): Promise<void> {
@@ -392,8 +430,8 @@ async function render(): Promise<void> {
 
 /** What the panel shows, to be shown again. */
 function memoryOf(): PanelMemory {
-  const { shown, front, range, timeMode, assumptions, notes } = state;
-  return { runs: shown, front, range: isWhole(state) ? null : range, timeMode, assumptions, notes };
+  const { shown, front, range, timeMode, assumptions, notes, slotMap } = state;
+  return { runs: shown, front, range: isWhole(state) ? null : range, timeMode, assumptions, notes, slotMap };
 }
 
 /** For a reload of the window: VS Code writes its own state late, so the extension keeps it, too. */
@@ -471,6 +509,11 @@ function createSections(): void {
         setCursor: (timeNs) => charts.setCursor(timeNs),
         setRange: (range: Range) => charts.setRange(range),
         theme: readTheme,
+        slotMap: () => state.slotMap,
+        keepSlotMap: (shown) => {
+          state.slotMap = shown;
+          rememberSoon();
+        },
         exportable: (item) => exports.offer(item),
       }),
   );
@@ -506,5 +549,5 @@ function copy(text: string, button: HTMLElement): void {
 }
 
 function fail(title: string, error: unknown): void {
-  showError(title, error, () => void load());
+  showError(title, error, reload);
 }

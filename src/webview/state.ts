@@ -1,3 +1,4 @@
+import type { SlotMapMemory } from '../protocol/panel';
 import {
   bounceAllSetting,
   type PolicySettings,
@@ -36,6 +37,8 @@ export interface PanelState {
   other: string | null;
   /** What the user wrote down about this trace. */
   notes: string;
+  /** What the slot map showed last; null: it was not looked at. */
+  slotMap: SlotMapMemory | null;
 }
 
 export function initialState(): PanelState {
@@ -54,6 +57,7 @@ export function initialState(): PanelState {
     assumptions: {},
     other: null,
     notes: '',
+    slotMap: null,
   };
 }
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { exportData, exportOffers, hostMethods, panelMethods } from '../../src/protocol/panel';
 import { settings, ValidationError } from '../../src/protocol/validate';
@@ -58,7 +59,7 @@ describe('messages of the panel', () => {
 
   it('takes only times, memories and traces that could be real', () => {
     check(hostMethods.revealTime.params, [{ timeNs: 1.5 }], [{ timeNs: Number.NaN }, { timeNs: 1e19 }, {}]);
-    const memory = { runs: [run], front: null, range: null, timeMode: null, assumptions: {}, notes: '' };
+    const memory = { runs: [run], front: null, range: null, timeMode: null, assumptions: {}, notes: '', slotMap: null };
     for (const method of [hostMethods.remember, hostMethods.save]) {
       check(
         method.params,
@@ -132,7 +133,94 @@ describe('messages of the panel', () => {
   });
 });
 
+/** What a page that was taken over could post: anything that structured cloning carries. */
+const posted: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    fc.constantFrom<unknown>(
+      undefined,
+      null,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      -0,
+      -1,
+      2 ** 53,
+      '',
+      'fixed',
+      'next',
+      'failure',
+      '__proto__',
+      new Date(0),
+      new Map([['a', 1]]),
+      new Uint8Array(3),
+      new Array(3),
+      JSON.parse('{"__proto__": {"policy": "fixed"}, "constructor": 1}'),
+      10n,
+    ),
+    fc.double(),
+    fc.string({ size: 'medium' }),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(fc.string({ maxLength: 8 }), tie('value'), { maxKeys: 4 }),
+  ),
+})).value;
+
+describe('any message', () => {
+  const methods = { ...hostMethods, ...panelMethods };
+
+  it('is taken or refused with a sentence, whatever it holds', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...Object.keys(methods)), posted, (name, value) => {
+        try {
+          methods[name as keyof typeof methods].params(value);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ValidationError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('with one wrong field is refused, and nothing is inherited', () => {
+    const good: Partial<Record<keyof typeof methods, object>> = {
+      run: { run },
+      series: { run, fromNs: 0, toNs: 1, buckets: 10 },
+      slotStep: { run, step: 0, kind: 'event', direction: 'next' },
+      remember: { runs: [run], front: 'fixed', range: { fromNs: 0, toNs: 1 } },
+      size: { bounceAll: false, cpus: 1, headroom: 0, set: {} },
+      front: { run, label: 'Fixed' },
+    };
+    for (const [name, message] of Object.entries(good)) {
+      const { params } = methods[name as keyof typeof methods];
+      expect(() => params(message), name).not.toThrow();
+      for (const field of Object.keys(message)) {
+        for (const wrong of [Number.NaN, Symbol('x'), () => 1, [[]], JSON.parse('{"__proto__": {}}')]) {
+          expect(() => params({ ...message, [field]: wrong }), `${name}.${field}`).toThrow(ValidationError);
+        }
+      }
+      // The fields of an object's prototype are not its own.
+      expect(() => params(Object.create(message)), name).toThrow(ValidationError);
+    }
+  });
+
+  it('cannot bring lists with holes, or more settings than a policy could have', () => {
+    const memory = { runs: [], front: null, range: null, timeMode: null, assumptions: {}, notes: '' };
+    expect(() => hostMethods.remember.params({ ...memory, runs: new Array(3) })).toThrow(ValidationError);
+    expect(() => hostMethods.remember.params({ ...memory, runs: { length: 1, 0: run } })).toThrow(ValidationError);
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`p${index}`, index]));
+    for (const set of [many, { areas: 'x'.repeat(1e6) }, { areas: [1] }, { ['x'.repeat(65)]: 1 }]) {
+      expect(() => hostMethods.run.params({ run: { policy: 'fixed', set } })).toThrow(ValidationError);
+    }
+  });
+});
+
 describe('runId', () => {
+  it('does not take one text for two settings', () => {
+    const one = runId({ policy: 'fixed', set: { dmaMask: 'a=0xff,minAlign=b=0xfff' } });
+    const two = runId({ policy: 'fixed', set: { dmaMask: 'a=0xff', minAlign: 'b=0xfff' } });
+    expect(one).not.toBe(two);
+    expect(runId({ policy: 'fixed', set: { context: 'perDevice' } })).toBe('fixed(context=perDevice)');
+  });
+
   it('is the same for the same settings in any order, and differs for others', () => {
     const a = runId({ policy: 'fixed', set: { poolSlots: 1, areas: 2 } });
     expect(a).toBe(runId({ policy: 'fixed', set: { areas: 2, poolSlots: 1 } }));

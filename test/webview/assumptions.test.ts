@@ -114,6 +114,7 @@ describe('the memory of a panel', () => {
     timeMode: 'relative',
     assumptions: { seed: 2 },
     notes: 'the second disk',
+    slotMap: { colouring: 'age', atNs: 4.5, runs: { first: 'recorded', second: null } },
   };
 
   it('survives JSON, from this version and from the first', () => {
@@ -123,7 +124,11 @@ describe('the memory of a panel', () => {
       front: null,
       range: null,
       notes: null,
+      slotMap: null,
     });
+    // Saved before the slot map was remembered.
+    const { slotMap: _, ...older } = memory;
+    expect(savedPanel({ ...older, version: 1 })).toMatchObject({ ...older, slotMap: null });
   });
 
   it('is refused when it is anything else', () => {
@@ -133,6 +138,9 @@ describe('the memory of a panel', () => {
       { ...memory, version: 1, range: { fromNs: 0 } },
       { ...memory, version: 1, timeMode: 'dali' },
       { ...memory, version: 1, script: 'x' },
+      { ...memory, version: 1, slotMap: { ...memory.slotMap, colouring: 'url(x)' } },
+      { ...memory, version: 1, slotMap: { ...memory.slotMap, atNs: Number.NaN } },
+      { ...memory, version: 1, slotMap: { ...memory.slotMap, runs: ['recorded', null] } },
       [memory],
     ]) {
       expect(() => savedPanel(wrong)).toThrow(ValidationError);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SlotPoolView, SlotsView } from '../../src/protocol/slots';
+import { type SlotColouring, type SlotPoolView, type SlotsView, slotColourings } from '../../src/protocol/slots';
 import { free, mapCells, noSlot } from '../../src/webview/slotMap/cells';
-import { classify, colourings, mostClasses } from '../../src/webview/slotMap/classes';
+import { classify, mostClasses } from '../../src/webview/slotMap/classes';
 import { layoutMap, placeOf, slotAt } from '../../src/webview/slotMap/layout';
 import { mapData, neighbourRun, runAt } from '../../src/webview/slotMap/mapData';
 import type { MapTheme, Rgb } from '../../src/webview/slotMap/mapTheme';
@@ -207,7 +207,7 @@ describe('classes', () => {
   const data = mapData(view([boot(512)], mappings));
 
   it('put every mapping into one class, and count its slots there', () => {
-    for (const colouring of colourings) {
+    for (const colouring of slotColourings) {
       const { classes, classOf } = classify(data, colouring);
       expect(classes.length).toBeLessThanOrEqual(mostClasses);
       expect(classes.reduce((sum, entry) => sum + entry.slots, 0)).toBe(132);
@@ -216,7 +216,7 @@ describe('classes', () => {
   });
 
   it('keep unknown apart from what is known', () => {
-    const labelOf = (colouring: (typeof colourings)[number], mapping: number) => {
+    const labelOf = (colouring: SlotColouring, mapping: number) => {
       const { classes, classOf } = classify(data, colouring);
       return classes[classOf[mapping]!]!.label;
     };

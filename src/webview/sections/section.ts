@@ -1,5 +1,5 @@
 import type { ParamsOf, ResultOf } from '../../protocol/channel';
-import type { HostMethods } from '../../protocol/panel';
+import type { HostMethods, SlotMapMemory } from '../../protocol/panel';
 import type { LineRef, TraceView } from '../../protocol/views';
 import type { Range } from '../charts/scale';
 import type { ChartTheme } from '../charts/theme';
@@ -65,6 +65,9 @@ export interface SectionHost {
   /** Shows another part of the time axis, in all charts. */
   setRange(range: Range): void;
   theme(): ChartTheme;
+  /** What the slot map showed before the trace was read anew or the window reloaded; null: nothing. */
+  slotMap(): SlotMapMemory | null;
+  keepSlotMap(shown: SlotMapMemory): void;
   /** Offers something in the Export menu; offered again under the same id it replaces the earlier one. */
   exportable(what: Exportable): void;
   /** Calls `update` now even though the section is not in view. */

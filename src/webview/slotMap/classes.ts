@@ -1,9 +1,6 @@
 import { formatCount, formatDuration } from '../../base/format';
+import type { SlotColouring as Colouring } from '../../protocol/slots';
 import type { MapData } from './mapData';
-
-export const colourings = ['device', 'age', 'size', 'direction'] as const;
-/** What the colour of a mapping tells. */
-export type Colouring = (typeof colourings)[number];
 
 export const colouringTitles: Readonly<Record<Colouring, string>> = {
   device: 'Device',

@@ -1,12 +1,13 @@
 import { formatCount, formatSlots } from '../../base/format';
-import type { SlotsView } from '../../protocol/slots';
+import type { SlotMapMemory } from '../../protocol/panel';
+import { type SlotColouring, type SlotsView, slotColourings } from '../../protocol/slots';
 import type { LineRef } from '../../protocol/views';
 import type { ChartTheme } from '../charts/theme';
 import type { ShownRun } from '../charts/timeline';
 import { fill, h } from '../dom';
 import { framed } from '../exporting';
 import type { PanelSection, SectionHost, SectionState } from '../sections/section';
-import { type Colouring, classify, colourings, colouringTitles } from './classes';
+import { classify, colouringTitles } from './classes';
 import { eventText, notesOf } from './describe';
 import { keyList } from './keyList';
 import { mapLegend } from './legend';
@@ -33,13 +34,6 @@ interface Side {
   data: MapData | null;
 }
 
-/** What outlives a new reading of the trace: a file that grows must not throw its reader back to the start. */
-const memory: { atNs: number | null; colouring: Colouring; runs: readonly [string | null, string | null] | null } = {
-  atNs: null,
-  colouring: 'device',
-  runs: null,
-};
-
 /** Pools × segments × slots at one moment, of one run or of two. */
 export class SlotMapSection implements PanelSection {
   readonly id = 'slot-map';
@@ -49,7 +43,12 @@ export class SlotMapSection implements PanelSection {
   private theme!: MapTheme;
   private sides: readonly [Side, Side] | null = null;
   private scrubber: Scrubber | null = null;
-  private colouring = memory.colouring;
+  private colouring: SlotColouring = 'device';
+  /** A file that grows, or a reload of the window, must not throw the reader back to the start. */
+  private kept: SlotMapMemory | null = null;
+  /** The moment is one from before; the line that the editor stands on all the while is no reason to leave it. */
+  private isBack = false;
+  private standingLine: number | null = null;
   /** The side that steps are taken on; the other one follows in time. */
   private lead: 0 | 1 = 0;
   private hasChosen = false;
@@ -76,6 +75,9 @@ export class SlotMapSection implements PanelSection {
 
   mount(host: SectionHost): void {
     this.host = host;
+    this.kept = host.slotMap();
+    this.colouring = this.kept?.colouring ?? 'device';
+    this.isBack = this.kept?.atNs != null;
     this.theme = readMapTheme();
     const first = this.side(0, 'Slots of the first run');
     const second = this.side(1, 'Slots of the second run');
@@ -160,6 +162,13 @@ export class SlotMapSection implements PanelSection {
   }
 
   editorAt(line: number): void {
+    if (this.isBack) {
+      this.standingLine ??= line;
+      if (line === this.standingLine) {
+        return;
+      }
+      this.isBack = false;
+    }
     if (this.revealedUntilMs < performance.now() && this.state !== null && 0 < this.state.runs.length) {
       this.want({ kind: 'line', line, isFollowing: true });
     }
@@ -172,6 +181,11 @@ export class SlotMapSection implements PanelSection {
       view.setTheme(this.theme);
     }
     this.drawLegend();
+  }
+
+  private keep(change: Partial<SlotMapMemory>): void {
+    this.kept = { colouring: this.colouring, atNs: null, runs: null, ...this.kept, ...change };
+    this.host.keepSlotMap(this.kept);
   }
 
   destroy(): void {
@@ -191,7 +205,7 @@ export class SlotMapSection implements PanelSection {
       change: () => {
         this.hasChosen = true;
         this.setRun(index, picker.value === '' ? null : picker.value);
-        memory.runs = [this.sides![0].runId, this.sides![1].runId];
+        this.keep({ runs: { first: this.sides![0].runId, second: this.sides![1].runId } });
         this.want({ kind: 'time', timeNs: this.atNs, isFollowing: true });
       },
     });
@@ -218,12 +232,14 @@ export class SlotMapSection implements PanelSection {
       {
         id: 'map-colour',
         change: () => {
-          this.colouring = select.value as Colouring;
-          memory.colouring = this.colouring;
+          this.colouring = select.value as SlotColouring;
+          this.keep({ colouring: this.colouring });
           this.draw();
         },
       },
-      colourings.map((name) => h('option', { value: name, selected: name === this.colouring }, colouringTitles[name])),
+      slotColourings.map((name) =>
+        h('option', { value: name, selected: name === this.colouring }, colouringTitles[name]),
+      ),
     );
     return h('label', null, 'Colour by ', select);
   }
@@ -320,10 +336,10 @@ export class SlotMapSection implements PanelSection {
   private chooseRuns(state: SectionState): void {
     const [first, second] = this.sides!;
     const has = (id: string | null) => id !== null && state.runs.some((run) => run.id === id);
-    const [kept, beside] = memory.runs ?? [null, null];
-    if (!this.hasChosen && has(kept)) {
+    const { first: before = null, second: beside = null } = this.kept?.runs ?? {};
+    if (!this.hasChosen && has(before)) {
       this.hasChosen = true;
-      this.setRun(0, kept);
+      this.setRun(0, before);
       this.setRun(1, has(beside) ? beside : null);
     } else if (!this.hasChosen || !has(first.runId)) {
       const front = state.front?.id ?? state.runs[0]?.id ?? null;
@@ -364,7 +380,7 @@ export class SlotMapSection implements PanelSection {
 
   /** The first failure, else the moment with most slots in use: where there is something to see. */
   private beginning(state: SectionState): Wish {
-    const known = state.cursorNs ?? memory.atNs;
+    const known = this.kept?.atNs ?? state.cursorNs;
     if (known !== null) {
       return { kind: 'time', timeNs: known, isFollowing: true };
     }
@@ -431,7 +447,7 @@ export class SlotMapSection implements PanelSection {
     }
     this.tell('');
     this.atNs = atNs;
-    memory.atNs = atNs;
+    this.keep({ atNs });
     lead.data = mapData(view);
     other.data = otherView === null ? null : mapData(otherView);
     this.draw();
