@@ -472,6 +472,7 @@ const nothingShown: PanelMemory = {
   timeMode: null,
   assumptions: null,
   notes: null,
+  slotMap: null,
 };
 
 /** Documents that have a tab. */

@@ -19,6 +19,7 @@ const shown: PanelMemory = {
   timeMode: 'clock',
   assumptions: {},
   notes: '',
+  slotMap: null,
 };
 
 describe('memories of panels', () => {
