@@ -3,6 +3,7 @@ import { formatBytes, formatSlotsAndBytes } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { Geometry } from '../model/geometry';
 import { MIN_POOL_SLOTS, SEGMENT_BYTES, SEGMENT_SLOTS, slotsToBytes } from '../model/units';
+import { readBootParameter } from './bootParameter';
 import type { FailureNumbers } from './verdict';
 
 /** What advice needs to know besides the cause. */
@@ -18,6 +19,10 @@ export interface AdviceContext {
   readonly encrypted: boolean;
   /** Other lines show that the device only takes slots and never returns them. */
   readonly leak: boolean;
+  /** The failure is an event of a trace, so a replay can tell which size would do. */
+  readonly replayable: boolean;
+  /** Value of `swiotlb=` today; null when it is not known. */
+  readonly parameter: string | null;
 }
 
 /** Pool size and the kernel's own rounding of it. */
@@ -161,7 +166,7 @@ function fragmentedAdvice(context: AdviceContext): string[] {
   advice.push(...largerPoolAdvice(context, 'A larger pool keeps longer runs free'));
   if (!context.geometry.dynamic.value) {
     advice.push(
-      'A kernel with CONFIG_SWIOTLB_DYNAMIC (6.6 and later) serves such a request from a transient pool when memory allows; replay the trace with "dynamic" to see.',
+      `A kernel with CONFIG_SWIOTLB_DYNAMIC (6.6 and later) serves such a request from a transient pool when memory allows; ${context.replayable ? 'replay with "dynamic" to see' : 'a recorded trace shows it when replayed with "dynamic"'}.`,
     );
   }
   return advice;
@@ -196,23 +201,29 @@ function unknownAdvice(context: AdviceContext): string[] {
 /** Sentences that name a size, what the kernel makes of it, and how to set it. */
 function largerPoolAdvice(context: AdviceContext, why: string): string[] {
   const suggestion = suggestPool(context);
+  const isForced = context.parameter !== null && readBootParameter(context.parameter).force;
+  const keepForce = isForced
+    ? [`Today's swiotlb=${context.parameter} bounces everything: write ,force behind the number to keep that.`]
+    : [];
   if (suggestion === null) {
     return [
       `${why}: set swiotlb=N on the kernel command line, N in slots of 2 KiB (65536 is 128 MiB).`,
       slotsNotBytes,
+      ...keepForce,
       howToApply,
     ];
   }
   const rounded = `${formatSlotsAndBytes(suggestion.slots)} after the kernel's rounding`;
-  const advice = [
-    `${why}: ${suggestion.parameter} gives ${rounded} (today: ${formatSlotsAndBytes(currentSlots(context))}).`,
-  ];
+  const today = `today: ${formatSlotsAndBytes(currentSlots(context))}`;
+  // Twice today's pool is a guess; where the requests are known, the sizing knows.
+  const enough = context.replayable ? ' "Find the pool size" (swiotlb-lens size) tells how much is enough.' : '';
+  const advice = [`${why}: the next step is ${suggestion.parameter}, which gives ${rounded} (${today}).${enough}`];
   if (suggestion.slots > LARGE_POOL_SLOTS) {
     advice.push(
       `A pool of ${formatBytes(slotsToBytes(suggestion.slots))} must be contiguous and usually below 4 GiB: check the boot log that the kernel got it.`,
     );
   }
-  return [...advice, slotsNotBytes, howToApply];
+  return [...advice, slotsNotBytes, ...keepForce, howToApply];
 }
 
 const slotsNotBytes =

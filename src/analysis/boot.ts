@@ -49,6 +49,7 @@ function poolBytes(record: LogRecord): number | null {
 interface BootFacts {
   readonly poolLine: LogRecord | null;
   readonly isEncrypted: boolean;
+  readonly parameter: string | null;
 }
 
 /** Asked once per failure, of which a log may have 10^5. */
@@ -61,6 +62,7 @@ function bootFacts(analysis: Analysis): BootFacts {
     facts = {
       poolLine: logs.filter(({ kind }) => kind === 'pool-mapped').at(-1) ?? null,
       isEncrypted: logs.some(({ kind }) => kind === 'memory-encryption'),
+      parameter: logs.filter(({ kind, value }) => kind === 'command-line' && value !== '').at(-1)?.value ?? null,
     };
     factsOf.set(analysis, facts);
   }
@@ -75,4 +77,9 @@ export function poolLine(analysis: Analysis): LogRecord | null {
 /** Memory encryption: every DMA must bounce, and pool size follows the guest's memory. */
 export function isEncrypted(analysis: Analysis): boolean {
   return bootFacts(analysis).isEncrypted;
+}
+
+/** Value of `swiotlb=` on the recorded command line; null when there is none, or no command line. */
+export function bootParameterOf(analysis: Analysis): string | null {
+  return bootFacts(analysis).parameter;
 }

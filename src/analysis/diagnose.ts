@@ -1,4 +1,4 @@
-import { formatCount, formatPercent, formatTimeRange, plural } from '../base/format';
+import { formatCount, formatPercent, formatTimeSpan, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { LogKind, LogRecord } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
@@ -7,15 +7,18 @@ import type { LogFailure } from '../model/tables';
 import { Outcome } from '../model/tables';
 import { adviceFor } from './advice';
 import type { Analysis } from './analysis';
-import { bootReports, isEncrypted, poolLine } from './boot';
+import { bootParameterOf, bootReports, isEncrypted, poolLine } from './boot';
 import { guidanceFor } from './guidance';
 import { judgeRequest } from './judgeRequest';
 import { suspectedLeaks } from './leaks';
 import { ledgerOf } from './ledger';
-import { holdersAt } from './occupancy';
+import { slotCauses, type TopHolder, topHolders } from './topHolders';
 import type { FailureNumbers } from './verdict';
 import { describeFailure, isBounceOverflow, isCcSwiotlb, judgeLine, numbersOfLine } from './verdict';
 import { warningsOf } from './warnings';
+
+/** What a related place says that is the message of a failure. */
+export const kernelMessageRemark = 'The kernel message of this failure.';
 
 export interface DiagnoseOptions {
   /** Replay of the recorded policy and geometry; gives causes and holes that counting cannot. */
@@ -345,7 +348,7 @@ function episodeMessage(first: FoundFailure, last: FoundFailure, count: number, 
     return '';
   }
   const where = first.device === '' ? [] : [first.device];
-  const when = Number.isFinite(last.timeNs - first.timeNs) ? [formatTimeRange(first.timeNs, last.timeNs)] : [];
+  const when = Number.isFinite(last.timeNs - first.timeNs) ? [formatTimeSpan(first.timeNs, last.timeNs)] : [];
   const detail = [...where, ...when].join(', ');
   const inBrackets = detail === '' ? '' : ` (${detail})`;
   const more =
@@ -364,7 +367,8 @@ function reportOf(analysis: Analysis, failure: FoundFailure, episodes: readonly 
   const isFirst = episodes[failure.episode].members[0] === failure;
   const leaks = suspectedLeaks(analysis).some((leak) => leak.device === failure.deviceRow);
   const wantsHolders = isFirst && failure.row >= 0 && failure.episode < episodesWithHolders;
-  const holders = wantsHolders && slotCauses.has(failure.cause) ? topHolders(analysis, failure) : [];
+  const holders =
+    wantsHolders && slotCauses.has(failure.cause) ? topHolders(analysis, failure, numbers.totalSlots) : [];
   const known = numbers.level !== 'modelled';
   return {
     file: fileOf(analysis, failure.source),
@@ -389,46 +393,14 @@ function reportOf(analysis: Analysis, failure: FoundFailure, episodes: readonly 
       ccSwiotlb: isCcSwiotlb(record),
       encrypted: isEncrypted(analysis),
       leak: leaks,
+      replayable: failure.row >= 0,
+      parameter: bootParameterOf(analysis),
     }),
     marks: leaks ? ['leak-suspected'] : [],
     related: related(analysis, failure, isFirst, holders),
     episode: failure.episode,
     request: failure.row >= 0 ? failure.row : null,
   };
-}
-
-/** Causes where it matters who has the slots. */
-const slotCauses: ReadonlySet<Cause> = new Set<Cause>([
-  'pool-full',
-  'fragmented',
-  'alignment',
-  'growth-too-late',
-  'allocation-failed',
-]);
-
-interface TopHolder {
-  readonly name: string;
-  readonly driver: string;
-  readonly share: number;
-  readonly slots: number;
-  readonly oldestLine: number;
-  readonly leaks: boolean;
-}
-
-function topHolders(analysis: Analysis, failure: FoundFailure): readonly TopHolder[] {
-  const leaks = suspectedLeaks(analysis);
-  const holders = holdersAt(analysis, failure.source, failure.line);
-  const held = holders.reduce((sum, holder) => sum + holder.slots, 0);
-  // Grown pools may have come after the last printed total.
-  const total = Math.max(failure.numbers.totalSlots, held);
-  return holders.slice(0, 3).map((holder) => ({
-    name: analysis.tables.devices[holder.device]?.name ?? '',
-    driver: analysis.tables.devices[holder.device]?.driver ?? '',
-    share: total > 0 ? Math.min(1, holder.slots / total) : 0,
-    slots: holder.slots,
-    oldestLine: holder.oldestLine,
-    leaks: leaks.some((leak) => leak.device === holder.device),
-  }));
 }
 
 /** Where slots are the problem, who has them belongs to the verdict. */
@@ -455,7 +427,7 @@ function related(
     lines.push({
       file: fileOf(analysis, message.source),
       line: message.line,
-      message: 'The kernel message of this failure.',
+      message: kernelMessageRemark,
     });
   }
   const pool = isFirst ? poolLine(analysis) : null;

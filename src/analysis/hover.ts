@@ -1,11 +1,13 @@
 import type { ReplayResult } from '../model/replayResult';
-import type { HoverCard } from '../model/reports';
+import type { HoverCard, ShownFinding } from '../model/reports';
 import type { Analysis } from './analysis';
 import { logCard } from './hoverLog';
-import { mappingCard, scatterlistCard } from './hoverMapping';
+import { mappingCard, scatterlistCard, slotsOfRequest } from './hoverMapping';
+import { otherEventCard } from './hoverOther';
 import { tokenAt, tokenCard, tokenLines } from './hoverToken';
+import { requestsOfLine } from './lineCompanions';
 import type { LineEntry } from './lineIndex';
-import { LineRole, requestsOnLine } from './lineIndex';
+import { LineRole } from './lineIndex';
 
 export interface HoverQuery {
   /** Row of the source table. */
@@ -19,6 +21,8 @@ export interface HoverQuery {
   readonly replay?: ReplayResult | null;
   /** Replay of the recorded policy and geometry, for the cause of a failure. */
   readonly recorded?: ReplayResult | null;
+  /** The finding that the editor shows beside the card: the card does not say it again. */
+  readonly finding?: ShownFinding | null;
 }
 
 /**
@@ -32,13 +36,20 @@ export function hoverAt(analysis: Analysis, query: HoverQuery): HoverCard | null
   if (own !== null && (token?.kind === 'flags' || token?.kind === 'mask' || token?.kind === 'parameter')) {
     return own;
   }
-  const entries = requestsOnLine(analysis, query.source, query.line);
+  const entries = requestsOfLine(analysis, query.source, query.line, query.lineText);
   if (entries.length > 0) {
     const card =
       entries.length === 1
         ? mappingCard(analysis, entries[0], query)
         : cardOfMany(analysis, entries, query, token?.value ?? Number.NaN);
-    return { ...card, lines: [...card.lines, ...tokenLines(analysis, token)] };
+    const said = entries.length === 1 ? slotsOfRequest(analysis, entries[0].row) : null;
+    return { ...card, lines: [...card.lines, ...tokenLines(analysis, token, said)] };
+  }
+  const other = otherEventCard(analysis, query);
+  if (other !== null) {
+    return token?.kind === 'device'
+      ? { ...other, lines: [...other.lines, ...tokenLines(analysis, token, null)] }
+      : other;
   }
   return logCard(analysis, query) ?? own;
 }

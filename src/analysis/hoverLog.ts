@@ -1,14 +1,13 @@
-import { formatHex } from '../base/address';
-import { formatBytes, formatCount, formatSlotsAndBytes } from '../base/format';
+import { formatBytes, formatCount, formatPercent, formatSlotsAndBytes, plural } from '../base/format';
 import type { LogRecord } from '../model/log';
 import { failureLogKinds } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
-import type { HoverCard, HoverLine } from '../model/reports';
+import type { HoverCard, HoverLine, ShownFinding } from '../model/reports';
 import { SLOT_BYTES } from '../model/units';
 import { adviceFor } from './advice';
 import type { Analysis } from './analysis';
-import { isEncrypted } from './boot';
-import { mappingCard } from './hoverMapping';
+import { bootParameterOf, isEncrypted } from './boot';
+import { episodeLines, mappingCard, shortVerdict } from './hoverMapping';
 import { LineRole } from './lineIndex';
 import { recordAt, requestOfRecord } from './recordIndex';
 import { describeFailure, isBounceOverflow, isCcSwiotlb, judgeLine, numbersOfLine } from './verdict';
@@ -19,6 +18,8 @@ interface LogQuery {
   readonly lineText: string;
   readonly replay?: ReplayResult | null;
   readonly recorded?: ReplayResult | null;
+  /** See `HoverQuery.finding`. */
+  readonly finding?: ShownFinding | null;
 }
 
 /** The card of a kernel message; null when the line is none. */
@@ -33,9 +34,9 @@ export function logCard(analysis: Analysis, query: LogQuery): HoverCard | null {
     return { ...card, range: rangeOf(record) };
   }
   if (failureLogKinds.has(record.kind) || record.kind === 'lockup') {
-    return failureCard(analysis, record);
+    return failureCard(analysis, record, query);
   }
-  const fact = describeFact(record);
+  const fact = describeFact(analysis, record);
   return fact === null ? null : { range: rangeOf(record), tone: 'info', badge: null, ...fact };
 }
 
@@ -43,54 +44,64 @@ function rangeOf(record: LogRecord): HoverCard['range'] {
   return { line: record.line, startColumn: record.startColumn, endColumn: record.endColumn };
 }
 
-function failureCard(analysis: Analysis, record: LogRecord): HoverCard {
+function failureCard(analysis: Analysis, record: LogRecord, { lineText, finding = null }: LogQuery): HoverCard {
   const cause = judgeLine(record);
   const numbers = numbersOfLine(record);
-  const who = [record.device, record.driver].filter((part) => part !== '').join(' ');
-  const advice = adviceFor(cause, {
-    numbers,
-    geometry: analysis.geometry,
-    driver: record.driver,
-    bounceOverflow: isBounceOverflow(record),
-    ccSwiotlb: isCcSwiotlb(record),
-    encrypted: isEncrypted(analysis),
-    leak: false,
-  });
+  const who = [record.device, record.driver].filter((part) => part !== '' && !lineText.includes(part)).join(' ');
+  const isFull = record.totalSlots > 0 && record.usedSlots >= 0 && record.usedSlots <= record.totalSlots;
+  const used = isFull ? `${formatPercent(record.usedSlots / record.totalSlots)} of the pool in use` : '';
+  const advice =
+    finding !== null
+      ? []
+      : adviceFor(cause, {
+          numbers,
+          geometry: analysis.geometry,
+          driver: record.driver,
+          bounceOverflow: isBounceOverflow(record),
+          ccSwiotlb: isCcSwiotlb(record),
+          encrypted: isEncrypted(analysis),
+          leak: false,
+          replayable: false,
+          parameter: bootParameterOf(analysis),
+        });
   return {
     range: rangeOf(record),
-    verdict: `Failed · ${describeFailure(cause, numbers, record)}`,
+    verdict:
+      finding === null
+        ? `Failed · ${describeFailure(cause, numbers, record)}`
+        : shortVerdict(cause, Math.max(0, numbers.neededSlots)),
     tone: 'failed',
     badge: null,
-    lines: [...(who === '' ? [] : [line('recorded', who)]), ...advice.map((text) => line('derived', text))],
+    lines: [
+      ...(who === '' ? [] : [line('recorded', who)]),
+      ...(used === '' ? [] : [line('derived', used)]),
+      ...episodeLines({ finding }),
+      ...advice.map((text) => line('derived', text)),
+    ],
     actions: ['explain'],
     cause,
   };
 }
 
 /** Boot and configuration messages in plain words. */
-function describeFact(record: LogRecord): { readonly verdict: string; readonly lines: readonly HoverLine[] } | null {
+function describeFact(
+  analysis: Analysis,
+  record: LogRecord,
+): { readonly verdict: string; readonly lines: readonly HoverLine[] } | null {
   switch (record.kind) {
-    case 'pool-mapped': {
-      const bytes = record.end - record.start;
-      const size = bytes > 0 ? formatSlotsAndBytes(Math.floor(bytes / SLOT_BYTES)) : 'of unknown size';
-      return {
-        verdict: `Boot pool: ${size}`,
-        lines: [
-          line('recorded', `From ${formatHex(record.start)} up to, not including, ${formatHex(record.end)}`),
-          ...(record.end > 2 ** 32
-            ? [line('derived', 'It reaches above 4 GiB: devices with a 32-bit mask cannot use that part.')]
-            : []),
-        ],
-      };
-    }
+    case 'pool-mapped':
+      return poolFact(analysis, record);
     case 'restricted-pool':
       return {
         verdict: `Restricted pool${record.sizeBytes >= 0 ? `: ${formatSlotsAndBytes(Math.floor(record.sizeBytes / SLOT_BYTES))}` : ''}`,
         lines: [line('derived', 'Only the devices that name it use it; it has one area and never grows.')],
       };
-    case 'area-num':
+    case 'area-num': {
+      const slots = analysis.geometry.pools.find(({ kind }) => kind === 'boot')?.slots;
+      const isKnown = slots !== undefined && slots.evidence.level === 'recorded' && record.count > 0;
+      const each = isKnown ? ` of ${formatSlotsAndBytes(Math.floor(slots.value / record.count))} each` : '';
       return {
-        verdict: `${formatCount(record.count)} areas`,
+        verdict: `${plural(record.count, 'area')}${each}`,
         lines: [
           line(
             'derived',
@@ -98,6 +109,7 @@ function describeFact(record: LogRecord): { readonly verdict: string; readonly l
           ),
         ],
       };
+    }
     case 'size-roundup':
       return {
         verdict: `Pool rounded up${record.sizeBytes >= 0 ? ` to ${formatBytes(record.sizeBytes)}` : ''}`,
@@ -116,6 +128,11 @@ function describeFact(record: LogRecord): { readonly verdict: string; readonly l
     case 'slabs-adjusted':
       return {
         verdict: `Pool shrunk${record.count > 0 ? ` to ${formatSlotsAndBytes(record.count)}` : ''}`,
+        lines: [line('derived', 'The kernel found no contiguous memory for the size it wanted.')],
+      };
+    case 'size-reduced':
+      return {
+        verdict: `Pool shrunk${record.sizeBytes >= 0 ? ` to ${formatSlotsAndBytes(Math.floor(record.sizeBytes / SLOT_BYTES))}` : ''}`,
         lines: [line('derived', 'The kernel found no contiguous memory for the size it wanted.')],
       };
     case 'memory-encryption':
@@ -148,6 +165,30 @@ function describeFact(record: LogRecord): { readonly verdict: string; readonly l
     default:
       return null;
   }
+}
+
+/** What the pool's place means for devices; the line itself says where it is. */
+function poolFact(analysis: Analysis, record: LogRecord): { verdict: string; lines: HoverLine[] } {
+  const isPlaced = record.end > record.start;
+  const bytes = isPlaced ? record.end - record.start : record.sizeBytes;
+  const verdict = bytes > 0 ? `Boot pool: ${formatSlotsAndBytes(Math.floor(bytes / SLOT_BYTES))}` : 'Boot pool';
+  if (!isPlaced) {
+    return { verdict, lines: [line('derived', 'These are virtual addresses: where the pool lies is not known.')] };
+  }
+  const bits = Math.ceil(Math.log2(record.end));
+  const { areas } = analysis.geometry.pools.find(({ kind }) => kind === 'boot') ?? {};
+  const isDivided = areas !== undefined && areas.evidence.level === 'recorded' && areas.value > 1;
+  return {
+    verdict: `${verdict}${isDivided ? ` in ${formatCount(areas.value)} areas` : ''}`,
+    lines: [
+      line(
+        'derived',
+        record.end > 2 ** 32
+          ? 'It reaches above 4 GiB: devices with a 32-bit mask cannot use that part.'
+          : `Devices with a DMA mask of ${bits} bits or more reach all of it.`,
+      ),
+    ],
+  };
 }
 
 function line(level: HoverLine['level'], text: string): HoverLine {

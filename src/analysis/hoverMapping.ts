@@ -9,31 +9,35 @@ import {
   formatSlotsAndBytes,
   plural,
 } from '../base/format';
-import { causes } from '../model/cause';
+import { type Cause, causes } from '../model/cause';
 import { ContextBit, Direction, DmaAttribute, directionNames, isAtomic } from '../model/events';
 import type { EvidenceLevel } from '../model/evidence';
 import type { LogRecord } from '../model/log';
 import type { ReplayResult } from '../model/replayResult';
 import { ReplayOutcome } from '../model/replayResult';
-import type { HoverCard, HoverLine } from '../model/reports';
+import type { HoverCard, HoverLine, ShownFinding } from '../model/reports';
 import { EvidenceBit, isOriginalDerived, Outcome, Pairing } from '../model/tables';
 import { SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import { poolSizeCauses } from './codeLenses';
 import { judgeRequest } from './judgeRequest';
-import { suspectedLeaks } from './leaks';
 import type { LineEntry } from './lineIndex';
 import { LineRole } from './lineIndex';
-import { holdersAt, minAlignMaskOf, requestPaddedBytes, type SlotRange, slotRangeOf } from './occupancy';
+import { nextRetries } from './navigation';
+import { minAlignMaskOf, requestPaddedBytes, type SlotRange, slotRangeOf } from './occupancy';
 import { messagesOf } from './recordIndex';
+import { slotCauses, topHolders } from './topHolders';
 import { causeTitle, describeFailure } from './verdict';
 
 /** The part of a hover query that a mapping card needs. */
 export interface MappingQuery {
   readonly line: number;
   readonly lineText: string;
+  readonly source: number;
   readonly replay?: ReplayResult | null;
   readonly recorded?: ReplayResult | null;
+  /** See `HoverQuery.finding`. */
+  readonly finding?: ShownFinding | null;
 }
 
 /** The card of one request, seen from one of its lines. */
@@ -47,16 +51,14 @@ export function mappingCard(analysis: Analysis, entry: LineEntry, query: Mapping
     whoLine(analysis, row, true),
     ...addressLines(analysis, row, query.lineText),
     ...listLines(analysis, row),
-    ...(outcome === Outcome.failed
-      ? failureLines(analysis, row, query.lineText)
-      : lifetimeLines(analysis, row, onUnmap)),
+    ...(outcome === Outcome.failed ? failureLines(analysis, row, query) : lifetimeLines(analysis, row, onUnmap)),
     ...copyLines(analysis, row),
     ...modelledLines(analysis, row, query.replay ?? null),
     ...reproducedLines(analysis, row, query.recorded ?? null),
   ];
   return {
     range: wholeLine(query),
-    verdict: verdictOf(analysis, row, onUnmap, query.recorded ?? null),
+    verdict: outcome === Outcome.failed ? failedVerdict(analysis, row, query) : verdictOf(analysis, row, onUnmap),
     tone: outcome === Outcome.failed ? 'failed' : outcome === Outcome.served ? 'served' : 'unknown',
     badge: Number.isNaN(bounce) ? null : formatHex(bounce),
     lines,
@@ -122,7 +124,47 @@ export function scatterlistCard(analysis: Analysis, entries: readonly LineEntry[
   };
 }
 
-function verdictOf(analysis: Analysis, row: number, onUnmap: boolean, recorded: ReplayResult | null): string {
+/** Next to its finding the card only names the cause. */
+function failedVerdict(analysis: Analysis, row: number, { recorded, finding }: MappingQuery): string {
+  const message = joinedRecord(analysis, row);
+  const { cause, numbers } = judgeRequest(analysis, row, message, recorded ?? null);
+  return finding === null || finding === undefined
+    ? `Failed · ${describeFailure(cause, numbers, message)}`
+    : shortVerdict(cause, neededSlots(analysis, row));
+}
+
+/** `Failed · Fragmented · 52 slots · 104 KiB`; slots that are not known are left out. */
+export function shortVerdict(cause: Cause, slots: number): string {
+  return `Failed · ${causeTitle(cause)}${slots > 0 ? ` · ${formatSlotsAndBytes(slots)}` : ''}`;
+}
+
+/** Which flood a further line of it belongs to; the finding of the first one says it itself. */
+export function episodeLines({ finding }: Pick<MappingQuery, 'finding'>): readonly HoverLine[] {
+  const episode = finding?.episode ?? null;
+  if (episode === null || episode.count < 2 || finding?.isFirst === true) {
+    return [];
+  }
+  const label = `line ${formatCount(episode.firstLine)}`;
+  const text = `One of ${formatCount(episode.count)} like this, from ${label} to line ${formatCount(episode.lastLine)}`;
+  return [{ level: 'derived', text, links: [{ label, file: episode.file, line: episode.firstLine }] }];
+}
+
+/** What the card of a bounced request says of its place and size; null for a direct one. */
+export function slotsOfRequest(
+  analysis: Analysis,
+  row: number,
+): { readonly bounce: number; readonly slots: number; readonly sizeBytes: number } | null {
+  const { columns } = analysis.tables.requests;
+  return isDirect(analysis, row)
+    ? null
+    : {
+        bounce: columns.recordedBounce[row],
+        slots: neededSlots(analysis, row),
+        sizeBytes: columns.sizeBytes[row],
+      };
+}
+
+function verdictOf(analysis: Analysis, row: number, onUnmap: boolean): string {
   const { columns } = analysis.tables.requests;
   const size = `${formatSlots(neededSlots(analysis, row))} (${formatBytes(neededSlots(analysis, row) * SLOT_BYTES)})`;
   if (isDirect(analysis, row)) {
@@ -130,10 +172,6 @@ function verdictOf(analysis: Analysis, row: number, onUnmap: boolean, recorded: 
     return onUnmap ? `Unmapped${bytes}, was not bounced` : `Direct${bytes}, not bounced: no slots needed`;
   }
   switch (columns.outcome[row]) {
-    case Outcome.failed: {
-      const verdict = judgeRequest(analysis, row, joinedRecord(analysis, row), recorded);
-      return `Failed · ${describeFailure(verdict.cause, verdict.numbers, joinedRecord(analysis, row))}`;
-    }
     case Outcome.rolledBack:
       return `Rolled back · ${size}: a later element of the list failed`;
     case Outcome.unknown:
@@ -172,7 +210,9 @@ function whoLine(analysis: Analysis, row: number, withSize: boolean): HoverLine 
     const slots = neededSlots(analysis, row);
     const mask = minAlignMaskOf(analysis.geometry, columns.device[row]);
     const why = mask > 0 ? ` (min_align_mask ${formatHex(mask)})` : '';
-    parts.push(`${formatBytes(columns.sizeBytes[row])} of ${formatBytes(slots * SLOT_BYTES)} used${why}`);
+    const [size, inSlots] = [formatBytes(columns.sizeBytes[row]), formatBytes(slots * SLOT_BYTES)];
+    const isHeld = columns.outcome[row] === Outcome.served;
+    parts.push(isHeld ? `${size} of ${inSlots} used${why}` : `${size} asked for, ${inSlots} in slots${why}`);
   }
   const attributes = describeAttributes(columns.attributes[row]);
   if (attributes !== '') {
@@ -228,11 +268,11 @@ function addressLines(analysis: Analysis, row: number, lineText: string): HoverL
     return [];
   }
   const isShown = (address: number) => lineText.includes(address.toString(16));
-  const to = isDirect(analysis, row) ? 'device address' : 'bounce address';
+  // Where a bounced mapping lies stands beside the verdict.
+  const isSaid = bounce === original || isShown(bounce) || !isDirect(analysis, row);
   const parts = [
     ...(isShown(original) ? [] : [`original address ${formatHex(original)}`]),
-    // A direct mapping may have one address for both.
-    ...(Number.isNaN(bounce) || bounce === original || isShown(bounce) ? [] : [`${to} ${formatHex(bounce)}`]),
+    ...(Number.isNaN(bounce) || isSaid ? [] : [`device address ${formatHex(bounce)}`]),
   ].join(' · ');
   const { dmaOffset } = analysis.tables.devices[columns.device[row]];
   const level = isOriginalDerived(columns.evidence[row], dmaOffset) ? 'derived' : 'recorded';
@@ -315,42 +355,38 @@ function pairingRemark(pairing: number): string {
   return pairing === Pairing.sizeMismatch ? ' (the unmap names another size)' : '';
 }
 
-/** Holders, the joined message and retries of a failure. */
-function failureLines(analysis: Analysis, row: number, lineText: string): HoverLine[] {
-  const { tables } = analysis;
-  const { columns } = tables.requests;
+/** The event, the holders, the joined message and retries of a failure. */
+function failureLines(analysis: Analysis, row: number, query: MappingQuery): HoverLine[] {
+  const { columns } = analysis.tables.requests;
   const file = fileOf(analysis, columns.source[row]);
-  const lines: HoverLine[] = [];
+  const lines: HoverLine[] = [...episodeLines(query)];
+  // What the finding lists beside the card is not listed twice.
+  const isSaid = query.finding?.isFirst === true;
   const at = columns.mapLine[row] || columns.enterLine[row];
-  const holders = holdersAt(analysis, columns.source[row], at).slice(0, 3);
-  const total = holdersAt(analysis, columns.source[row], at).reduce((sum, holder) => sum + holder.slots, 0);
-  if (holders.length > 0) {
-    const leaks = suspectedLeaks(analysis);
-    const shares = holders.map((holder) => {
-      const device = tables.devices[holder.device];
-      const leaking = leaks.some((leak) => leak.device === holder.device) ? ' (never returns them)' : '';
-      return `${device?.name ?? '?'} ${formatPercent(holder.slots / total)}${leaking}`;
-    });
-    lines.push({
-      level: 'derived',
-      text: `Holders now, of the slots in use: ${shares.join(', ')}`,
-      links: holders
-        .filter((holder) => holder.oldestLine > 0)
-        .map((holder) => ({
-          label: `oldest of ${tables.devices[holder.device]?.name ?? '?'}`,
-          file,
-          line: holder.oldestLine,
-        })),
-    });
+  if ((at !== query.line || columns.source[row] !== query.source) && !isSaid) {
+    lines.push(linkLine('recorded', 'The failed mapping', analysis, { source: columns.source[row], line: at }, query));
   }
   const message = joinedRecord(analysis, row);
-  if (message !== null && !lineText.includes(message.text)) {
-    const place = {
-      label: `line ${formatCount(message.line)}`,
-      file: fileOf(analysis, message.source),
-      line: message.line,
-    };
-    lines.push({ level: 'recorded', text: `Kernel message: ${message.text}`, links: [place] });
+  const { cause, numbers } = judgeRequest(analysis, row, message, query.recorded ?? null);
+  if ((slotCauses.has(cause) || cause === 'unknown') && !isSaid) {
+    const holders = topHolders(analysis, { source: columns.source[row], line: at }, numbers.totalSlots);
+    const shares = holders.map(({ name, slots, share, leaks, oldestLine }) => {
+      const leaking = leaks ? ', never returned' : '';
+      const since = oldestLine > 0 ? `, oldest from line ${formatCount(oldestLine)}` : '';
+      return `${name} ${formatSlots(slots)} (${formatPercent(share)}${leaking}${since})`;
+    });
+    if (shares.length > 0) {
+      lines.push({
+        level: 'derived',
+        text: `Holders now: ${shares.join(', ')}`,
+        links: holders
+          .filter(({ oldestLine }) => oldestLine > 0)
+          .map(({ oldestLine }) => ({ label: `line ${formatCount(oldestLine)}`, file, line: oldestLine })),
+      });
+    }
+  }
+  if (message !== null && !query.lineText.includes(message.text) && !isSaid) {
+    lines.push(linkLine('recorded', `Kernel message: ${message.text}`, analysis, message, query));
   }
   if (columns.retryOf[row] >= 0) {
     const earlier = columns.mapLine[columns.retryOf[row]];
@@ -376,23 +412,32 @@ function failureLines(analysis: Analysis, row: number, lineText: string): HoverL
   return lines;
 }
 
+/** A sentence with the line it is about; lines of another file say which. */
+function linkLine(
+  level: EvidenceLevel,
+  text: string,
+  analysis: Analysis,
+  place: { readonly source: number; readonly line: number },
+  query: MappingQuery,
+): HoverLine {
+  const file = fileOf(analysis, place.source);
+  const name = place.source === query.source ? '' : ` of ${file.slice(file.lastIndexOf('/') + 1)}`;
+  return { level, text, links: [{ label: `line ${formatCount(place.line)}${name}`, file, line: place.line }] };
+}
+
 /** The last attempt of the same request after this one, or the first that succeeded. */
 function findRetry(
   analysis: Analysis,
   row: number,
 ): { readonly row: number; readonly served: boolean; readonly attempts: number } | null {
-  const { columns, length } = analysis.tables.requests;
+  const { outcome } = analysis.tables.requests.columns;
+  const nextOf = nextRetries(analysis.tables);
   let last = -1;
   let attempts = 0;
-  let chain = row;
-  for (let next = row + 1; next < length; next++) {
-    if (columns.retryOf[next] !== row && columns.retryOf[next] !== chain) {
-      continue;
-    }
+  for (let next = nextOf.get(row); next !== undefined; next = nextOf.get(next)) {
     attempts++;
     last = next;
-    chain = next;
-    if (columns.outcome[next] === Outcome.served) {
+    if (outcome[next] === Outcome.served) {
       return { row: next, served: true, attempts };
     }
   }
@@ -420,14 +465,30 @@ function modelledLines(analysis: Analysis, row: number, replay: ReplayResult | n
       if (address === columns.recordedBounce[row]) {
         return [line('modelled', `${policy}: same place`)];
       }
-      const pool = replay.pools.find((candidate) => candidate.id === requests.pool[row]);
-      const where = `${pool?.kind ?? 'unknown'} pool, slot ${formatCount(requests.slot[row])}, ${formatHex(address)}`;
-      const verb = columns.outcome[row] === Outcome.failed ? 'would have served it' : 'another place';
+      const where = modelledPlace(analysis, row, replay);
+      const verb =
+        columns.outcome[row] === Outcome.failed
+          ? 'would have served it'
+          : Number.isNaN(columns.recordedBounce[row])
+            ? 'served'
+            : 'another place';
       return [line('modelled', `${policy}: ${verb} (${where})`)];
     }
     default:
       return [];
   }
+}
+
+/** Pools that the model adds lie where its page allocator put them, so only places in the boot pool get an address. */
+function modelledPlace(analysis: Analysis, row: number, { pools, requests }: ReplayResult): string {
+  const pool = pools.find((candidate) => candidate.id === requests.pool[row]);
+  if (pool?.kind === 'transient') {
+    return `a transient pool of ${formatSlotsAndBytes(pool.slots)}`;
+  }
+  const slot = `${pool?.kind ?? 'unknown'} pool, slot ${formatCount(requests.slot[row])}`;
+  const { level } = analysis.geometry.pools[0]?.start.evidence ?? { level: 'assumed' };
+  const isPlaced = pool?.kind === 'boot' && level !== 'assumed' && level !== 'default';
+  return isPlaced ? `${slot}, ${formatHex(requests.bounceAddress[row])}` : slot;
 }
 
 /** The log message that was joined to a request; null when none. */
@@ -452,7 +513,7 @@ function line(level: EvidenceLevel, text: string): HoverLine {
   return { level, text, links: [] };
 }
 
-function wholeLine(query: MappingQuery): HoverCard['range'] {
+export function wholeLine(query: Pick<MappingQuery, 'line' | 'lineText'>): HoverCard['range'] {
   const text = query.lineText.replace(/[\r\n]+$/, '');
   return { line: query.line, startColumn: text.length - text.trimStart().length, endColumn: text.length };
 }

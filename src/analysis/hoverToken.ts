@@ -1,17 +1,17 @@
 import { sizeBootPool } from '../allocator/bootSizing';
 import { formatHex, maskOfBits } from '../base/address';
-import { formatBytes, formatCount, formatSlotsAndBytes, plural } from '../base/format';
+import { formatBytes, formatCount, formatSlots, formatSlotsAndBytes, plural } from '../base/format';
 import type { HoverCard, HoverLine } from '../model/reports';
 import { bytesToSlots, SEGMENT_BYTES, SEGMENT_SLOTS, SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import { isEncrypted } from './boot';
 import { misreadParameter, readBootParameter } from './bootParameter';
-import { lineTokens } from './lineTokens';
-import { allPools } from './occupancy';
+import { type LineToken, lineTokens } from './lineTokens';
+import { poolOfAddress } from './occupancy';
 
 /** The word under the cursor, when it means something by itself. */
 export interface Token {
-  readonly kind: 'flags' | 'mask' | 'parameter' | 'address' | 'size' | 'failed';
+  readonly kind: 'flags' | 'mask' | 'parameter' | 'address' | 'size' | 'failed' | 'device' | 'force';
   readonly text: string;
   /** Number it stands for; NaN when none. */
   readonly value: number;
@@ -26,11 +26,14 @@ const maskPattern = /\bdma_mask=(?:0x)?([0-9a-f]+)/gi;
 const sizePattern = /\b(?:size=|sz: )(\d+)/g;
 const addressPattern =
   /\b(?:(?:dma_addr|dev_addr|phys_addr|tlb|orig|orig_addr|tlb_addr|start|end)=(?:0x)?|0x)([0-9a-f]{4,16})\b/gi;
+/** The last word of swiotlb_bounced: NO_FORCE until 5.18. */
+const forcePattern = /\b(FORCE|NORMAL|NO_FORCE|FORCEOFF)(?=\s*$)/g;
 const allOnes = /^f{16}$/i;
 
 /** The token at a column; null when the word has no meaning of its own. */
 export function tokenAt(text: string, character: number): Token | null {
-  const flags = lineTokens(text).find(({ kind }) => kind === 'flags');
+  const words = lineTokens(text);
+  const flags = words.find(({ kind }) => kind === 'flags');
   if (flags !== undefined) {
     const [start, end] = [flags.start, flags.start + flags.length];
     const letters = text.slice(start, end);
@@ -42,8 +45,21 @@ export function tokenAt(text: string, character: number): Token | null {
     find(text, character, parameterPattern, 'parameter', () => Number.NaN) ??
     find(text, character, maskPattern, 'mask', (digits) => bitsOfMask(digits)) ??
     find(text, character, sizePattern, 'size', Number) ??
-    find(text, character, addressPattern, 'address', (digits) => Number.parseInt(digits, 16))
+    find(text, character, addressPattern, 'address', (digits) => Number.parseInt(digits, 16)) ??
+    find(text, character, forcePattern, 'force', () => Number.NaN) ??
+    deviceAt(text, character, words)
   );
+}
+
+function deviceAt(text: string, character: number, words: readonly LineToken[]): Token | null {
+  const word = words.find(
+    ({ kind, start, length }) => kind === 'device' && character >= start && character <= start + length,
+  );
+  if (word === undefined) {
+    return null;
+  }
+  const [startColumn, endColumn] = [word.start, word.start + word.length];
+  return { kind: 'device', text: text.slice(startColumn, endColumn), value: Number.NaN, startColumn, endColumn };
 }
 
 function find(
@@ -80,7 +96,11 @@ function bitsOfMask(digits: string): number {
 }
 
 /** A card of the token alone. */
-export function tokenCard(analysis: Analysis, token: Token | null, query: { readonly line: number }): HoverCard | null {
+export function tokenCard(
+  analysis: Analysis,
+  token: Token | null,
+  query: { readonly line: number; readonly lineText: string },
+): HoverCard | null {
   if (token === null) {
     return null;
   }
@@ -94,7 +114,11 @@ export function tokenCard(analysis: Analysis, token: Token | null, query: { read
   });
   switch (token.kind) {
     case 'flags':
-      return card(`Context: ${describeContext(token.text)}`, describeFlags(token.text), token.text);
+      return card(
+        `Context: ${describeContext(token.text, mapLine.test(query.lineText))}`,
+        describeFlags(token.text),
+        token.text,
+      );
     case 'mask':
       return maskCard(token, card);
     case 'parameter':
@@ -107,19 +131,83 @@ export function tokenCard(analysis: Analysis, token: Token | null, query: { read
       const place = describeAddress(analysis, token.value);
       return place === null ? null : card(place, [], formatHex(token.value));
     }
+    case 'device': {
+      const facts = describeDevice(analysis, token.text);
+      return facts === null ? null : card(facts, []);
+    }
+    case 'force':
+      return null;
   }
 }
 
-/** What a number under the cursor adds to the card of its line. */
-export function tokenLines(analysis: Analysis, token: Token | null): readonly HoverLine[] {
-  if (token?.kind === 'size') {
-    return [{ level: 'derived', text: describeSize(token.value), links: [] }];
+/** What is known of the mapping of the line, so that the word under the cursor does not say it again. */
+interface SaidOfMapping {
+  /** NaN when the trace does not tell it. */
+  readonly bounce: number;
+  readonly slots: number;
+  readonly sizeBytes: number;
+}
+
+/** What a word under the cursor adds to the card of its line; nothing when the card says it already. */
+export function tokenLines(analysis: Analysis, token: Token | null, said: SaidOfMapping | null): readonly HoverLine[] {
+  const add = (text: string | null): readonly HoverLine[] =>
+    text === null || text === '' ? [] : [{ level: 'derived', text, links: [] }];
+  switch (token?.kind) {
+    case 'size':
+      return said !== null && said.sizeBytes === token.value ? add(paddingOf(said)) : add(describeSize(token.value));
+    case 'address': {
+      if (said !== null && said.bounce === token.value) {
+        return add(describeSegment(analysis, token.value));
+      }
+      const place = describeAddress(analysis, token.value);
+      return add(place === null ? null : `${formatHex(token.value)}: ${place}`);
+    }
+    case 'device':
+      return add(describeDevice(analysis, token.text));
+    case 'force':
+      return add(forceWords[token.text] ?? null);
+    default:
+      return [];
   }
-  if (token?.kind === 'address') {
-    const place = describeAddress(analysis, token.value);
-    return place === null ? [] : [{ level: 'derived', text: `${formatHex(token.value)}: ${place}`, links: [] }];
+}
+
+/** Why it takes more slots than its size alone would; '' when it does not. */
+function paddingOf({ slots, sizeBytes }: SaidOfMapping): string {
+  const alone = Math.max(1, bytesToSlots(sizeBytes));
+  return slots > alone
+    ? `The size alone would take ${formatSlots(alone)}; the offset that min_align_mask keeps takes the rest.`
+    : '';
+}
+
+const forceWords: Readonly<Record<string, string>> = {
+  FORCE: 'FORCE: bounced whatever its address, by swiotlb=force or memory encryption.',
+  NORMAL: 'NORMAL: bounced because the device cannot reach the buffer, or for its alignment.',
+  NO_FORCE: 'NO_FORCE: bounced although swiotlb=noforce is set; there may be no pool.',
+  FORCEOFF: 'FORCEOFF: bouncing is switched off.',
+};
+
+/** What the trace tells of a device; null for one it does not know. */
+function describeDevice(analysis: Analysis, name: string): string | null {
+  const known = analysis.geometry.devices.find((device) => device.name === name);
+  if (known === undefined) {
+    return null;
   }
-  return [];
+  const { dmaMaskBits: mask, minAlignMask, deviceClass } = known;
+  const parts = [
+    analysis.tables.devices[known.device]?.driver || null,
+    deviceClass.value === 'unknown' ? null : `${deviceClass.value} device`,
+    mask.evidence.level === 'default'
+      ? 'DMA mask unknown'
+      : mask.value >= 64
+        ? '64-bit DMA mask'
+        : `${mask.value}-bit DMA mask (up to ${formatBytes(maskOfBits(mask.value) + 1)})`,
+    minAlignMask.evidence.level === 'default'
+      ? null
+      : minAlignMask.value > 0
+        ? `min_align_mask ${formatHex(minAlignMask.value)}`
+        : 'no min_align_mask',
+  ];
+  return `${name}: ${parts.filter((part) => part !== null).join(' · ')}`;
 }
 
 function maskCard(token: Token, card: (verdict: string, lines: readonly string[]) => HoverCard): HoverCard {
@@ -205,27 +293,36 @@ function sizeRemarks(sizeBytes: number): readonly string[] {
 
 /** The slot of an address that lies in a pool; null when it lies in none. */
 function describeAddress(analysis: Analysis, address: number): string | null {
-  for (const pool of allPools(analysis.geometry)) {
-    const start = pool.start.value;
-    if (address >= start && address < start + pool.slots.value * SLOT_BYTES) {
-      const slot = Math.floor((address - start) / SLOT_BYTES);
-      const areaSlots = Math.floor(pool.slots.value / Math.max(1, pool.areas.value));
-      const area = areaSlots > 0 ? `, area ${formatCount(Math.floor(slot / areaSlots))}` : '';
-      return `Slot ${formatCount(slot)} of the ${pool.kind} pool${area}, segment ${formatCount(Math.floor(slot / SEGMENT_SLOTS))}`;
-    }
+  const pool = poolOfAddress(analysis.geometry, address);
+  if (pool === null) {
+    return null;
   }
-  return null;
+  const slot = Math.floor((address - pool.start.value) / SLOT_BYTES);
+  const areaSlots = Math.floor(pool.slots.value / Math.max(1, pool.areas.value));
+  const area = areaSlots > 0 ? `, area ${formatCount(Math.floor(slot / areaSlots))}` : '';
+  return `Slot ${formatCount(slot)} of the ${pool.kind} pool${area}, segment ${formatCount(Math.floor(slot / SEGMENT_SLOTS))}`;
 }
 
-/** `hard irq, irqs off`: the context a flags column stands for, in words. */
-function describeContext(flags: string): string {
-  const parts = describeFlags(flags);
+/** Where in its segment a mapping begins, which its card does not say. */
+function describeSegment(analysis: Analysis, address: number): string | null {
+  const pool = poolOfAddress(analysis.geometry, address);
+  if (pool === null || pool.kind === 'transient') {
+    return null;
+  }
+  const slot = Math.floor((address - pool.start.value) / SLOT_BYTES);
+  return `Segment ${formatCount(Math.floor(slot / SEGMENT_SLOTS))}, slot ${formatCount(slot % SEGMENT_SLOTS)} of its ${SEGMENT_SLOTS}.`;
+}
+
+/** Lines of a map: on those the context is that of the mapping, on others that of whoever printed the line. */
+const mapLine = /\b(?:swiotlb_bounced|dma_map_\w+|swiotlb_tbl_map_single|swiotlb_map)\b/;
+
+/** `atomic, the mapping cannot sleep`: the context a flags column stands for, in words. */
+function describeContext(flags: string, ofMapping: boolean): string {
   const atomic = /[dDhHszZb]/.test(flags.slice(0, 3)) || /[1-9a-f]/.test(flags[3] ?? '.');
-  return atomic
-    ? 'atomic, the mapping could not sleep'
-    : parts.length === 0
-      ? 'ordinary, sleeping possibly allowed'
-      : 'ordinary';
+  if (ofMapping) {
+    return atomic ? 'atomic, the mapping cannot sleep' : 'ordinary, the mapping may be allowed to sleep';
+  }
+  return atomic ? 'atomic, no sleeping here' : 'ordinary';
 }
 
 /** Column by column, as the header of an ftrace file names them; four columns before about 5.17. */

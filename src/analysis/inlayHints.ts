@@ -4,7 +4,8 @@ import { EvidenceBit, Outcome } from '../model/tables';
 import { bytesToSlots, type LineNumber, SLOT_BYTES } from '../model/units';
 import type { Analysis } from './analysis';
 import { readBootParameter } from './bootParameter';
-import { type LineEntry, LineRole, requestsOnLine } from './lineIndex';
+import { requestsOfLine } from './lineCompanions';
+import { type LineEntry, LineRole } from './lineIndex';
 import { failureFactsOf, requestPaddedBytes } from './occupancy';
 import { messagesOf, recordAt } from './recordIndex';
 
@@ -34,7 +35,7 @@ export function inlayHintsOf(
   const { source, firstLine, texts, mode } = query;
   return texts.flatMap((text, index) => {
     const line = firstLine + index;
-    const entries = requestsOnLine(analysis, source, line);
+    const entries = requestsOfLine(analysis, source, line, text);
     const record = recordAt(analysis, source, line);
     return [
       ...(entries.length > 0 ? requestHints(analysis, entries, line, text, mode) : []),

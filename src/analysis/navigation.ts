@@ -4,7 +4,8 @@ import { EvidenceBit, Outcome, Pairing, PoolKind } from '../model/tables';
 import type { LineNumber } from '../model/units';
 import type { Analysis } from './analysis';
 import { poolLine } from './boot';
-import { type LineEntry, LineRole, lineIndexOf, requestsOnLine } from './lineIndex';
+import { requestsOfLine } from './lineCompanions';
+import { type LineEntry, LineRole, lineIndexOf } from './lineIndex';
 import { lineTokens } from './lineTokens';
 import { poolOfAddress, slotRangeOf } from './occupancy';
 import { messagesOf, recordAt, requestOfRecord } from './recordIndex';
@@ -63,20 +64,25 @@ export function definitionsAt(analysis: Analysis, query: PlaceQuery): readonly L
       return [pool];
     }
   }
-  return partnersOf(analysis, query.source, query.line);
+  return partnersOf(analysis, query.source, query.line, query.lineText);
 }
 
 /** An address that is given back was given by the map. */
-function isReleaseLine(analysis: Analysis, { source, line }: PlaceQuery): boolean {
-  const entries = requestsOnLine(analysis, source, line);
+function isReleaseLine(analysis: Analysis, { source, line, lineText }: PlaceQuery): boolean {
+  const entries = requestsOfLine(analysis, source, line, lineText);
   return entries.length > 0 && entries.every(({ roles }) => (roles & (LineRole.enter | LineRole.map)) === 0);
 }
 
 /** The other end of what happens on a line; empty when the trace does not have it. */
-export function partnersOf(analysis: Analysis, source: number, line: LineNumber): readonly LinePlace[] {
+export function partnersOf(
+  analysis: Analysis,
+  source: number,
+  line: LineNumber,
+  lineText: string,
+): readonly LinePlace[] {
   const { columns } = analysis.tables.requests;
   const places: LinePlace[] = [];
-  for (const { row, roles } of entriesAt(analysis, source, line)) {
+  for (const { row, roles } of entriesAt(analysis, source, line, lineText)) {
     const at = columns.source[row];
     const mapLine = columns.mapLine[row] || columns.enterLine[row];
     const isMap = (roles & (LineRole.enter | LineRole.map)) !== 0;
@@ -103,7 +109,7 @@ export function referencesAt(analysis: Analysis, query: PlaceQuery): readonly Li
   if (word?.kind === 'device') {
     return linesOfDevice(analysis, deviceRow(analysis, word.text));
   }
-  const places = linesOfMapping(analysis, query.source, query.line);
+  const places = linesOfMapping(analysis, query.source, query.line, query.lineText);
   if (places.length > 0) {
     return places;
   }
@@ -112,10 +118,16 @@ export function referencesAt(analysis: Analysis, query: PlaceQuery): readonly Li
 }
 
 /** All lines of the mappings that a line is part of, with kernel messages and retries, in order. */
-export function linesOfMapping(analysis: Analysis, source: number, line: LineNumber): readonly LinePlace[] {
+export function linesOfMapping(
+  analysis: Analysis,
+  source: number,
+  line: LineNumber,
+  lineText: string,
+): readonly LinePlace[] {
   const { columns } = analysis.tables.requests;
   const places: LinePlace[] = [];
-  for (const { row } of entriesAt(analysis, source, line)) {
+  const entries = entriesAt(analysis, source, line, lineText);
+  for (const { row } of entries) {
     const at = columns.source[row];
     const add = (place: LineNumber, use: PlaceUse) => {
       if (place > 0) {
@@ -133,6 +145,10 @@ export function linesOfMapping(analysis: Analysis, source: number, line: LineNum
       add(columns.mapLine[other] || columns.enterLine[other], 'retry');
       places.push(...messagePlaces(analysis, other));
     }
+  }
+  const own = entries[0];
+  if (own !== undefined && !places.some((place) => place.source === source && place.line === line)) {
+    places.push({ source, line, use: (own.roles & LineRole.unmap) !== 0 ? 'unmap' : 'map' });
   }
   return distinct(places).sort((a, b) => a.source - b.source || a.line - b.line);
 }
@@ -166,8 +182,8 @@ export function poolPlace(analysis: Analysis, address: number): LinePlace | null
 }
 
 /** Requests of a line; a kernel message stands for the request it was joined to. */
-function entriesAt(analysis: Analysis, source: number, line: LineNumber): readonly LineEntry[] {
-  const entries = requestsOnLine(analysis, source, line);
+function entriesAt(analysis: Analysis, source: number, line: LineNumber, lineText: string): readonly LineEntry[] {
+  const entries = requestsOfLine(analysis, source, line, lineText);
   const record = entries.length === 0 ? recordAt(analysis, source, line) : null;
   const row = record === null ? -1 : requestOfRecord(analysis, record);
   return row < 0 ? entries : [{ row, roles: 0 }];
@@ -215,7 +231,7 @@ function failuresOfPool(analysis: Analysis, pool: LinePlace): readonly LinePlace
 const nextRetryCache = new WeakMap<TraceTables, ReadonlyMap<number, number>>();
 
 /** Row of a request to the row that repeats it. */
-function nextRetries(tables: TraceTables): ReadonlyMap<number, number> {
+export function nextRetries(tables: TraceTables): ReadonlyMap<number, number> {
   let next = nextRetryCache.get(tables);
   if (next === undefined) {
     const found = new Map<number, number>();
@@ -245,18 +261,24 @@ function retriesOf(analysis: Analysis, row: number): readonly number[] {
   return rows;
 }
 
+const recoveredCache = new WeakMap<TraceTables, ReadonlySet<number>>();
+
 /** A later attempt at the same request got slots: the driver came through. */
-export function isRecovered(analysis: Analysis, row: number): boolean {
-  const { outcome } = analysis.tables.requests.columns;
-  const next = nextRetries(analysis.tables);
-  let steps = 0;
-  for (let other = next.get(row); other !== undefined && steps < maxRetries; other = next.get(other)) {
-    if (outcome[other] === Outcome.served) {
-      return true;
+export function isRecovered({ tables }: Analysis, row: number): boolean {
+  let recovered = recoveredCache.get(tables);
+  if (recovered === undefined) {
+    const { outcome } = tables.requests.columns;
+    const found = new Set<number>();
+    // A retry comes after what it repeats, so the last of a chain is looked at first.
+    for (const [earlier, later] of [...nextRetries(tables)].sort(([a], [b]) => b - a)) {
+      if (outcome[later] === Outcome.served || found.has(later)) {
+        found.add(earlier);
+      }
     }
-    steps++;
+    recovered = found;
+    recoveredCache.set(tables, recovered);
   }
-  return false;
+  return recovered.has(row);
 }
 
 function deviceRow(analysis: Analysis, name: string): number {

@@ -1,4 +1,4 @@
-import { formatCount, formatSlotsAndBytes, formatTimeRange, plural } from '../base/format';
+import { formatCount, formatSlotsAndBytes, formatTimeSpan, plural } from '../base/format';
 import type { DiagnoseReport, EpisodeReport } from '../model/reports';
 import { Outcome, PoolKind, poolKindNames } from '../model/tables';
 import type { LineNumber, Nanoseconds } from '../model/units';
@@ -49,7 +49,7 @@ function groupOf(name: string, children: readonly TraceSymbol[]): TraceSymbol[] 
 
 function episodeSymbols(analysis: Analysis, report: DiagnoseReport, source: number): TraceSymbol[] {
   return episodesIn(analysis, report, source).map(({ episode, firstNs, lastNs }) => {
-    const when = Number.isFinite(lastNs - firstNs) ? [formatTimeRange(firstNs, lastNs)] : [];
+    const when = Number.isFinite(lastNs - firstNs) ? [formatTimeSpan(firstNs, lastNs)] : [];
     return {
       name:
         episode.count === 1
@@ -204,7 +204,7 @@ function phaseSymbols(analysis: Analysis, source: number): TraceSymbol[] {
     return [];
   }
   return phases.map((phase) => ({
-    name: formatTimeRange(phase.firstNs, phase.lastNs),
+    name: formatTimeSpan(phase.firstNs, phase.lastNs),
     detail: `${plural(phase.requests, 'request')}${phase.failed === 0 ? '' : `, ${formatCount(phase.failed)} failed`}`,
     kind: 'phase',
     firstLine: phase.firstLine,

@@ -4,6 +4,7 @@ import {
   formatCount,
   formatPercent,
   formatSize,
+  formatSizeInText,
   formatSlots,
   formatSlotsAndBytes,
   joinWords,
@@ -165,7 +166,7 @@ function explainClassEmpty(numbers: FailureNumbers): string {
   if (numbers.sizeBytes < 0 || size === undefined) {
     return 'a size class of cc-swiotlb had no free buffer left.';
   }
-  return `needs a buffer for ${formatSize(numbers.sizeBytes)}; the size class that fits (${formatBytes(size)}, or a larger one where alignment asks for it) has none left, and no other class stands in.`;
+  return `needs a buffer for ${formatSizeInText(numbers.sizeBytes)}; the size class that fits (${formatBytes(size)}, or a larger one where alignment asks for it) has none left, and no other class stands in.`;
 }
 
 function explainOverSize(numbers: FailureNumbers, limitBytes: number): string {
@@ -174,7 +175,7 @@ function explainOverSize(numbers: FailureNumbers, limitBytes: number): string {
     numbers.totalSlots > 0 && numbers.usedSlots >= 0 && numbers.usedSlots <= numbers.totalSlots
       ? `; the pool is ${formatPercent((numbers.totalSlots - numbers.usedSlots) / numbers.totalSlots)} free`
       : '';
-  return `${formatSize(numbers.sizeBytes)} cannot be bounced, at any pool size (${limit}${pool}).`;
+  return `${formatSizeInText(numbers.sizeBytes)} cannot be bounced, at any pool size (${limit}${pool}).`;
 }
 
 function explainFragmented(numbers: FailureNumbers): string {
@@ -197,7 +198,7 @@ function explainAddressLimit(numbers: FailureNumbers, record: LogRecord | null):
   }
   const tooLarge =
     numbers.sizeBytes > SEGMENT_BYTES
-      ? ` With ${formatSize(numbers.sizeBytes)} it is also over the ${formatBytes(SEGMENT_BYTES)} that can be bounced.`
+      ? ` With ${formatSizeInText(numbers.sizeBytes)} it is also over the ${formatBytes(SEGMENT_BYTES)} that can be bounced.`
       : '';
   return `the buffer lies above what the device can address${reach} and was not bounced.${tooLarge}`;
 }

@@ -46,6 +46,12 @@ export function formatSize(sizeBytes: number): string {
   return `${formatBytes(sizeBytes)}, ${formatCount(sizeBytes)} bytes`;
 }
 
+/** The same in running text: `512 KiB`, `32.7 KiB (33,484 bytes)`. */
+export function formatSizeInText(sizeBytes: number): string {
+  const [size, bytes] = formatSize(sizeBytes).split(', ');
+  return bytes === undefined ? size : `${size} (${bytes})`;
+}
+
 /** `1 slot`, `4 slots`. */
 export function formatSlots(slots: number): string {
   return plural(slots, 'slot');
@@ -54,6 +60,11 @@ export function formatSlots(slots: number): string {
 /** Slots beside bytes: `4 slots · 8 KiB`. One slot is 2 KiB. */
 export function formatSlotsAndBytes(slots: number): string {
   return `${formatSlots(slots)} · ${formatBytes(slots * 2048)}`;
+}
+
+/** A stretch of time after the first event, coarse: `+4.1–9.8 s`. */
+export function formatTimeSpan(fromNs: number, toNs: number): string {
+  return `+${formatTimeRange(fromNs, toNs)}`;
 }
 
 /** A count with its noun: `1 mapping`, `1,242 mappings`. The plural adds an s unless given. */

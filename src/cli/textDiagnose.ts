@@ -79,7 +79,7 @@ function mostImportant(episodes: readonly EpisodeReport[]): readonly number[] {
 function episodeBlock(episode: EpisodeReport, first: FailureReport, advised: Set<string>, terminal: Terminal): string {
   const { style, width } = terminal;
   const who = [first.device, first.driver].filter((part) => part !== null && part !== '').join(' ');
-  const when = first.timeNs === null ? '' : ` · ${formatTime(first.timeNs)}`;
+  const when = first.timeNs === null ? '' : ` · +${formatTime(first.timeNs)}`;
   const place = `${shortName(first.file)}:${first.line}`;
   const lines = [
     `${style.bold(place)}${who === '' ? '' : ` · ${printable(who)}`}${when}`,

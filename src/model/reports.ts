@@ -506,6 +506,13 @@ export interface HoverCard {
   readonly place?: { readonly file: string; readonly line: number };
 }
 
+/** What an editor shows of a failing line by itself: the sentence and what helps. */
+export interface ShownFinding {
+  /** It is the first of its episode, whose finding names holders and messages too. */
+  readonly isFirst: boolean;
+  readonly episode: EpisodeReport | null;
+}
+
 export type HoverAction = 'slotMap' | 'whoHeld' | 'size' | 'explain';
 
 export interface HoverLine {

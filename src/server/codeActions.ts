@@ -5,7 +5,7 @@ import {
   CodeActionTriggerKind,
 } from 'vscode-languageserver/node';
 import { poolSizeCauses } from '../analysis/codeLenses';
-import { requestsOnLine } from '../analysis/lineIndex';
+import { requestsOfLine } from '../analysis/lineCompanions';
 import { type PlaceUse, partnersOf } from '../analysis/navigation';
 import { causeTitle } from '../analysis/verdict';
 import { formatBytes, formatCount, plural } from '../base/format';
@@ -22,7 +22,7 @@ import type { Trace } from './trace';
  * What can be done about a line. By itself an editor is told only of failures and warnings: a bulb on every line of a
  * trace would be noise; asked by the user, mappings have actions too.
  */
-export function codeActionsAt(trace: Trace, params: CodeActionParams): CodeAction[] {
+export function codeActionsAt(trace: Trace, lineText: string, params: CodeActionParams): CodeAction[] {
   const { uri } = params.textDocument;
   const line = params.range.start.line + 1;
   const source = trace.sourceOf(uri);
@@ -34,9 +34,9 @@ export function codeActionsAt(trace: Trace, params: CodeActionParams): CodeActio
   } else {
     addWarningActions(actions, params);
   }
-  const isMapping = requestsOnLine(trace.analysis, source, line).length > 0;
+  const isMapping = requestsOfLine(trace.analysis, source, line, lineText).length > 0;
   if (failure !== undefined || (isAsked && isMapping)) {
-    for (const place of partnersOf(trace.analysis, source, line).slice(0, 3)) {
+    for (const place of partnersOf(trace.analysis, source, line, lineText).slice(0, 3)) {
       const member = trace.members[place.source];
       if (member !== undefined) {
         const title = `Go to the ${placeNames[place.use]} at line ${formatCount(place.line)}`;

@@ -1,6 +1,8 @@
 import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from 'vscode-languageserver/node';
 import { poolSizeCauses } from '../analysis/codeLenses';
+import { kernelMessageRemark } from '../analysis/diagnose';
 import { isRecovered } from '../analysis/navigation';
+import { formatCount } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { LogRecord } from '../model/log';
 import type { EpisodeReport, FailureReport, LineRange } from '../model/reports';
@@ -77,7 +79,7 @@ export async function diagnosticsOf(
     const episode = report.episodes[failure.episode];
     diagnostics.push(
       toDiagnostic(failure, await rangeOf(finding, reader.line), {
-        episode: finding.isFirst ? episodeText(episode, lost.has(failure.episode)) : '',
+        episode: finding.isFirst ? episodeText(episode, lost.has(failure.episode), member) : '',
         ...(episode === undefined ? {} : { data: { episode: episodeKey(episode) } }),
         href: options.link(failure.cause),
         severity: finding.isListed ? severityOf(failure.cause, lost.has(failure.episode)) : DiagnosticSeverity.Hint,
@@ -110,14 +112,20 @@ function severityOf(cause: Cause, isLost: boolean): DiagnosticSeverity {
   return isError ? DiagnosticSeverity.Error : DiagnosticSeverity.Warning;
 }
 
-function episodeText(episode: EpisodeReport | undefined, isLost: boolean): string {
+function episodeText(episode: EpisodeReport | undefined, isLost: boolean, member: Member): string {
   const recovered =
     isLost || episode === undefined
       ? ''
       : episode.count === 1
         ? 'A retry of it succeeded.'
         : 'Every one of them succeeded when it was tried again.';
-  return [episode?.message ?? '', recovered].filter((part) => part !== '').join(' ');
+  return [episode === undefined ? '' : messageIn(episode, member), recovered].filter((part) => part !== '').join(' ');
+}
+
+/** In another file than that of the failures, its line number says of which file it is. */
+function messageIn({ message, file, lastLine }: EpisodeReport, member: Member): string {
+  const line = `until line ${formatCount(lastLine)}`;
+  return file === member.path ? message : message.replace(line, `${line} of ${file.replace(/^.*[\\/]/, '')}`);
 }
 
 /** Where a failure shows in a file: on its own line, or on a kernel message joined to it. */
@@ -130,10 +138,13 @@ function lineInFile(failure: FailureReport, path: string, records: ReadonlyMap<n
 
 function relatedOf(
   trace: Trace,
-  { failure, line, isFirst }: Finding,
+  { failure, line, record, isFirst }: Finding,
   member: Member,
 ): readonly DiagnosticRelatedInformation[] {
-  const places = [...failure.related];
+  const messages = failure.related.filter(({ message }) => message === kernelMessageRemark);
+  // A capture has the message twice, as an event and in the log: one leads there, none on the message itself.
+  const own = record !== undefined ? null : (messages.find(({ file }) => file === member.path) ?? messages[0]);
+  const places = failure.related.filter((place) => place.message !== kernelMessageRemark || place === own);
   const episode = trace.diagnose().episodes[failure.episode];
   if (!isFirst && episode !== undefined) {
     places.unshift({ file: episode.file, line: episode.firstLine, message: 'The first failure of this episode.' });

@@ -1,6 +1,7 @@
 import { hoverAt } from '../analysis/hover';
 import { LineRole, lineIndexOf } from '../analysis/lineIndex';
 import { bootTimeOf } from '../analysis/lineStamp';
+import type { ShownFinding } from '../model/reports';
 import { Outcome, Pairing } from '../model/tables';
 import { readLines } from '../node/readLines';
 import type { CardParams } from '../protocol/lsp';
@@ -17,8 +18,12 @@ const maxChoices = 1000;
 const bootLines = 5000;
 const maxLines = 1_000_000;
 
-/** The card of a place, with the links as locations. */
-export function cardView(trace: Trace, { uri, line, column, text }: CardParams): CardView | null {
+/** The card of a place, with the links as locations; `finding`: what the editor shows of the line above the card. */
+export function cardView(
+  trace: Trace,
+  { uri, line, column, text }: CardParams,
+  finding: ShownFinding | null,
+): CardView | null {
   const card = hoverAt(trace.analysis, {
     source: trace.sourceOf(uri),
     line,
@@ -26,6 +31,7 @@ export function cardView(trace: Trace, { uri, line, column, text }: CardParams):
     character: column,
     recorded: trace.recordedNow(),
     replay: trace.comparison(),
+    finding,
   });
   if (card === null) {
     return null;

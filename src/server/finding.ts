@@ -2,7 +2,7 @@ import { hoverAt } from '../analysis/hover';
 import { recordAt } from '../analysis/recordIndex';
 import { escapeMarkdown } from '../base/escape';
 import { formatCount, plural } from '../base/format';
-import type { FailureReport } from '../model/reports';
+import type { FailureReport, ShownFinding } from '../model/reports';
 import type { FindingView } from '../protocol/views';
 import { toHover } from './toLsp';
 import type { Trace } from './trace';
@@ -26,6 +26,17 @@ export function failureAt(trace: Trace, uri: string, line: number): FailureRepor
     (failure.file === path && failure.line === line) ||
     (isMessage && failure.related.some((related) => related.file === path && related.line === line));
   return trace.diagnose().failures.find(isAt);
+}
+
+/** What the editor shows of a line that has a finding of a failure; null for other lines. */
+export function shownFindingAt(trace: Trace, uri: string, line: number): ShownFinding | null {
+  const failure = failureAt(trace, uri, line);
+  if (failure === undefined) {
+    return null;
+  }
+  const episode = trace.diagnose().episodes[failure.episode] ?? null;
+  const isFirst = episode !== null && episode.file === failure.file && episode.firstLine === failure.line;
+  return { isFirst, episode };
 }
 
 function failureParts(trace: Trace, failure: FailureReport): string[] {

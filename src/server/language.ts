@@ -126,7 +126,11 @@ export function registerLanguage(host: LanguageHost): void {
       return lenses.map((lens) => toCodeLens(uri, trace.uris, lens));
     }),
   );
-  connection.onCodeAction(guarded('actions', [], ({ trace }, params) => codeActionsAt(trace, params)));
+  connection.onCodeAction(
+    guarded('actions', [], async ({ trace, reader }, params) =>
+      codeActionsAt(trace, await reader.line(params.range.start.line + 1), params),
+    ),
+  );
   connection.languages.inlayHint.on(
     guarded('hints', [] as InlayHint[], (document, { range }) =>
       hintsOf(document, range.start.line + 1, range.end.line + 1),
@@ -204,7 +208,9 @@ const highlightKinds: Readonly<Record<PlaceUse, DocumentHighlightKind>> = {
 };
 
 async function highlightsOf({ trace, source, reader }: TraceDocument, line: number): Promise<DocumentHighlight[]> {
-  const places = linesOfMapping(trace.analysis, source, line).filter((place) => place.source === source);
+  const places = linesOfMapping(trace.analysis, source, line, await reader.line(line)).filter(
+    (place) => place.source === source,
+  );
   return Promise.all(
     places.slice(0, placesWithColumns).map(async (place) => ({
       range: nameRange(place.line, await reader.line(place.line)),

@@ -1,5 +1,6 @@
 import {
   createConnection,
+  DiagnosticSeverity,
   type Hover,
   type InitializeResult,
   ProposedFeatures,
@@ -38,6 +39,7 @@ import { diagnosticsOf } from './diagnostics';
 import { docLink } from './docs';
 import { Documents } from './documents';
 import { cardView } from './editorViews';
+import { shownFindingAt } from './finding';
 import { IgnoredEpisodes } from './ignored';
 import { languageCapabilities, registerLanguage } from './language';
 import { lineReader } from './lineText';
@@ -98,6 +100,8 @@ const store = new TraceStore({
 });
 /** By document: where its findings went, one place per file of an archive. */
 const published = new Map<string, readonly string[]>();
+/** Lines with a finding that the editor shows, by file; true: as a quiet mark only. */
+const findingLines = new Map<string, ReadonlyMap<number, boolean>>();
 const live = new LiveFiles({
   documents,
   store,
@@ -248,6 +252,7 @@ connection.onHover(async ({ textDocument: { uri }, position }): Promise<Hover | 
       character: position.character,
       recorded: trace.recordedNow(),
       replay: trace.comparison(),
+      finding: findingLines.get(uri)?.has(line) === true ? shownFindingAt(trace, uri, line) : null,
     });
     const actionLink = hasCommands ? cardActionLink({ uri, line }, (file) => trace.memberOfPath(file)?.uri) : null;
     return card === null ? null : toHover(card, (file, at) => linkTo(trace, file, at), actionLink);
@@ -264,7 +269,13 @@ connection.onRequest<Result<unknown>, unknown>(cardRequest.method, (raw: unknown
       const params = cardParams(raw);
       const trace = await store.get(params.uri);
       trace.front = fronts.get(params.uri) ?? null;
-      return cardView(trace, params);
+      const { uri, line } = params;
+      // The page shows no quiet mark where there is a card.
+      return cardView(
+        trace,
+        params,
+        findingLines.get(uri)?.get(line) === false ? shownFindingAt(trace, uri, line) : null,
+      );
     },
     report,
   ),
@@ -350,7 +361,12 @@ async function sendFindings(uri: string, trace: Trace): Promise<number> {
     members.map((member) => member.uri),
   );
   for (const [index, member] of members.entries()) {
-    await connection.sendDiagnostics({ uri: member.uri, diagnostics: diagnostics[index] ?? [] });
+    const own = diagnostics[index] ?? [];
+    findingLines.set(
+      member.uri,
+      new Map(own.map(({ range, severity }) => [range.start.line + 1, severity === DiagnosticSeverity.Hint])),
+    );
+    await connection.sendDiagnostics({ uri: member.uri, diagnostics: own });
   }
   return trace.diagnose().failures.length;
 }
@@ -358,6 +374,7 @@ async function sendFindings(uri: string, trace: Trace): Promise<number> {
 /** Takes back the findings of a document, or of the files in an archive. */
 function unpublish(uri: string): void {
   for (const place of new Set([uri, ...(published.get(uri) ?? [])])) {
+    findingLines.delete(place);
     void connection.sendDiagnostics({ uri: place, diagnostics: [] });
   }
   published.delete(uri);

@@ -62,7 +62,7 @@ describe('a bare line is judged by its own numbers', () => {
   it('never proposes a larger pool for an over-size request', () => {
     const report = check(
       { logFailures: [bufferFull({ sizeBytes: 524276, totalSlots: 32768, usedSlots: 0 })] },
-      { cause: 'over-size', message: /512 KiB, 524,276 bytes cannot be bounced, at any pool size.*100 % free/ },
+      { cause: 'over-size', message: /512 KiB \(524,276 bytes\) cannot be bounced, at any pool size.*100 % free/ },
     );
     expect(report.failures[0]!.advice.join(' ')).not.toMatch(/swiotlb=\d/);
     expect(report.failures[0]!.advice[0]).toMatch(/^No swiotlb= value helps/);
@@ -74,7 +74,7 @@ describe('a bare line is judged by its own numbers', () => {
       { cause: 'pool-full' },
     );
     const advice = report.failures[0]!.advice.join('\n');
-    expect(advice).toMatch(/swiotlb=65536 gives 65,536 slots · 128 MiB after the kernel's rounding/);
+    expect(advice).toMatch(/swiotlb=65536, which gives 65,536 slots · 128 MiB after the kernel's rounding/);
     expect(advice).toMatch(/slots of 2 KiB, not bytes.*areas.*only from Linux 6\.0/);
     expect(advice).toMatch(/GRUB.*cmdline\.txt.*cloud/s);
   });
@@ -333,7 +333,7 @@ describe('floods', () => {
     expect(report.episodes).toEqual([
       expect.objectContaining({ firstLine: 1, lastLine: 20000, count: 20000, cause: 'pool-full', device: 'a' }),
     ]);
-    expect(report.episodes[0]!.message).toBe('… and 19,999 more like this until line 20,000 (a, 0.0–20.0 s).');
+    expect(report.episodes[0]!.message).toBe('… and 19,999 more like this until line 20,000 (a, +0.0–20.0 s).');
   });
 
   it('end with a pause', () => {

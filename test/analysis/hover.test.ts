@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAnalysis } from '../../src/analysis/createAnalysis';
 import { hoverAt } from '../../src/analysis/hover';
+import { partnersOf } from '../../src/analysis/navigation';
 import type { ReplayResult } from '../../src/model/replayResult';
 import { ReplayOutcome } from '../../src/model/replayResult';
 import type { HoverCard } from '../../src/model/reports';
@@ -83,7 +84,7 @@ describe('hover on a mapping', () => {
   });
 
   it('is the same mapping on its first line and on its unmap line', () => {
-    check(0, 2, 'swiotlb_bounced', [/^Served · 2 slots/m, /^recorded: Bounce address 0x10040000$/m]);
+    expect(check(0, 2, 'swiotlb_bounced', [/^Served · 2 slots/m]).badge).toBe('0x10040000');
     check(0, 6, 'dma_unmap_page', [/^Released · 2 slots .* slots 128–129$/m, /Lived 1\.204 ms → mapped at line 3/]);
     check(0, 6, 'dma_unmap_page', [/^recorded: Original address 0x200000000$/m]);
   });
@@ -105,7 +106,7 @@ describe('hover on a mapping', () => {
   it('explains a failure, who holds the slots and the retry that succeeded', () => {
     const card = check(0, 5, 'dma_map_page', [
       /^Failed · Fragmented|^Failed · Cause unknown/m,
-      /^derived: Holders now, of the slots in use: 0000:00:05\.0 100 %$/m,
+      /^derived: Holders now: 0000:00:05\.0 2 slots \(0\.4 %, oldest from line 3\)$/m,
       /^derived: Retry at line 8 succeeded/m,
     ]);
     expect(card.tone).toBe('failed');
@@ -133,7 +134,13 @@ describe('hover on a mapping', () => {
         bounceAddress: new Float64Array(rows).fill(0x20000000),
       },
     } as unknown as ReplayResult;
-    check(0, 3, 'dma_map_page', [/^modelled: dynamic: another place \(transient pool, slot 0, 0x20000000\)$/m], replay);
+    check(
+      0,
+      3,
+      'dma_map_page',
+      [/^modelled: dynamic: another place \(a transient pool of 2 slots · 4 KiB\)$/m],
+      replay,
+    );
     check(0, 5, 'dma_map_page', [/^modelled: dynamic: would have served it/m], replay);
   });
 });
@@ -176,9 +183,10 @@ describe('hover on a word', () => {
 
   it('explains masks, sizes and addresses', () => {
     check(0, 2, 'dma_mask=ffffffff', [/^32-bit DMA mask: up to 4 GiB$/m]);
-    check(0, 2, 'size=4096', [/^Served/m, /4,096 bytes take 2 slots · 4 KiB, without/]);
     check(0, 9, 'size=512', [/512 bytes take 1 slot · 2 KiB, 1\.5 KiB of it unused/]);
-    check(0, 3, 'dma_addr=10040000', [/0x10040000: Slot 128 of the boot pool, area 1, segment 1/]);
+    check(0, 3, 'dma_addr=10040000', [/^derived: Segment 1, slot 0 of its 128\.$/m]);
+    check(0, 7, 'dev_name: 0000:00:05.0', [/^derived: 0000:00:05\.0: 32-bit DMA mask \(up to 4 GiB\)/m]);
+    check(0, 2, 'FORCE', [/^derived: FORCE: bounced whatever its address/m]);
   });
 
   it('explains a parameter on a command line', () => {
@@ -212,10 +220,124 @@ describe('hover on a word', () => {
   });
 });
 
+describe('hover on events that only tell of a mapping again', () => {
+  const probe = (time: string, text: string) => `             fio-100     [003] ..... ${time}: ${text}`;
+  const probed = [
+    '# tracer: nop',
+    probe('1.000000', 'swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffff dev_addr=200000100 size=4096 FORCE'),
+    probe(
+      '1.000001',
+      'map: (swiotlb_tbl_map_single+0x4/0x730) dev="0000:00:05.0" orig=0x200000100 size=4096 amask=0x0',
+    ),
+    probe(
+      '1.000002',
+      'map_ret: (swiotlb_map+0x5c/0x230 <- swiotlb_tbl_map_single) dev="0000:00:05.0" orig=0x200000100 size=4096 tlb=0x10040000',
+    ),
+    probe(
+      '1.000003',
+      'dma_map_page: 0000:00:05.0 dir=FROM_DEVICE dma_addr=10040000 size=4096 phys_addr=200000100 attrs=',
+    ),
+    probe('1.000004', 'dma_sync_single_for_cpu: 0000:00:05.0 dir=FROM_DEVICE dma_addr=10040800 size=64'),
+    probe(
+      '1.000005',
+      'dma_alloc: 0000:00:05.0 dir=BIDIRECTIONAL dma_addr=300000000 size=8192 virt_addr=0 flags=GFP_ATOMIC attrs=',
+    ),
+    probe('1.001000', 'unmap: (__swiotlb_tbl_unmap_single+0x4/0x60) dev="0000:00:05.0" tlb=0x10040000 size=4096'),
+    probe('1.001001', 'unmap_ret: (dma_unmap_page_attrs+0xfb/0x1c0 <- __swiotlb_tbl_unmap_single) tlb=0x10040000'),
+    probe('1.001002', 'dma_unmap_page: 0000:00:05.0 dir=FROM_DEVICE dma_addr=10040000 size=4096 attrs='),
+  ];
+  const told = analysisOf(probed, boot);
+  const hover = (line: number, word: string) => {
+    const lineText = probed[line - 1]!;
+    return hoverAt(told, { source: 0, line, lineText, character: lineText.indexOf(word) + 2 });
+  };
+
+  it('shows the mapping also on the dma event and the probe entry beside the probe that has the result', () => {
+    for (const line of [2, 3, 4, 5]) {
+      expect(hover(line, ': ')?.verdict, probed[line - 1]).toMatch(/^Served · 2 slots \(4 KiB\) in boot pool/);
+    }
+    for (const line of [8, 9, 10]) {
+      expect(hover(line, ': ')?.verdict, probed[line - 1]).toMatch(/^Released · 2 slots/);
+    }
+  });
+
+  it('leads from the dma event to the other end', () => {
+    const at = (line: number) => partnersOf(told, 0, line, probed[line - 1]!).map((place) => [place.line, place.use]);
+    expect(at(5)).toEqual([[8, 'unmap']]);
+    expect(at(10)).toEqual([[4, 'map']]);
+  });
+
+  it('says what a sync copies, and that coherent memory takes no slots', () => {
+    const sync = hover(6, 'dma_sync')!;
+    expect(sync.verdict).toBe('Synced for the CPU · copied back to the original buffer');
+    expect(sync.lines.map(({ text }) => text).join('\n')).toMatch(/Served · 2 slots.*\n.*\n?.*unmapped at line 8/s);
+    const coherent = hover(7, 'size=8192')!;
+    expect(coherent.verdict).toBe('Coherent allocation · 8 KiB, never bounced');
+    expect(coherent.lines.map(({ text }) => text).join()).not.toMatch(/8,192 bytes take/);
+  });
+
+  it('speaks of the mapping only where the flags are those of a mapping', () => {
+    expect(hover(4, '.....')?.verdict).toBe('Context: ordinary, the mapping may be allowed to sleep');
+    expect(hover(8, '.....')?.verdict).toBe('Context: ordinary');
+  });
+});
+
+describe('hover beside a finding', () => {
+  const episode = {
+    file: 'trace.txt',
+    firstLine: 2,
+    lastLine: 9,
+    count: 3,
+    cause: 'unknown' as const,
+    device: null,
+    suppressed: 0,
+    message: '',
+  };
+  const lineText = trace[4]!;
+  const hover = (isFirst: boolean) =>
+    hoverAt(analysis, { source: 0, line: 5, lineText, character: 60, finding: { isFirst, episode } })!;
+
+  it('does not say again what the finding says', () => {
+    const card = hover(true);
+    expect(card.verdict).toBe('Failed · Cause unknown · 128 slots · 256 KiB');
+    const text = card.lines.map((part) => part.text).join('\n');
+    expect(text).not.toMatch(/Holders now|Kernel message|One of/);
+    expect(text).toMatch(/Retry at line 8 succeeded/);
+  });
+
+  it('says on a further line of a flood which one it belongs to', () => {
+    const card = hover(false);
+    expect(card.lines).toContainEqual({
+      level: 'derived',
+      text: 'One of 3 like this, from line 2 to line 9',
+      links: [{ label: 'line 2', file: 'trace.txt', line: 2 }],
+    });
+    expect(card.lines.map((part) => part.text).join('\n')).toMatch(/Holders now/);
+  });
+
+  it('gives a kernel message no advice twice', () => {
+    const line =
+      '[   46.291378] nvme 0000:05:00.0: swiotlb buffer is full (sz: 16384 bytes), total 512 (slots), used 128 (slots)';
+    const alone = analysisOf([], [line]);
+    const card = hoverAt(alone, {
+      source: 1,
+      line: 1,
+      lineText: line,
+      character: 60,
+      finding: { isFirst: true, episode: null },
+    })!;
+    expect(card.verdict).toBe('Failed · Fragmented · 8 slots · 16 KiB');
+    expect(card.lines.map((part) => part.text)).toEqual(['25 % of the pool in use']);
+  });
+});
+
 describe('hover on a log', () => {
   it('explains boot lines', () => {
-    check(1, 3, 'area num', [/^4 areas$/m]);
-    check(1, 4, 'mapped', [/^Boot pool: 512 slots · 1 MiB$/m, /From 0x10000000 up to, not including, 0x10100000/]);
+    check(1, 3, 'area num', [/^4 areas of 128 slots · 256 KiB each$/m]);
+    check(1, 4, 'mapped', [
+      /^Boot pool: 512 slots · 1 MiB in 4 areas$/m,
+      /^derived: Devices with a DMA mask of 29 bits or more reach all of it\.$/m,
+    ]);
   });
 
   it('explains a failure line alone', () => {
@@ -223,11 +345,21 @@ describe('hover on a log', () => {
       '[   46.291378] bcm2835-dma fe007000.dma-controller: swiotlb buffer is full (sz: 524276 bytes), total 32768 (slots), used 0 (slots)';
     const alone = analysisOf([], [line]);
     const card = hoverAt(alone, { source: 1, line: 1, lineText: line, character: 60 })!;
-    expect(card.verdict).toMatch(/^Failed · Over-size: 512 KiB, 524,276 bytes cannot be bounced/);
+    expect(card.verdict).toMatch(/^Failed · Over-size: 512 KiB \(524,276 bytes\) cannot be bounced/);
     expect(line.slice(card.range.startColumn, card.range.endColumn)).toMatch(
       /swiotlb buffer is full.*used 0 \(slots\)$/,
     );
     expect(card.lines.map((part) => part.text).join('\n')).toMatch(/No swiotlb= value helps/);
+  });
+
+  it('does not invent where a pool lies', () => {
+    const line = '[    1.498900] Placing 64MB software IO TLB between ffff8800c6a85000 - ffff8800caa85000';
+    const alone = analysisOf([], [line]);
+    const card = hoverAt(alone, { source: 1, line: 1, lineText: line, character: 40 })!;
+    expect(card.verdict).toBe('Boot pool: 32,768 slots · 64 MiB');
+    expect(card.lines.map((part) => part.text)).toEqual([
+      'These are virtual addresses: where the pool lies is not known.',
+    ]);
   });
 
   it('has nothing to say about other lines', () => {

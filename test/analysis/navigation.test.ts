@@ -82,13 +82,13 @@ describe('definitions', () => {
 
   it('are none where nothing is known', () => {
     expect(definitionsAt(analysis, at(0, 1, 'tracer'))).toEqual([]);
-    expect(partnersOf(analysis, 0, 10)).toEqual([]);
+    expect(partnersOf(analysis, 0, 10, '')).toEqual([]);
     expect(definitionsAt(analysis, { source: 0, line: 99999, lineText: '', character: 3 })).toEqual([]);
   });
 
   it('of a message without events are the boot line', () => {
     const alone = analysisOf({ 'dmesg.txt': boot });
-    expect(places(partnersOf(alone, 0, 4))).toEqual(['0:3 pool']);
+    expect(places(partnersOf(alone, 0, 4, ''))).toEqual(['0:3 pool']);
   });
 });
 
@@ -96,7 +96,7 @@ describe('references', () => {
   it('are all lines of the mapping, with message and retries', () => {
     const whole = ['0:4 attempt', '0:5 map', '0:8 retry', '1:4 message'];
     expect(places(referencesAt(analysis, at(0, 5, 'dma_map_page')))).toEqual(whole);
-    expect(places(linesOfMapping(analysis, 1, 4))).toEqual(whole);
+    expect(places(linesOfMapping(analysis, 1, 4, ''))).toEqual(whole);
     expect(places(referencesAt(analysis, at(0, 6, '4096')))).toEqual(['0:2 attempt', '0:3 map', '0:6 unmap']);
   });
 
@@ -140,7 +140,7 @@ describe('outline', () => {
     expect(names).toEqual([
       ['Failures', [expect.stringMatching(/^(Fragmented|Alignment|Cause unknown)/)]],
       ['Devices', ['0000:00:05.0 nvme', '0000:00:06.0']],
-      ['Phases', ['0.0 s', '3.0 s']],
+      ['Phases', ['+0.0 s', '+3.0 s']],
     ]);
     expect(symbolsOf(analysis, report, 1).map(({ name, children }) => [name, children[0]?.detail])).toEqual([
       ['Pools', '512 slots · 1 MiB'],

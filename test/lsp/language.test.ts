@@ -264,6 +264,47 @@ describe('outline, folds, lenses, hints and colours', () => {
   });
 });
 
+describe('a hover on a failing line', () => {
+  const card = async (uri: string, line: number, column: number) =>
+    ((await server.hover(uri, line + 1, column))!.contents as MarkupContent).value;
+
+  it('does not repeat the finding that the editor shows with it, in the trace and in the log', async () => {
+    await server.diagnosticsOf(traceUri, (found) => found.length > 0);
+    await server.diagnosticsOf(dmesgUri, (found) => found.length > 0);
+    const message = dmesgLines.findIndex((text) => text.includes('swiotlb buffer is full'));
+    for (const text of [await card(traceUri, failing, 60), await card(dmesgUri, message, 40)]) {
+      const [verdict] = text.split('\n');
+      expect(verdict).toMatch(/^\*\*Failed · (Pool full|Fragmented) · \d+ slots · \d+ KiB\*\*/);
+      expect(text).not.toMatch(/swiotlb=\d|Holders now/);
+    }
+  });
+
+  it('has the whole verdict where the editor shows no finding', async () => {
+    const before = await server.diagnosticsOf(traceUri, (found) => found.length > 0);
+    const own = before.find(({ range }) => range.start.line === failing)!;
+    const { episode } = own.data as { episode: string };
+    await server.notify(ignoredEpisodesNotification.method, { uri: traceUri, episodes: [episode] });
+    await server.diagnosticsOf(traceUri, (found) => !found.some(({ range }) => range.start.line === failing));
+    expect(await card(traceUri, failing, 60)).toMatch(/^\*\*Failed · (Pool full|Fragmented): needs \d+ slots/);
+    await server.notify(ignoredEpisodesNotification.method, { uri: traceUri, episodes: [] });
+    await server.diagnosticsOf(traceUri, (found) => found.length === before.length);
+  });
+});
+
+describe('a finding in another file of the capture', () => {
+  it('says of which file its line numbers are, and names one place per thing', async () => {
+    const [first] = await server.diagnosticsOf(dmesgUri, (found) => found.length > 0);
+    expect(first!.message).toMatch(/more like this until line [\d,]+ of trace\.txt \(/);
+    const said = first!.relatedInformation!.map(({ message }) => message);
+    expect(said.filter((message) => message === 'The kernel message of this failure.')).toEqual([]);
+    const inTrace = (await server.diagnosticsOf(traceUri, (found) => found.length > 0))[0]!;
+    expect(inTrace.message).toMatch(/more like this until line [\d,]+ \(/);
+    expect(
+      inTrace.relatedInformation!.filter(({ message }) => message === 'The kernel message of this failure.'),
+    ).toHaveLength(1);
+  });
+});
+
 describe('a client with commands', () => {
   it('gets links to them in cards and findings, the policy of its panel, and an answer while a trace is read', async () => {
     let letRead: () => void = () => undefined;

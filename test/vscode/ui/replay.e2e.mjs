@@ -60,7 +60,7 @@ test('the hover says why it failed and what would have served it', { timeout: 18
   await showTrace();
   await goToLine(page, failingLine);
   const text = await hoverText(page, 'dma_addr=ffffffffffffffff', '126976', 'Failed');
-  assert.match(text, /Failed · Fragmented: needs 62 slots \(124 KiB\) in a row/);
+  assert.match(text, /Fragmented: needs 62 slots \(124 KiB\) in a row/);
   assert.match(text, /0000:00:05\.0 nvme · to device/);
   assert.match(text, /Retry at line 35,094 succeeded/);
   await session.shot('hover-failure');
