@@ -32,6 +32,11 @@ export const problemCatalogue = {
   'instance-left-out': { severity: 'info', help: 'A trace instance repeats events, or has another clock.' },
   'truncated-list': { severity: 'dataLoss', help: 'The kernel cut a scatterlist event at 128 entries.' },
   'unpaired-unmap': { severity: 'info', help: 'An unmap whose map is not in the trace.' },
+  'csv-columns-inferred': {
+    severity: 'info',
+    help: 'A table of samples without a header; its columns were told by their numbers.',
+  },
+  'csv-no-header': { severity: 'error', help: 'A table of numbers without a header, whose columns cannot be told.' },
   'csv-bad-row': { severity: 'dataLoss', help: 'A row of the samples could not be understood.' },
 } as const satisfies Record<string, { severity: ProblemSeverity; help: string }>;
 

@@ -1,13 +1,18 @@
 import Papa from 'papaparse';
-import { decodeUtf8 } from './bytes';
+import { Byte, decodeUtf8, isDigit, skipBlanks } from './bytes';
 import { type ReaderContext, Verdict, type VerdictCode } from './context';
+import { type CsvColumns, inferColumns } from './csvColumns';
+import type { EntryLine } from './journalEntries';
 import { stripPrefix } from './logPrefix';
 
 type Column = 'time' | 'nslabs' | 'used' | 'hiwater' | 'transient' | 'pool';
-type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'auto';
+type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'auto' | 'unknown';
 
-/** The header row must come among the first lines. */
-const headerReach = 20;
+/** The header row, or a first row of numbers alone, must come among the first lines. */
+export const headerReach = 20;
+/** Rows without a header are looked at when there are so many of them, and twice as many, up to the last. */
+const firstRows = 16;
+const mostRows = 4096;
 
 /**
  * Samples of /sys/kernel/debug/swiotlb as a table with a header row: any delimiter, column order and quoting.
@@ -18,6 +23,11 @@ export class DebugfsCsv {
   private columns: (Column | null)[] | null = null;
   private delimiter = '';
   private timeUnit: TimeUnit = 'auto';
+  private isInferred = false;
+  /** Rows of numbers alone, until it is clear what they are. */
+  private held: { readonly at: EntryLine; readonly cells: readonly string[] }[] = [];
+  /** Rows of a table whose columns could not be told. */
+  unclear: { readonly line: number; readonly columns: number; readonly rows: number } | null = null;
   rows = 0;
 
   constructor(context: ReaderContext) {
@@ -38,7 +48,93 @@ export class DebugfsCsv {
         ? this.parseHeader(decodeUtf8(buffer, start, end))
         : Verdict.notMine;
     }
-    return this.parseRow(decodeUtf8(buffer, start, end));
+    const text = decodeUtf8(buffer, start, end);
+    // Without a header a table may end where something else begins.
+    return this.isInferred && !isNumbersOnly(text) ? Verdict.notMine : this.parseRow(text);
+  }
+
+  /** Rows are held, each counted nowhere so far. */
+  get heldRows(): number {
+    return this.held.length;
+  }
+
+  /** Takes a row of numbers alone, where a table without a header may stand. False: the line is none, `decide` is due for those held. */
+  hold(buffer: Uint8Array, start: number, end: number): boolean {
+    const { context } = this;
+    const first = skipBlanks(buffer, start, end);
+    const mayBegin = this.columns === null && this.unclear === null && context.line <= headerReach;
+    if (
+      !(this.held.length > 0 || mayBegin) ||
+      end - start > 200 ||
+      !(isDigit(buffer[first]) || buffer[first] === Byte.quote)
+    ) {
+      return false;
+    }
+    const text = decodeUtf8(buffer, start, end);
+    if (!isNumbersOnly(text)) {
+      return false;
+    }
+    const delimiter = this.held.length > 0 ? this.delimiter : delimiterOf(text);
+    const cells = cellsOf(text, delimiter);
+    const isFit = this.held.length === 0 ? cells.length >= 3 : cells.length === this.held[0].cells.length;
+    if (!isFit) {
+      return false;
+    }
+    this.delimiter = delimiter;
+    const { line, byteOffset, skippedNuls } = context;
+    this.held.push({ at: { line, byteOffset, skippedNuls, bytes: buffer.slice(start, end) }, cells });
+    return true;
+  }
+
+  /** Enough rows are held for another look at what they are. */
+  get isDue(): boolean {
+    const { length } = this.held;
+    return length >= firstRows && (length & (length - 1)) === 0;
+  }
+
+  /**
+   * Finds out what the columns of the held rows are. The rows, to be read as such or, if that is not clear, as anything
+   * else; null when more rows may tell. `isAll`: no more rows come.
+   */
+  decide(isAll: boolean): EntryLine[] | null {
+    const { held } = this;
+    const columns = inferColumns(
+      held.map(({ cells }) => cells),
+      isAll,
+    );
+    if (columns === null && !isAll && held.length < mostRows) {
+      return null;
+    }
+    this.held = [];
+    const first = held[0];
+    if (columns !== null) {
+      this.take(columns, first.cells.length, first.at.line);
+    } else if (held.length > 2) {
+      this.unclear = { line: first.at.line, columns: first.cells.length, rows: held.length };
+    }
+    return held.map(({ at }) => at);
+  }
+
+  private take(inferred: CsvColumns, width: number, line: number): void {
+    const columns: (Column | null)[] = Array.from({ length: width }, () => null);
+    columns[inferred.time] = 'time';
+    columns[inferred.nslabs] = 'nslabs';
+    columns[inferred.used] = 'used';
+    if (inferred.hiwater >= 0) {
+      columns[inferred.hiwater] = 'hiwater';
+    }
+    this.columns = columns;
+    this.isInferred = true;
+    this.timeUnit = inferred.unit ?? 'unknown';
+    const names = columns.map((column) =>
+      column === 'time' ? `time_${inferred.unit ?? '?'}` : column === 'hiwater' ? 'used_hiwater' : (column ?? 'other'),
+    );
+    const unit = inferred.unit === null ? ' The unit of the time is unknown, so the samples have none.' : '';
+    this.context.problem(
+      'csv-columns-inferred',
+      `The table has no header: by their numbers its columns were taken for ${names.join(',')}.${unit} Write a line like this one above the first row to say what they are.`,
+      line,
+    );
   }
 
   private parseHeader(text: string): VerdictCode {
@@ -85,7 +181,7 @@ export class DebugfsCsv {
 
   private parseRow(text: string): VerdictCode {
     const { context, columns } = this;
-    const cells = Papa.parse<string[]>(text, { delimiter: this.delimiter }).data[0] ?? [];
+    const cells = cellsOf(text, this.delimiter);
     const numbers = { nslabs: -1, used: -1, hiwater: -1, transient: -1 };
     let pool = '';
     let timeNs = Number.NaN;
@@ -99,7 +195,7 @@ export class DebugfsCsv {
         pool = cell === 'swiotlb' || cell === 'default' ? '' : cell;
       } else if (column === 'time') {
         timeNs = this.time(cell);
-        valid = valid && !Number.isNaN(timeNs);
+        valid = valid && (!Number.isNaN(timeNs) || this.timeUnit === 'unknown');
       } else if (/^\d{1,15}$/.test(cell)) {
         numbers[column] = Number(cell);
       } else {
@@ -110,6 +206,9 @@ export class DebugfsCsv {
       // A kernel without a pool has none of the files: the row says just that.
       context.name('debugfs sample without values').understood++;
       return Verdict.understood;
+    }
+    if (this.isInferred && numbers.used > numbers.nslabs) {
+      valid = false;
     }
     if (!valid || (numbers.used < 0 && numbers.nslabs < 0)) {
       // The header again, as appended files have it.
@@ -129,12 +228,15 @@ export class DebugfsCsv {
     }
     this.rows++;
     context.hasField = true;
-    context.name('debugfs sample').understood++;
+    context.name(this.isInferred ? 'debugfs sample, columns inferred' : 'debugfs sample').understood++;
     context.sink.sample({ source: context.source, line: context.line, timeNs, pool, ...numbers });
     return Verdict.understood;
   }
 
   private time(cell: string): number {
+    if (this.timeUnit === 'unknown') {
+      return Number.NaN;
+    }
     const match = /^(\d{1,19})(?:[.,](\d+))?$/.exec(cell);
     if (match === null) {
       const prefix = stripPrefix(`${cell} `);
@@ -148,6 +250,19 @@ export class DebugfsCsv {
     const fraction = (whole.slice(whole.length - digits) + (match[2] ?? '')).slice(0, 9).padEnd(9, '0');
     return this.context.relativeNs(Number(seconds), Number(fraction), 'boot');
   }
+}
+
+function cellsOf(text: string, delimiter: string): string[] {
+  const cells = Papa.parse<string[]>(text.trim(), { delimiter }).data[0] ?? [];
+  // Columns that are aligned with blanks have several of them in a row.
+  return (delimiter === ' ' ? cells.filter((cell) => cell !== '') : cells).map((cell) => cell.trim());
+}
+
+/** Numbers and what may stand between them; cells may be empty. */
+function isNumbersOnly(text: string): boolean {
+  return (
+    /^[\d\s.,;|"]+$/.test(text) && /^\s*"?\d[^\s,;|]*(?:\s*[,;|]|\s+\d)/.test(text) && !/[.]{2}|\d\.\d+\./.test(text)
+  );
 }
 
 /** The most frequent one; blanks only where there is no other, they also stand inside of names. */

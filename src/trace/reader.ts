@@ -9,7 +9,7 @@ import { asciiBytes, Byte, decodeUtf8, hexDigit, isBlank, isDigit, isWord, start
 import { ReaderContext, Verdict, type VerdictCode } from './context';
 import { openTraceDat, traceDatMagic } from './dat/container';
 import { shareOut, textLines } from './dat/textLines';
-import { DebugfsCsv } from './debugfsCsv';
+import { DebugfsCsv, headerReach } from './debugfsCsv';
 import { DebugfsText } from './debugfsText';
 import { EventText } from './eventText';
 import { formats } from './formats';
@@ -261,6 +261,7 @@ class TextReader implements TraceReader {
     }
     this.messages.flush();
     this.flushHeld();
+    this.decideTable(true);
     this.debugfs.flush();
   }
 
@@ -282,14 +283,21 @@ class TextReader implements TraceReader {
       found.push({ code: 'empty-input', message: 'The input is empty.', line: 0 });
     } else if (!this.recognised() && !this.stopped) {
       const message = `The input is ${this.looksLike()}`;
+      const { unclear } = this.csv;
       found.push(
         this.statistics.binary
           ? { code: 'binary-input', message: `${message}.`, line: 1 }
-          : {
-              code: 'not-a-trace',
-              message: `${message}: no event, log line or sample was found.`,
-              line: 1,
-            },
+          : unclear !== null
+            ? {
+                code: 'csv-no-header',
+                message: `A table of ${unclear.columns} columns of numbers without a header: which of them are the time, the slots of the pool and those in use cannot be told. Write the names above the first row, for example 'time_s,nslabs,used,used_hiwater' ('other' for columns that are none of these).`,
+                line: unclear.line,
+              }
+            : {
+                code: 'not-a-trace',
+                message: `${message}: no event, log line or sample was found.`,
+                line: 1,
+              },
       );
     }
     if (context.orderOnly) {
@@ -329,11 +337,13 @@ class TextReader implements TraceReader {
       }
     }
     const { tally } = context;
-    if (textIsNormal && tally.text > 0) {
-      countedByName['other text'] = tally.text;
+    // Rows that are held until it is clear what they are.
+    const text = tally.text + this.csv.heldRows;
+    const counted = tally.counted + (textIsNormal ? text : 0);
+    const notUnderstood = tally.notUnderstood + (textIsNormal ? 0 : text);
+    if (textIsNormal && text > 0) {
+      countedByName['other text'] = text;
     }
-    const counted = tally.counted + (textIsNormal ? tally.text : 0);
-    const notUnderstood = tally.notUnderstood + (textIsNormal ? 0 : tally.text);
     const written = context.entriesWritten;
     const inBuffer = context.entriesInBuffer;
     return {
@@ -410,6 +420,15 @@ class TextReader implements TraceReader {
         return;
       }
       this.finishEntry();
+    }
+    if (this.csv.heldRows > 0) {
+      if (context.terminated && this.csv.hold(buffer, start, end)) {
+        if (this.csv.isDue) {
+          this.decideTable(false);
+        }
+        return;
+      }
+      this.decideTable(true);
     }
     if (this.partial !== null && this.joinPartial(this.partial, buffer, start, end)) {
       return;
@@ -512,6 +531,14 @@ class TextReader implements TraceReader {
     context.terminated = terminated;
   }
 
+  /** What the columns of a table without a header are. */
+  private decideTable(isAll: boolean): void {
+    const rows = this.csv.heldRows > 0 ? this.csv.decide(isAll) : null;
+    if (rows !== null) {
+      this.readAgain(rows);
+    }
+  }
+
   /** An entry of a journal over several lines is whole, or will not be. */
   private finishEntry(): void {
     const { context } = this;
@@ -564,6 +591,7 @@ class TextReader implements TraceReader {
     this.startLine(byteOffset);
     this.messages.flush();
     this.flushHeld();
+    this.decideTable(true);
     context.problem('line-too-long', `A line of ${byteLength} bytes was skipped; the limit is ${maxLineBytes}.`);
     context.count(Verdict.bad, context.line, () => `(a line of ${byteLength} bytes)`);
   }
@@ -578,7 +606,7 @@ class TextReader implements TraceReader {
   }
 
   /** Tries the formats from the cheapest rejection to the most tolerant. */
-  private dispatch(buffer: Uint8Array, start: number, end: number, mayOpenEntry = true): VerdictCode {
+  private dispatch(buffer: Uint8Array, start: number, end: number, mayHold = true): VerdictCode {
     const { context } = this;
     let first = start;
     while (first < end && isBlank(buffer[first])) {
@@ -608,6 +636,8 @@ class TextReader implements TraceReader {
       if (verdict !== Verdict.notMine) {
         return this.countFormat('debugfs-csv', verdict);
       }
+    } else if (mayHold && context.line <= headerReach && this.csv.hold(buffer, start, end)) {
+      return Verdict.held;
     }
     if (this.preferLatency) {
       const verdict = this.latency.parse(buffer, start, end);
@@ -619,7 +649,7 @@ class TextReader implements TraceReader {
     if (verdict !== Verdict.notMine) {
       return this.countFormat(this.ftrace.layout, verdict);
     }
-    return this.dispatchRare(buffer, start, first, end, mayOpenEntry);
+    return this.dispatchRare(buffer, start, first, end, mayHold);
   }
 
   /** The formats of event lines only. */
@@ -653,19 +683,13 @@ class TextReader implements TraceReader {
     return this.countFormat('ftrace-nocontext', verdict);
   }
 
-  private dispatchRare(
-    buffer: Uint8Array,
-    start: number,
-    first: number,
-    end: number,
-    mayOpenEntry: boolean,
-  ): VerdictCode {
+  private dispatchRare(buffer: Uint8Array, start: number, first: number, end: number, mayHold: boolean): VerdictCode {
     const { context } = this;
     let verdict = this.memveil.parse(buffer, first, end);
     if (verdict !== Verdict.notMine) {
       return this.countFormat('memveil', verdict);
     }
-    verdict = mayOpenEntry ? this.journal.parse(buffer, start, end) : Verdict.notMine;
+    verdict = mayHold ? this.journal.parse(buffer, start, end) : Verdict.notMine;
     if (verdict === Verdict.held) {
       return verdict;
     }

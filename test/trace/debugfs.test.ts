@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createAnalysis } from '../../src/analysis/createAnalysis';
-import { readFixture, readFixtureText } from '../support/fixtures';
+import { listFixtures, readFixture, readFixtureText } from '../support/fixtures';
 import { type Collected, collect } from './collect';
 
 /** The samples as [time in ns, pool, nslabs, used, hiwater, transient]. */
@@ -63,6 +63,102 @@ describe('a table of samples', () => {
       ]);
     });
   }
+
+  const captured = listFixtures('captures').filter((name) => /^[^/]+\/debugfs\.csv(?:\.gz)?$/.test(name));
+
+  it.each(captured.map((name) => name.replace(/\.gz$/, '')))(
+    'of %s is the same without its header, or said not to be clear',
+    (name) => {
+      const text = readFixtureText(`captures/${name}`);
+      const [header = '', ...body] = text.split('\n');
+      const whole = collect(text, { path: 'x.csv' });
+      const bare = body.join('\n');
+      const collected = collect(bare, { path: 'x.csv' });
+      const codes = collected.summary.problems.map(({ code }) => code);
+      if (collected.samples.length === 0) {
+        expect(codes).toEqual(['csv-no-header']);
+        // Nothing tells them apart: the use never went down, or there was no pool.
+        const used = whole.samples.map((sample) => sample.used);
+        expect(used.some((value, row) => row > 0 && value < (used[row - 1] as number))).toBe(false);
+        return;
+      }
+      expect(codes).toContain('csv-columns-inferred');
+      expect(header).toMatch(/nslabs,.*used/);
+      const facts = ({ samples }: Collected, by: number) =>
+        samples.map(({ line, timeNs, nslabs, used, hiwater }) => [line + by, timeNs, nslabs, used, hiwater]);
+      expect(facts(collected, 1)).toEqual(facts(whole, 0));
+      for (const cuts of [[1], [100, 101, 500], Array.from({ length: bare.length - 1 }, (_, index) => index + 1)]) {
+        expect(collect(bare, { path: 'x.csv', cuts })).toEqual(collected);
+      }
+    },
+  );
+
+  const time = (row: number) => (100 + row / 10).toFixed(3);
+  const shapes: Record<string, { readonly row: (row: number) => string; readonly expected: unknown[] | null }> = {
+    'any order, tabs': {
+      row: (row) => `${10 + ((row * 7) % 5)}\t${time(row)}\t20\t512`,
+      expected: [1e8, 512, 12, 20],
+    },
+    'aligned with blanks': {
+      row: (row) => `  ${time(row)}   32768   ${String(10 + ((row * 7) % 5)).padStart(5)}`,
+      expected: [1e8, 32768, 12, -1],
+    },
+    'semicolons, decimal commas, quotes': {
+      row: (row) => `"${time(row).replace('.', ',')}";"512";"${10 + ((row * 7) % 5)}";"20";"0"`,
+      expected: [1e8, 512, 12, 20],
+    },
+    'nanoseconds since the epoch': {
+      row: (row) => `${1_700_000_000 + row}500000000,512,${10 + ((row * 7) % 5)},20`,
+      expected: [1e9, 512, 12, 20],
+    },
+    'milliseconds since the epoch, told by their steps': {
+      row: (row) => `${1_700_000_000_000 + row * 100},512,${10 + ((row * 7) % 5)},20`,
+      expected: [1e8, 512, 12, 20],
+    },
+    'a time without a known unit': {
+      row: (row) => `${5000 + row * 100},512,${10 + ((row * 7) % 5)},20`,
+      expected: [Number.NaN, 512, 12, 20],
+    },
+    'the number of the row before the time': {
+      row: (row) => `${row},${time(row)},512,${10 + ((row * 7) % 5)},20`,
+      expected: [1e8, 512, 12, 20],
+    },
+    'an idle machine': { row: (row) => `${time(row)},512,0,20,0`, expected: [1e8, 512, 0, 20] },
+    'two columns that may both be in use': {
+      row: (row) => `${time(row)},512,${10 + ((row * 7) % 5)},${11 + ((row * 3) % 4)}`,
+      expected: null,
+    },
+    'no size of a pool': { row: (row) => `${time(row)},500,${10 + ((row * 7) % 5)},20`, expected: null },
+    'a use above the pool': { row: (row) => `${time(row)},512,${500 + ((row * 7) % 50)},20`, expected: null },
+    'no time': { row: (row) => `512,${10 + ((row * 7) % 5)},20`, expected: null },
+    'a use that only rises': { row: (row) => `${time(row)},512,${row >> 2}`, expected: null },
+  };
+  it.each(Object.entries(shapes))('without a header: %s', (_what, { row, expected }) => {
+    const text = Array.from({ length: 40 }, (_, index) => `${row(index)}\n`).join('');
+    const { samples, summary } = collect(text);
+    if (expected === null) {
+      expect(samples).toEqual([]);
+      expect(summary.problems).toEqual([
+        expect.objectContaining({
+          code: 'csv-no-header',
+          message: expect.stringMatching(/time_s,nslabs,used,used_hiwater/),
+        }),
+      ]);
+    } else {
+      expect(samples).toHaveLength(40);
+      const { timeNs, nslabs, used, hiwater } = samples[1] as (typeof samples)[0];
+      expect([Math.round(timeNs), nslabs, used, hiwater]).toEqual(expected);
+      expect(summary.ledger.understoodByName).toEqual({ 'debugfs sample, columns inferred': 40 });
+      expect(summary.problems[0]).toMatchObject({ code: 'csv-columns-inferred', line: 1 });
+    }
+  });
+
+  it('rows before a trace are none of its lines', () => {
+    const event =
+      '     nc-177     [002] b.... 1.000001: swiotlb_bounced: dev_name: a dma_mask=ffffffff dev_addr=1000 size=54 FORCE';
+    const { events, samples, summary } = collect(`1.5,512,10\n1.6,512,9\n${event}\n${event}\n`);
+    expect([events.length, samples.length, summary.ledger.lines]).toEqual([2, 0, 4]);
+  });
 
   it('prefers the monotonic clock to the boot clock, whatever the order', () => {
     for (const head of ['mono_s,boot_s,used,nslabs\n1.0,9.0,1,2\n', 'boot_s,mono_s,used,nslabs\n9.0,1.0,1,2\n']) {
