@@ -28,7 +28,7 @@ export function activate(context: vscode.ExtensionContext): void {
       sendIgnored(context, started);
       context.subscriptions.push(
         started.onAnalysed((params) => {
-          panels.analysed(params.uri);
+          panels.analysed(params);
           status.analysed(params);
           views.analysed(params);
         }),
@@ -39,7 +39,7 @@ export function activate(context: vscode.ExtensionContext): void {
           sendIgnored(context, started);
           void sendFronts(panels, server);
           for (const uri of panels.uris()) {
-            panels.analysed(uri.toString());
+            panels.reload(uri);
           }
           status.refresh();
         }),

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
 import { devicesRequest, sharesRequest } from '../protocol/devices';
 import {
+  type AnalysedParams,
   lineAtRequest,
   reportRequest,
   runRequest,
@@ -186,8 +187,13 @@ export class ReplayPanels implements vscode.WebviewPanelSerializer<unknown> {
     return [...this.panels.values()].map((panel) => panel.uri);
   }
 
-  analysed(uri: string): void {
-    this.panels.get(uri)?.reload();
+  analysed({ uri, reading }: AnalysedParams): void {
+    this.panels.get(uri)?.analysed(reading);
+  }
+
+  /** Shows the document's trace anew. */
+  reload(uri: vscode.Uri): void {
+    this.panels.get(uri.toString())?.reload();
   }
 
   cursor(uri: vscode.Uri, line: number | null, at: CursorView | null): void {
@@ -217,6 +223,12 @@ class ReplayPanel {
   private sized: SizeQuestion | null = null;
   /** Runs of the panel beside the recorded one. */
   private shown: readonly RunKey[] = [];
+  /** The reading of the trace that the panel shows. */
+  private reading = '';
+  /** One that the server told of and nobody looked at yet. */
+  private newest: string | null = null;
+  /** Questions about the trace without an answer. */
+  private asking = 0;
   /** Files the panel may ask to show: those of its trace. */
   private sources: readonly SourceView[] = [];
 
@@ -268,6 +280,22 @@ class ReplayPanel {
   sizeProgress(replays: number): void {
     if (this.isReady && this.sizing !== undefined) {
       this.send(this.channel.call('sizeProgress', { replays }));
+    }
+  }
+
+  /** There is another reading of the trace. A panel that has it, or gets it in a moment, stays as it is. */
+  analysed(reading: string): void {
+    this.newest = reading;
+    this.catchUp();
+  }
+
+  private catchUp(): void {
+    const { newest } = this;
+    if (newest !== null && this.asking === 0) {
+      this.newest = null;
+      if (newest !== this.reading) {
+        this.reload();
+      }
     }
   }
 
@@ -342,9 +370,16 @@ class ReplayPanel {
         save: async (memory) => ({ file: await writePanelFile(this.uri, memory) }),
         otherSeries: ({ uri: other, ...params }) => ask(seriesRequest, { uri: this.picked(other), ...params }),
         trace: async () => {
-          const trace = await ask(traceRequest, { uri });
-          this.sources = trace.sources;
-          return trace;
+          this.asking++;
+          try {
+            const trace = await ask(traceRequest, { uri });
+            this.sources = trace.sources;
+            this.reading = trace.reading;
+            return trace;
+          } finally {
+            this.asking--;
+            this.catchUp();
+          }
         },
         run: ({ run }) => this.askLong(runRequest, { uri, run }),
         devices: () => ask(devicesRequest, { uri }),

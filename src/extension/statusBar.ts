@@ -22,6 +22,7 @@ const verifyDelayMs = 1500;
 
 /** What is known of a document. */
 interface Known {
+  readonly reading: string;
   readonly requests: number;
   readonly completeness: number;
   /** How much of the recorded addresses the model reproduced; undefined: not compared, or nothing to compare. */
@@ -68,14 +69,16 @@ export class CursorStatus {
     this.later(0);
   }
 
-  analysed({ uri, requests, completeness }: AnalysedParams): void {
-    this.known.set(uri, { requests, completeness });
+  analysed({ uri, reading, requests, completeness }: AnalysedParams): void {
+    if (this.known.get(uri)?.reading !== reading) {
+      this.known.set(uri, { reading, requests, completeness });
+    }
     this.later(0);
   }
 
   /** The document has no findings because it was not analysed: that must not look like a clean bill. */
   analysisFailed(uri: string, failure: string): void {
-    this.known.set(uri, { requests: 0, completeness: 0, failure });
+    this.known.set(uri, { reading: '', requests: 0, completeness: 0, failure });
     this.later(0);
   }
 

@@ -152,6 +152,8 @@ export interface ReadingParams extends DocumentParams {
 export const analysedNotification: { readonly method: string } = { method: 'swiotlbLens/analysed' };
 
 export interface AnalysedParams extends DocumentParams {
+  /** As in `TraceView`: who has this reading already has nothing to ask. */
+  readonly reading: string;
   readonly failureCount: number;
   readonly requests: number;
   /** Bytes of files that all analyses have taken so far: one that grows costs its new bytes only. */

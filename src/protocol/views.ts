@@ -148,6 +148,8 @@ export interface SamplesView {
 /** Everything the panel says before any replay. */
 export interface TraceView {
   readonly uri: string;
+  /** Names this analysis: one of other bytes, or under other settings, has another name. */
+  readonly reading: string;
   readonly name: string;
   readonly sources: readonly SourceView[];
   readonly lines: number;

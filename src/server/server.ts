@@ -384,6 +384,7 @@ async function tellAnalysed(uri: string): Promise<void> {
   const trace = await store.get(uri);
   const params: AnalysedParams = {
     uri,
+    reading: trace.reading,
     failureCount: trace.diagnose().failures.length,
     requests: trace.info().requests,
     readBytes: store.readBytes,

@@ -39,6 +39,8 @@ const quickRequests = 100_000;
 
 /** An analysed capture with everything derived from it, made on first use and kept. */
 export class Trace {
+  /** Unlike any other, also of a server that was there before. */
+  readonly reading = crypto.randomUUID();
   readonly analysis: Analysis;
   readonly members: readonly Member[];
   private readonly runs = new Map<string, { readonly key: RunKey; readonly answer: ReplayAnswer }>();

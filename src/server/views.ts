@@ -38,6 +38,7 @@ export function traceView(trace: Trace, uri: string): TraceView {
   const { hasTime, origin, lastTimeNs } = clockOf(trace);
   return {
     uri,
+    reading: trace.reading,
     name: nameOf(trace, uri),
     sources: info.sources.map((source, index) => ({ ...source, uri: trace.members[index]?.uri ?? uri })),
     lines: info.lines,

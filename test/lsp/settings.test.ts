@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { analysedNotification, runRequest, traceRequest } from '../../src/protocol/lsp';
+import { type AnalysedParams, analysedNotification, runRequest, traceRequest } from '../../src/protocol/lsp';
 import type { Result } from '../../src/protocol/result';
 import { LspServer } from '../support/lsp';
 
@@ -30,23 +30,23 @@ function answerOf<T>(result: Result<T>): T {
   return result.value;
 }
 
-function analysed(): Promise<void> {
+function analysed(): Promise<AnalysedParams> {
   return new Promise((resolve) => {
-    const listening = server.onNotification<{ uri: string }>(analysedNotification.method, (params) => {
+    const listening = server.onNotification<AnalysedParams>(analysedNotification.method, (params) => {
       if (params.uri === uri) {
         listening.dispose();
-        resolve();
+        resolve(params);
       }
     });
   });
 }
 
 /** Changes settings as a user does; resolves when the trace was interpreted anew. */
-async function change(changed: Record<string, unknown>): Promise<void> {
+async function change(changed: Record<string, unknown>): Promise<AnalysedParams> {
   const done = analysed();
   settings = changed;
   await server.settingsChanged();
-  await done;
+  return done;
 }
 
 const run = async (policy: string) => answerOf(await server.ask(runRequest, { uri, run: { policy, set: {} } }));
@@ -63,6 +63,18 @@ describe('settings of a document', () => {
     expect(during.assumed.retriesDropped).toBe(0);
     await change({});
     expect(await run('fixed')).toEqual(before);
+  });
+
+  it('make another reading of the trace; opening it again does not', async () => {
+    const { reading } = await view();
+    server.close(uri);
+    const again = analysed();
+    await server.openFromDisk(uri);
+    expect((await again).reading).toBe(reading);
+    const changed = await change({ replay: { dropRetries: false } });
+    expect(changed.reading).not.toBe(reading);
+    expect((await view()).reading).toBe(changed.reading);
+    await change({});
   });
 
   it('name the devices whose requests may sleep', async () => {

@@ -21,6 +21,7 @@ export const emptyLedger: LedgerView = {
 export function mockTrace(changes: Partial<TraceView> = {}): TraceView {
   return {
     uri: 'file:///captures/storage/trace.txt',
+    reading: 'first',
     name: 'storage',
     sources: [
       { file: 'trace.txt', uri: 'file:///captures/storage/trace.txt', format: 'ftrace', lines: 42994, clock: 'local' },

@@ -4,7 +4,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, goToLine, openFile, runCommand } from '../harness/workbench.mjs';
+import {
+  closeEditors,
+  cursorLine,
+  focusOn,
+  goToLine,
+  openFile,
+  pressOn,
+  runCommand,
+  webviewFrame,
+} from '../harness/workbench.mjs';
 import { inkEventually, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -34,6 +43,10 @@ after(() => session?.close());
 /** The cursor of the charts as a screen reader gets it. */
 function spoken(frame, chart = '#chart-slots') {
   return frame.locator(chart).getAttribute('aria-valuetext');
+}
+
+async function showTrace() {
+  await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
 }
 
 const rangeOf = (frame) => frame.locator('#range').innerText();
@@ -67,7 +80,7 @@ test('one small chart per policy, on the same axes', { timeout }, async () => {
 test('the keyboard walks through changes and failures, zooms, moves and lists its keys', { timeout }, async () => {
   const frame = await panelReady(page);
   const whole = await rangeOf(frame);
-  await frame.locator('#chart-slots').focus();
+  await focusOn(frame.locator('#chart-slots'));
   await page.keyboard.press('Home');
   const first = await spoken(frame);
   await page.keyboard.press('.');
@@ -87,8 +100,7 @@ test('the keyboard walks through changes and failures, zooms, moves and lists it
   await page.keyboard.press('?');
   await frame.locator('#keys[open]').waitFor();
   await page.keyboard.press('?');
-  await frame.locator('#overview').focus();
-  await page.keyboard.press('+');
+  await pressOn(frame.locator('#overview'), '+');
   await expectEventually(async () => (await rangeOf(frame)) !== whole, 'the overview zooms');
   assert.match(await frame.locator('#overview').getAttribute('aria-valuetext'), /s to .* s/);
   await page.keyboard.press('0');
@@ -155,17 +167,29 @@ test('the visible range follows the cursor of the editor', { timeout }, async ()
     async () => /4\.232.*editor/.test(await frame.locator('#readout .time').innerText()),
     'the first lines',
   );
-  await frame.locator('#chart-slots').focus();
-  await page.keyboard.press('Escape');
-  for (let i = 0; i < 4; i++) await page.keyboard.press('+');
-  await page.keyboard.press('End');
-  const early = await rangeOf(frame);
-  assert.match(early, /^4\./);
-  await page.locator('.tabs-container .tab').filter({ hasText: 'trace.txt' }).first().click();
+  await pressOn(frame.locator('#chart-slots'), 'Escape', '+', '+', '+', '+', 'End');
+  await expectEventually(async () => /^4\..*–4\./.test(await rangeOf(frame)), 'the beginning of the trace alone');
+  await showTrace();
   await goToLine(page, failingLine);
   await expectEventually(async () => /–5\.[45]/.test(await rangeOf(frame)), 'the range around the failure');
   await session.shot('follows-editor');
   await frame.locator('#reset-range').dispatchEvent('click');
+});
+
+test('another editor of the same trace leaves the panel as it is', { timeout }, async () => {
+  const frame = await panelReady(page);
+  const chart = await frame.locator('#chart-slots').elementHandle();
+  await showTrace();
+  // Its findings are sent again for this editor.
+  await runCommand(page, 'SWIOTLB Lens: Open with SWIOTLB Lens');
+  const editor = await webviewFrame(page, '#next-failure');
+  await editor.locator('#next-failure').waitFor();
+  await pressOn(editor.locator('#view'), 'End');
+  await expectEventually(
+    async () => /^5\.49.*editor/.test(await frame.locator('#readout .time').innerText()),
+    'the time of the last line',
+  );
+  assert.ok(await chart.evaluate((element) => element.isConnected), 'the chart that was there');
 });
 
 test('times are written in three ways', { timeout }, async () => {
@@ -210,7 +234,7 @@ test('a trace in which nothing bounced offers the dry run in place of empty char
     lines.push(event(i * 100 + 50, `dma_unmap_page: ${common} attrs=`));
   }
   fs.writeFileSync(path.join(session.workspace, 'direct.ftrace'), `${lines.join('\n')}\n`);
-  await runCommand(page, 'View: Close All Editors');
+  await closeEditors(page);
   await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   await openFile(page, 'direct.ftrace');
   await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
