@@ -82,7 +82,7 @@ export function adviceFor(cause: Cause, context: AdviceContext): readonly string
       ];
     case 'lockup':
       return [
-        'Update the kernel: the search of 6.0 to 6.2 (and of 6.1 long-term kernels) can run for ever when the device sets min_align_mask and the pool is nearly full. 6.3 and later end it.',
+        'Update the kernel: the search of 6.0 to 6.2 (and of the 6.1 long-term kernels) can run for ever when the device sets min_align_mask and the pool is nearly full. 6.3 and later end it.',
         ...largerPoolAdvice(context, 'A pool that never gets nearly full avoids it until then'),
       ];
     case 'deadlock':
@@ -182,7 +182,7 @@ function addressLimitAdvice(context: AdviceContext): string[] {
   }
   return [
     'The buffer had to be bounced and could not: the pool was not there (no memory below 4 GiB in use at boot, iommu=off, swiotlb=noforce). Look at the boot lines of "software IO TLB".',
-    'swiotlb=force creates the pool at boot; its size is not the problem.',
+    'swiotlb=force creates the pool at boot, and makes every mapping bounce; its size is not the problem.',
     'Or let the driver set a wider DMA mask if the hardware has one, allocate the buffer with GFP_DMA32 or dma_alloc_coherent(), or use an IOMMU.',
   ];
 }

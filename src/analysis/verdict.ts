@@ -234,7 +234,7 @@ function explainUnknown(numbers: FailureNumbers, record: LogRecord | null): stri
   if (numbers.alone === true && numbers.totalSlots < 0) {
     return `${what}This message has no counters, so a full pool, fragmentation and alignment cannot be told apart.`;
   }
-  return `${what}By the recorded addresses there was room; the slots may have been held by mappings the trace does not show.`;
+  return `${what}By the recorded addresses there was room: other CPUs may have held the slots for a moment, or mappings that the trace does not show.`;
 }
 
 function need(numbers: FailureNumbers): string {
