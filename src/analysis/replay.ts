@@ -57,15 +57,18 @@ export function policiesReport(): PoliciesReport {
       title: policy.title,
       explanation: policy.explanation,
       source: policy.source,
-      params: [...policy.params, ...commonParams].map(({ name, title, unit, default: value, source, min, max }) => ({
-        name,
-        title,
-        unit,
-        default: value,
-        source,
-        min: min ?? null,
-        max: max ?? null,
-      })),
+      params: [...policy.params, ...commonParams].map(
+        ({ name, title, unit, default: value, source, min, max, choices }) => ({
+          name,
+          title,
+          unit,
+          default: value,
+          source,
+          min: min ?? null,
+          max: max ?? null,
+          choices: choices ?? null,
+        }),
+      ),
     })),
   };
 }

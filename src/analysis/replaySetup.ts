@@ -104,9 +104,15 @@ function checkedValue(param: PolicyParam, value: number | string | boolean): num
         const range = `${param.min ?? 'any'} … ${param.max ?? 'any'}`;
         throw new ReplaySettingError(`'${param.name}' must be in ${range}, ${number} is not`);
       }
+      if (param.isWhole === true && !Number.isInteger(number)) {
+        throw new ReplaySettingError(`'${param.name}' is a whole number, ${number} is not`);
+      }
       return number;
     }
     default:
+      if (param.choices?.includes(String(value)) === false) {
+        throw new ReplaySettingError(`'${param.name}' is one of ${param.choices.join(', ')}, not '${value}'`);
+      }
       return String(value);
   }
 }

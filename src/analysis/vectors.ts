@@ -22,12 +22,17 @@ export class VectorsRun {
   private readonly perFile: { file: string; operations: number; agree: number; disagree: number }[] = [];
   private first: VectorsReport['first'] = null;
 
-  add(file: string, text: string): void {
+  /** False: not one line is an operation or a header, so the file holds something else. */
+  add(file: string, text: string): boolean {
     const result: VectorResult = runVectors(text);
+    if (!result.isVectors) {
+      return false;
+    }
     this.perFile.push({ file, operations: result.operations, agree: result.agree, disagree: result.disagree });
     if (this.first === null && result.first !== null) {
       this.first = { file, ...result.first };
     }
+    return true;
   }
 
   report(): VectorsReport {

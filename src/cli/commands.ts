@@ -14,7 +14,7 @@ import { uncertaintyReport } from '../analysis/uncertainty';
 import { VectorsRun } from '../analysis/vectors';
 import { verifyReport } from '../analysis/verify';
 import type { GeometryOverrides } from '../model/geometry';
-import type { DiagnoseReport, LedgerReport } from '../model/reports';
+import type { DiagnoseReport, LedgerReport, ReplayReport } from '../model/reports';
 import { parseFailOn } from './failOn';
 import { listVectorFiles, loadAnalysis, readTextFile } from './load';
 import { sarifOf } from './sarif';
@@ -68,16 +68,24 @@ export class Ending {
   }
 
   /** Applies the gate and `--strict` to the object of a command. */
-  check(report: object, ledger: LedgerReport | null): void {
+  check(object: object, ledger: LedgerReport): void {
+    this.checkGate(object);
+    this.checkLosses(ledger);
+  }
+
+  checkGate(object: object): void {
     if (this.gate !== null) {
-      const { failed, unknown } = this.gate(report);
+      const { failed, unknown } = this.gate(object);
       if (failed) {
         this.gateFailed = true;
         const why = unknown.length > 0 ? ` (unknown: ${unknown.join(', ')})` : '';
         this.context.terminal.note(`gate failed: ${this.context.flags.failOn}${why}`);
       }
     }
-    if (this.context.flags.strict === true && ledger !== null && ledger.lost + ledger.notUnderstood > 0) {
+  }
+
+  checkLosses(ledger: LedgerReport): void {
+    if (this.context.flags.strict === true && ledger.lost + ledger.notUnderstood > 0) {
       this.lossy = true;
       this.context.terminal.note(
         `strict: ${ledger.lost} lost, ${ledger.notUnderstood} lines not understood (swiotlb-lens info tells more)`,
@@ -141,6 +149,8 @@ export async function forEachInput(
     }
     if (!isRecognised(loaded.analysis)) {
       ending.markUnreadable();
+      const found = guidanceFor(loaded.analysis)?.found ?? 'Nothing in the input is of a trace or log.';
+      context.terminal.note(`swiotlb-lens: ${file}: ${found}`);
     }
     checkDeviceNames(loaded.analysis, context.namedDevices ?? []);
     await use(loaded.analysis);
@@ -168,20 +178,25 @@ export async function runDiagnose(
 ): Promise<number> {
   const ending = new Ending(context);
   const reports: DiagnoseReport[] = [];
-  await forEachInput(files, context, ending, (analysis) => {
+  const unreadable: string[] = [];
+  const use = (analysis: Analysis) => {
     const recorded = analysis.tables.counts.failed === 0 ? null : recordedReplay(analysis);
     const report = diagnose(analysis, { recorded });
     if (options.sarif) {
       reports.push(report);
+      if (!isRecognised(analysis)) {
+        unreadable.push(`${report.file}: ${report.guidance?.title ?? 'not a trace'}`);
+      }
     } else if (context.flags.json === true) {
       printJson(context, report);
     } else {
       context.terminal.out(diagnoseText(report, context.terminal));
     }
     ending.check(report, report.ledger);
-  });
+  };
+  await forEachInput(files, context, ending, use, options.sarif ? ({ error }) => unreadable.push(error) : undefined);
   if (options.sarif) {
-    context.terminal.out(`${JSON.stringify(sarifOf(reports, options.version), null, 2)}\n`);
+    context.terminal.out(`${JSON.stringify(sarifOf(reports, unreadable, options.version), null, 2)}\n`);
   }
   return ending.code();
 }
@@ -214,6 +229,28 @@ export async function runVerify(files: readonly string[], context: Context): Pro
   return ending.code();
 }
 
+/** What was not replayed has no levels, memory or costs: unknown, so that no gate takes them for 0. */
+function replayObject<R extends ReplayReport>(report: R): object {
+  return report.replayable
+    ? report
+    : {
+        ...report,
+        usedHighWaterSlots: null,
+        capacityPeakSlots: null,
+        transient: nulls(report.transient),
+        pools: [],
+        memory: nulls(report.memory),
+        copiedBytes: null,
+        stalls: nulls(report.stalls),
+        workerRuns: null,
+        cost: nulls(report.cost),
+      };
+}
+
+function nulls(object: object): object {
+  return Object.fromEntries(Object.keys(object).map((name) => [name, null]));
+}
+
 export interface ReplayFlags {
   readonly policy: string;
   readonly set: Readonly<Record<string, string>>;
@@ -234,8 +271,9 @@ export async function runReplay(files: readonly string[], context: Context, flag
     const request = { policy, set, bounceAll, overrides: context.overrides };
     const { report, result } = replayReport(analysis, request);
     const uncertainty = uncertaintyReport(analysis, request);
+    const object = replayObject({ ...report, ...uncertainty });
     if (context.flags.json === true) {
-      printJson(context, { ...report, ...uncertainty });
+      printJson(context, object);
     } else {
       const series = result.hasTime ? result.series : null;
       context.terminal.out(replayText(report, series, guidanceFor(analysis), context.terminal));
@@ -247,7 +285,7 @@ export async function runReplay(files: readonly string[], context: Context, flag
     if (flags.requests !== undefined) {
       writes.push(writeFile(flags.requests, requestsCsv(analysis, result)));
     }
-    ending.check(report, report.ledger);
+    ending.check(object, report.ledger);
   });
   await Promise.all(writes);
   return ending.code();
@@ -280,8 +318,9 @@ export async function runCompare(files: readonly string[], context: Context, fla
       ? compareTraces(analyses, { ...common, policy: flags.policies[0] ?? '' })
       : compareReport(first, { ...common, policies: flags.policies });
   const logs = files.length > 1 ? compareLogs(analyses) : null;
+  const object = { ...report, results: report.results.map(replayObject), logs };
   if (context.flags.json === true) {
-    printJson(context, { ...report, logs });
+    printJson(context, object);
   } else if (logs !== null) {
     context.terminal.out(compareLogsText(logs, context.terminal));
   } else {
@@ -290,7 +329,10 @@ export async function runCompare(files: readonly string[], context: Context, fla
   if (flags.series !== undefined) {
     await writeFile(flags.series, seriesCsv(results));
   }
-  ending.check(report, report.results[0]?.ledger ?? null);
+  ending.checkGate(object);
+  for (const analysis of analyses) {
+    ending.checkLosses(info(analysis).ledger);
+  }
   return ending.code();
 }
 
@@ -337,11 +379,10 @@ export async function runVectorFiles(paths: readonly string[], context: Context)
     for (const file of listed.files) {
       context.terminal.progress(file);
       const text = await readTextFile(file);
-      if (text.ok) {
-        run.add(file, text.text);
-      } else {
+      const error = !text.ok ? text.error : run.add(file, text.text) ? null : `${file}: not a vector file (JSON lines)`;
+      if (error !== null) {
         ending.markUnreadable();
-        context.terminal.note(`swiotlb-lens: ${text.error}`);
+        context.terminal.note(`swiotlb-lens: ${error}`);
       }
     }
   }
@@ -355,18 +396,20 @@ export async function runVectorFiles(paths: readonly string[], context: Context)
   } else {
     context.terminal.out(vectorsText(report, context.terminal));
   }
-  ending.check(report, null);
+  ending.checkGate(report);
   return ending.code();
 }
 
 export function runPolicies(context: Context): number {
+  const ending = new Ending(context);
   const report = policiesReport();
   if (context.flags.json === true) {
     printJson(context, report);
   } else {
     context.terminal.out(policiesText(report, context.terminal));
   }
-  return Exit.done;
+  ending.checkGate(report);
+  return ending.code();
 }
 
 export function runBoot(request: BootSizeRequest, context: Context): number {
@@ -377,6 +420,6 @@ export function runBoot(request: BootSizeRequest, context: Context): number {
   } else {
     context.terminal.out(bootText(report, context.terminal));
   }
-  ending.check(report, null);
+  ending.checkGate(report);
   return ending.code();
 }

@@ -1,3 +1,5 @@
+import { causes } from '../model/cause';
+
 /**
  * The gate of `--fail-on`: an expression over the fields of a command's JSON object.
  * Numbers, fields (`ledger.lost`, `failures.length`, `results.0.failed`), + - * /, comparisons, and, or, parentheses.
@@ -8,7 +10,7 @@ export class FailOnError extends Error {
   override readonly name = 'FailOnError';
 }
 
-/** true: the gate fails. unknown: a field it needs is null, so it cannot be decided. */
+/** true: the gate fails. unknown: what it needs and nobody knows (a field is null, a division by zero). */
 export type GateResult = { readonly failed: boolean; readonly unknown: readonly string[] };
 
 type Value = number | boolean | null;
@@ -30,7 +32,11 @@ export function parseFailOn(text: string): (object: unknown) => GateResult {
 }
 
 /** Objects with nothing but counts by name: a name that did not occur counts 0. Names there may have hyphens. */
-const tallies: ReadonlySet<string> = new Set(['failuresByCause', 'skipped', 'countedByName']);
+const tallies: ReadonlyMap<string, readonly string[] | null> = new Map([
+  ['failuresByCause', causes],
+  ['skipped', null],
+  ['countedByName', null],
+]);
 
 const tokenPattern =
   /\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|((?:\w+\.)*(?:failuresByCause|skipped|countedByName)\.[\w-]+|[A-Za-z_]\w*(?:\.\w+)*)|(<=|>=|==|!=|[-+*/()<>=]))/y;
@@ -105,10 +111,13 @@ class Parser {
   }
 
   private product(): Evaluate {
-    return this.chain(() => this.factor(), { '*': (a, b) => a * b, '/': (a, b) => a / b });
+    return this.chain(() => this.factor(), { '*': (a, b) => a * b, '/': (a, b) => (b === 0 ? null : a / b) });
   }
 
-  private chain(next: () => Evaluate, operators: Readonly<Record<string, (a: number, b: number) => number>>): Evaluate {
+  private chain(
+    next: () => Evaluate,
+    operators: Readonly<Record<string, (a: number, b: number) => number | null>>,
+  ): Evaluate {
     let left = next();
     for (;;) {
       const apply = this.kind === 'symbol' ? operators[this.token] : undefined;
@@ -121,7 +130,14 @@ class Parser {
       left = (object, unknown) => {
         const a = toNumber(first(object, unknown));
         const b = toNumber(second(object, unknown));
-        return a === null || b === null ? null : apply(a, b);
+        if (a === null || b === null) {
+          return null;
+        }
+        const value = apply(a, b);
+        if (value === null) {
+          unknown.add('a division by zero');
+        }
+        return value;
       };
     }
   }
@@ -201,18 +217,30 @@ function toNumber(value: Value): number | null {
   return typeof value === 'boolean' ? Number(value) : value;
 }
 
-/** A field that does not exist is a mistake of the gate; one that is null is unknown. */
+/**
+ * A field that does not exist is a mistake of the gate. One that is null is unknown, and so is a place beyond the end of
+ * a list: whether a gate is right must not depend on the input.
+ */
 function readField(object: unknown, path: string, unknown: Set<string>): Value {
   let value = object;
   let parent = '';
   for (const name of path.split('.')) {
-    if (tallies.has(parent) && value !== null && typeof value === 'object' && !(name in value)) {
-      return 0;
-    }
-    parent = name;
-    if (value === null || typeof value !== 'object' || !(name in value)) {
+    if (value === null || typeof value !== 'object') {
       throw new FailOnError(`--fail-on: there is no field '${path}'`);
     }
+    if (!Object.hasOwn(value, name)) {
+      const names = tallies.get(parent);
+      if (names === null || names?.includes(name) === true) {
+        return 0;
+      }
+      if (Array.isArray(value) && /^\d+$/.test(name)) {
+        unknown.add(path);
+        return null;
+      }
+      const known = names === undefined ? '' : `; causes are ${names.join(', ')}`;
+      throw new FailOnError(`--fail-on: there is no field '${path}'${known}`);
+    }
+    parent = name;
     value = (value as Record<string, unknown>)[name];
     if (value === null) {
       unknown.add(path);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import { generationOfRelease, parseRelease } from '../analysis/geometryKernel';
 import { bitsOfMask } from '../base/address';
 import type { Generation, GeometryOverrides } from '../model/geometry';
 import { generations } from '../model/geometry';
@@ -24,7 +25,7 @@ export interface GeometryFlags {
 /** The options that describe a kernel where the input does not. */
 export function addGeometryOptions(command: Command): Command {
   return command
-    .addOption(new Option('--kernel <generation>', 'allocator of this kernel').choices([...generations]))
+    .option('--kernel <generation>', `allocator of this kernel: ${generations.join(', ')}`, readGeneration)
     .option('--pool-start <address>', 'first byte of the boot pool, 0x…', atMost(readAddress, 2 ** 52))
     .option('--pool-slots <n>', 'size of the boot pool in slots of 2 KiB', atMost(readCount, 2 ** 24))
     .option('--areas <n>', 'areas of the boot pool', atMost(readCount, 2 ** 16))
@@ -85,6 +86,18 @@ export function devicesIn(flags: GeometryFlags): readonly string[] {
 /** Masks are contiguous low bits: their bit count is what the model needs. */
 function bitsOf(masks: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(masks).map(([device, mask]) => [device, bitsOfMask(mask)]));
+}
+
+/** Versions between two generations have the earlier one: nobody should have to know which. */
+function readGeneration(text: string): Generation {
+  const generation = generations.find((known) => known === text);
+  if (generation === undefined) {
+    const release = /^\d+\.\d+/.test(text) ? parseRelease(text) : null;
+    const hint =
+      release === null ? '' : ` Linux ${release.major}.${release.minor} has that of ${generationOfRelease(release)}.`;
+    throw new InvalidArgumentError(`Allowed choices are ${generations.join(', ')}.${hint}`);
+  }
+  return generation;
 }
 
 function readAddress(text: string): number {

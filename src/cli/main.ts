@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ReplaySettingError } from '../analysis/replaySetup';
 import { runAnonymize } from './anonymize';
 import { type CaptureFlags, runCapture } from './capture';
@@ -81,11 +81,27 @@ function exitCodeOf(error: unknown): number {
   }
   // Errors of the outside world (disk full, no permission to write --series) carry a code.
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    terminal.note(`swiotlb-lens: ${error.message}`);
+    terminal.note(
+      `swiotlb-lens: ${'path' in error ? `${error.path}: ` : ''}${writeFailure(error.code, error.message)}`,
+    );
     return Exit.unreadable;
   }
   terminal.note(`swiotlb-lens: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}`);
   return Exit.bug;
+}
+
+/** Reading tells of its own failures: what comes up to here was written. */
+function writeFailure(code: string, message: string): string {
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such folder to write to',
+    ENOTDIR: 'there is no such folder to write to',
+    EISDIR: 'this is a folder, not a file to write',
+    EACCES: 'no permission to write',
+    EPERM: 'no permission to write',
+    EROFS: 'this cannot be written to',
+    ENOSPC: 'no space left on the device',
+  };
+  return known[code] ?? message;
 }
 
 function createProgram(): Command {
@@ -125,7 +141,7 @@ function createProgram(): Command {
   addReplayOptions(addCommon(program.command('replay').description('what another policy or pool would have done')))
     .argument('<file...>', fileArgument)
     .requiredOption('--policy <id>', 'see swiotlb-lens policies')
-    .option('--requests <csv>', 'write one row per replayed request')
+    .option('--requests <csv>', 'write one row per replayed request', readFileName)
     .action(async (files: string[], flags: CommonFlags & GeometryFlags & ReplayOptions & { policy: string }) => {
       exitCode = await runReplay(files, contextOf(flags), {
         policy: flags.policy,
@@ -199,6 +215,7 @@ function createProgram(): Command {
     .option(
       '--parquet <file>',
       'write the rows as a Parquet file, too: a column per field, one per cause, warnings as JSON',
+      readFileName,
     )
     .action(async (files: string[], flags: CommonFlags & GeometryFlags & SummarizeFlags) => {
       exitCode = await runSummarize(files, contextOf(flags), flags);
@@ -302,7 +319,7 @@ function addReplayOptions(command: Command, has = { series: true }): Command {
 }
 
 function addSeries(command: Command): Command {
-  return command.option('--series <csv>', 'write time,policy,used,capacity,transient,failures');
+  return command.option('--series <csv>', 'write time,policy,used,capacity,transient,failures', readFileName);
 }
 
 function collectSetting(text: string, all: Record<string, string>): Record<string, string> {
@@ -313,11 +330,23 @@ function collectSetting(text: string, all: Record<string, string>): Record<strin
   return { ...all, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
+/** Standard output has the report. */
+function readFileName(text: string): string {
+  if (text === '-' || text === '') {
+    throw new InvalidArgumentError('Expected the name of a file: standard output has the report.');
+  }
+  return text;
+}
+
 function splitList(text: string): string[] {
-  return text
+  const items = text
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+  if (items.length === 0) {
+    throw new InvalidArgumentError('Expected names separated by commas (swiotlb-lens policies lists them).');
+  }
+  return items;
 }
 
 function contextOf(flags: CommonFlags & GeometryFlags): Context {

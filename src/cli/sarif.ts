@@ -2,8 +2,11 @@ import type { Cause } from '../model/cause';
 import { causes } from '../model/cause';
 import type { DiagnoseReport } from '../model/reports';
 
-/** One SARIF 2.1.0 run over all inputs: an episode is one result, so that a flood is one finding. */
-export function sarifOf(reports: readonly DiagnoseReport[], version: string): object {
+/**
+ * One SARIF 2.1.0 run over all inputs: an episode is one result, so that a flood is one finding.
+ * `unreadable`: inputs without results, told so that nobody takes them for clean.
+ */
+export function sarifOf(reports: readonly DiagnoseReport[], unreadable: readonly string[], version: string): object {
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
@@ -16,6 +19,13 @@ export function sarifOf(reports: readonly DiagnoseReport[], version: string): ob
             rules: [...causes.map(ruleOf), ...warningRules(reports)],
           },
         },
+        invocations: [
+          {
+            executionSuccessful: unreadable.length === 0,
+            toolExecutionNotifications: unreadable.map((text) => ({ level: 'error', message: { text } })),
+          },
+        ],
+        columnKind: 'utf16CodeUnits',
         results: reports.flatMap(resultsOf),
       },
     ],
@@ -75,8 +85,14 @@ function location(file: string, line: number, startColumn: number, endColumn: nu
   const columns = endColumn > startColumn ? { startColumn: startColumn + 1, endColumn: endColumn + 1 } : {};
   return {
     physicalLocation: {
-      artifactLocation: { uri: file === '-' || file === '' ? 'stdin' : encodeURI(file) },
+      artifactLocation: { uri: file === '-' || file === '' ? 'stdin' : uriOf(file) },
       region: { startLine: Math.max(1, line), ...columns },
     },
   };
+}
+
+/** A relative reference: a colon in its first part would be taken for a scheme, such as that of a device's name. */
+function uriOf(file: string): string {
+  const path = file.split('/').map(encodeURIComponent).join('/');
+  return /^[^/]*%3A/.test(path) ? `./${path}` : path;
 }

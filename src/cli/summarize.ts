@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Analysis } from '../analysis/analysis';
 import { info } from '../analysis/info';
 import { summaryRow } from '../analysis/summary';
-import { type Context, Ending, forEachInput, printJson, UsageError } from './commands';
+import { type Context, Ending, forEachInput, printJson } from './commands';
 import { readVersion } from './package';
 import { type FleetRow, parquetOf } from './parquet';
 
@@ -16,9 +16,6 @@ export async function runSummarize(
   context: Context,
   { parquet }: SummarizeFlags,
 ): Promise<number> {
-  if (parquet === '-') {
-    throw new UsageError('--parquet needs a file: the rows as JSON go to standard output');
-  }
   const ending = new Ending(context);
   const table: FleetRow[] = [];
   const add = (row: FleetRow) => {

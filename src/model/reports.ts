@@ -433,6 +433,8 @@ export interface PolicyParamReport {
   /** Null: no limit. */
   readonly min: number | null;
   readonly max: number | null;
+  /** The words it takes; null: any number or text. */
+  readonly choices: readonly string[] | null;
 }
 
 export interface PoliciesReport {

@@ -78,10 +78,15 @@ export async function rewriteInputs(
     await Promise.all(written.map((file) => rm(file, { force: true })));
     return {
       ok: false,
-      message: error instanceof Error ? failureOf(error).message : String(error),
+      message: messageOf(error, target.path),
       isCancelled: error instanceof CancelledError,
     };
   }
+}
+
+/** What was thrown here says enough; errors of the system came from writing. */
+function messageOf(error: unknown, target: string): string {
+  return error instanceof Error && !('code' in error) ? error.message : `${target}: ${failureOf(error).message}`;
 }
 
 async function openParts(

@@ -42,6 +42,7 @@ export const commonParams: readonly PolicyParam[] = [
     unit: '',
     default: 'fromFlags',
     source: 'ftrace flags; preempt-count is invisible on kernels without preemption',
+    choices: ['fromFlags', 'alwaysAtomic', 'perDevice'],
   },
   {
     name: 'sleepableDevices',
@@ -57,6 +58,7 @@ export const commonParams: readonly PolicyParam[] = [
     default: 1,
     source: 'same seed, same result',
     min: 0,
+    isWhole: true,
   },
   {
     name: 'fragmentation',
@@ -75,6 +77,7 @@ export const commonParams: readonly PolicyParam[] = [
     default: 524288,
     source: 'kernel/dma/pool.c: 128 KiB per GiB of memory, here 4 GiB',
     min: 0,
+    isWhole: true,
   },
   {
     name: 'minAlign',

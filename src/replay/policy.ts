@@ -115,6 +115,10 @@ export interface PolicyParam {
   readonly source: string;
   readonly min?: number;
   readonly max?: number;
+  /** The number counts something: there is no half of it. */
+  readonly isWhole?: boolean;
+  /** The words it takes; absent: any number or text. */
+  readonly choices?: readonly string[];
 }
 
 /** A rule set for serving requests: one file under policies/, one line in policies/index.ts. */

@@ -10,6 +10,8 @@ export interface VectorResult {
   readonly operations: number;
   readonly agree: number;
   readonly disagree: number;
+  /** Some line is a JSON object: everything else is not a vector file at all. */
+  readonly isVectors: boolean;
   /** The first operation that differs: one-based line of the file and the differing fields as JSON. */
   readonly first: { readonly line: number; readonly expected: string; readonly got: string } | null;
 }
@@ -35,6 +37,7 @@ export function runVectors(text: string): VectorResult {
       tally.disagree(index + 1, 'a JSON object', lines[index].slice(0, 80));
       continue;
     }
+    tally.isVectors = true;
     try {
       if (row['type'] === 'header') {
         run = row['scenario'] === 'boot' ? runBoot : createRunner(row);
@@ -53,6 +56,7 @@ export function runVectors(text: string): VectorResult {
 }
 
 class Tally {
+  isVectors = false;
   private agreed = 0;
   private disagreed = 0;
   private first: VectorResult['first'] = null;
@@ -87,6 +91,7 @@ class Tally {
       operations: this.agreed + this.disagreed,
       agree: this.agreed,
       disagree: this.disagreed,
+      isVectors: this.isVectors,
       first: this.first,
     };
   }

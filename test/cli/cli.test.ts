@@ -187,6 +187,42 @@ describe('JSON', () => {
     expect(fullLine.slice(region.startColumn - 1, region.endColumn - 1)).toMatch(/swiotlb buffer is full/);
   });
 
+  it('is SARIF that names every input: odd names as references, those without results as not looked at', () => {
+    const odd = file('0000:00:05.0 #1?.txt', fullLine);
+    const { code, out } = cli.run(['diagnose', '--sarif', path.basename(odd), 'absent.txt', file('none.txt', '')]);
+    expect(code).toBe(3);
+    const [run] = JSON.parse(out).runs;
+    const { uri } = run.results[0].locations[0].physicalLocation.artifactLocation;
+    expect(new URL(uri, 'file:///base/').href).toBe('file:///base/0000%3A00%3A05.0%20%231%3F.txt');
+    expect(run.columnKind).toBe('utf16CodeUnits');
+    expect(run.invocations[0].executionSuccessful).toBe(false);
+    const notes = run.invocations[0].toolExecutionNotifications.map(({ message }: { message: { text: string } }) =>
+      message.text.replace(`${cli.folder}/`, ''),
+    );
+    expect(notes).toEqual(['absent.txt: no such file or folder', 'none.txt: Nothing to read']);
+  });
+
+  it('has nulls where nothing was replayed, and a gate on them is not passed', () => {
+    const log = file('only.log', fullLine);
+    const report = cli.json(['replay', log, '--policy', 'dynamic']);
+    expect(report).toMatchObject({
+      replayable: false,
+      requests: 0,
+      usedHighWaterSlots: null,
+      capacityPeakSlots: null,
+      memory: { peakBytes: null },
+      cost: { probes: null },
+      pools: [],
+    });
+    const { results } = cli.json(['compare', log, '--policies', 'fixed,dynamic']) as unknown as { results: object[] };
+    expect(results[1]).toMatchObject({ capacityPeakSlots: null, stalls: { count: null } });
+    const gate = 'usedHighWaterSlots > 0.8 * capacityPeakSlots';
+    expect(cli.run(['replay', log, '--policy', 'dynamic', '--fail-on', gate])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('unknown: usedHighWaterSlots'),
+    });
+  });
+
   it('writes series and requests as CSV', () => {
     const series = path.join(cli.folder, 'series.csv');
     const requests = path.join(cli.folder, 'requests.csv');
@@ -221,6 +257,10 @@ describe('exit codes', () => {
       /gate failed/,
     );
     check(['replay', sample, '--policy', 'dynamic', '--fail-on', 'failuresByCause.pool-full > 0'], 0, /dynamic/);
+    // Every field of the object, those of other assumptions included.
+    const args = ['replay', sample, '--policy', 'fixed', '--fail-on'];
+    check([...args, 'sensitivity.assumedLifetimes > 0'], 1, /gate failed/);
+    check(['policies', '--fail-on', 'policies.length > 1'], 1, /gate failed/);
   });
 
   it('2 for wrong usage', () => {
@@ -232,7 +272,21 @@ describe('exit codes', () => {
     check(['info'], 2, /missing required argument 'file'/);
     check(['diagnose', '--fail-on', 'failures >', '-'], 2, /--fail-on/, fullLine);
     check(['diagnose', '--fail-on', 'fialures.length > 0', '-'], 2, /no field 'fialures\.length'/, fullLine);
-    check(['diagnose', '--kernel', '5.4', '-'], 2, /Allowed choices are 4\.18/, fullLine);
+    check(
+      ['diagnose', '--kernel', '5.4', '-'],
+      2,
+      /Allowed choices are 4\.18.* Linux 5\.4 has that of 4\.18/,
+      fullLine,
+    );
+    check(['diagnose', '--kernel', 'new', '-'], 2, /Allowed choices are 4\.18[^L]*$/m, fullLine);
+    const replay = ['replay', sampleTrace, '--policy', 'may-sleep'];
+    check([...replay, '--set', 'gfp=ATOMIC'], 2, /'gfp' is one of NOIO, KERNEL, not 'ATOMIC'/);
+    check([...replay, '--set', 'context=sometimes'], 2, /'context' is one of fromFlags/);
+    check([...replay, '--set', 'poolSlots=0.5'], 2, /'poolSlots' is a whole number/);
+    check([...replay, '--set', 'poolSlots=1e300'], 2, /'poolSlots' must be in 0 … 16777216/);
+    check([...replay, '--series', '-'], 2, /name of a file/);
+    check(['compare', sampleTrace, '--policies', ','], 2, /names separated by commas/);
+    check(['diagnose', '--fail-on', 'failures.0.line > 9', '-'], 1, /unknown: failures\.0\.line/, bootLine);
     check(['diagnose', '--min-align', '0xfff', '-'], 2, /DEVICE=VALUE/, fullLine);
     check(
       ['replay', sampleTrace, '--policy', 'fixed', '--min-align', '0000:99:00.0=0xfff'],
@@ -249,6 +303,7 @@ describe('exit codes', () => {
     check(['diagnose', '--strict'], 4, /strict: 12 lost/, lossy);
     check(['diagnose'], 0, /12/, lossy);
     check(['diagnose', '--strict'], 0, /1 mapping failed/, fullLine);
+    check(['compare', sampleTrace, file('lossy.txt', lossy), '--policies', 'fixed', '--strict'], 4, /strict: 12 lost/);
   });
 
   it('0 for help and version', () => {
@@ -383,5 +438,27 @@ describe('other commands', () => {
     expect(report['disagree']).toBe(0);
     expect(report['operations']).toBeGreaterThan(1000);
     expect(report['first']).toBeNull();
+  });
+
+  it('vectors takes nothing else for a vector file', () => {
+    const { code, out, err } = cli.run(['vectors', '--json', file('no.jsonl', fullLine)]);
+    expect([code, JSON.parse(out)]).toEqual([3, expect.objectContaining({ files: 0, operations: 0, first: null })]);
+    expect(err).toContain('not a vector file');
+  });
+
+  it('says where it cannot write, and what is no input', () => {
+    const nowhere = path.join('no', 'such', 'folder');
+    for (const args of [
+      ['replay', sampleTrace, '--policy', 'fixed', '--series', nowhere],
+      ['report', sampleTrace, '--no-size', '-o', nowhere],
+      ['anonymize', sampleTrace, '-o', nowhere],
+    ]) {
+      expect(cli.run(args)).toMatchObject({ code: 3, err: expect.stringMatching(`^swiotlb-lens: ${nowhere}: `) });
+    }
+    expect(cli.run(['anonymize', 'absent.txt', '-o', 'copy.txt']).err).toBe(
+      'swiotlb-lens: absent.txt: no such file or folder\n',
+    );
+    const { code, err } = cli.run(['verify', '--json', file('junk.bin', new Uint8Array(5000).fill(7))]);
+    expect([code, err]).toEqual([3, expect.stringMatching(/junk\.bin: The input is binary data/)]);
   });
 });

@@ -52,6 +52,17 @@ describe('--fail-on', () => {
     check('failuresByCause.over-size > 0', false);
   });
 
+  it('knows the causes, so that a wrong one is no gate that always passes', () => {
+    expect(() => parseFailOn('failuresByCause.pool-fool > 0')(report)).toThrow(/causes are over-size/);
+    expect(parseFailOn('skipped.whatever > 0')({ skipped: {} }).failed).toBe(false);
+  });
+
+  it('cannot decide what a division by zero gives, nor what a list does not hold', () => {
+    expect(parseFailOn('failed / 0 < 1')(report)).toEqual({ failed: true, unknown: ['a division by zero'] });
+    expect(parseFailOn('0 / 0 > 1 and failed > 100')(report).failed).toBe(false);
+    expect(parseFailOn('failures.9.line > 0')(report)).toEqual({ failed: true, unknown: ['failures.9.line'] });
+  });
+
   it('does not pass a gate that cannot be decided', () => {
     expect(parseFailOn('memory.byteSeconds > 1')(report)).toEqual({ failed: true, unknown: ['memory.byteSeconds'] });
     check('memory.byteSeconds > 1 and failed > 100', false);
@@ -65,9 +76,12 @@ describe('--fail-on', () => {
     },
   );
 
-  it.each(['fialed > 0', 'policy > 0', 'memory > 0', 'failures.9.line > 0'])('has no number for %j', (text) => {
-    expect(() => parseFailOn(text)(report)).toThrow(FailOnError);
-  });
+  it.each(['fialed > 0', 'policy > 0', 'memory > 0', 'failures.last.line > 0', 'constructor.length > 0'])(
+    'has no number for %j',
+    (text) => {
+      expect(() => parseFailOn(text)(report)).toThrow(FailOnError);
+    },
+  );
 
   it('computes what JavaScript computes', () => {
     const apply = {

@@ -9,7 +9,16 @@ import { initialState, recordedKeyOf, withAssumptions } from '../../src/webview/
 import { mockRun, mockTrace } from './mockTrace';
 
 function policy(id: string, names: readonly string[]): PolicyView {
-  const param = (name: string) => ({ name, title: name, unit: '', default: 0, source: '', min: null, max: null });
+  const param = (name: string) => ({
+    name,
+    title: name,
+    unit: '',
+    default: 0,
+    source: '',
+    min: null,
+    max: null,
+    choices: null,
+  });
   return { id, title: id, explanation: '', source: '', params: names.map(param) };
 }
 

@@ -6,7 +6,16 @@ import { Runs } from '../../src/webview/runs';
 import { frontKey, initialState, shownKeys } from '../../src/webview/state';
 import { mockRun, mockTrace } from './mockTrace';
 
-const param = (name: string) => ({ name, title: name, unit: '', default: 0, source: '', min: null, max: null });
+const param = (name: string) => ({
+  name,
+  title: name,
+  unit: '',
+  default: 0,
+  source: '',
+  min: null,
+  max: null,
+  choices: null,
+});
 const policy = (id: string, names: readonly string[]): PolicyView => ({
   id,
   title: id,

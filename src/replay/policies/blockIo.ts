@@ -10,6 +10,7 @@ export const blockIoParams: readonly PolicyParam[] = [
     unit: '',
     default: 'other',
     source: 'no event names the class; set it per device, or try both',
+    choices: ['other', 'block'],
   },
 ];
 

@@ -17,6 +17,7 @@ const params: readonly PolicyParam[] = [
     default: 2048,
     source: 'assumption: 4 MiB',
     min: 0,
+    isWhole: true,
   },
   {
     name: 'occupancy',

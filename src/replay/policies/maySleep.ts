@@ -19,6 +19,7 @@ const params: readonly PolicyParam[] = [
     unit: '',
     default: 'NOIO',
     source: 'v2 used GFP_NOIO after v1’s GFP_KERNEL was found to deadlock',
+    choices: ['NOIO', 'KERNEL'],
   },
   {
     name: 'reclaimNs',

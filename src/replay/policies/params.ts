@@ -1,3 +1,4 @@
+import { generations } from '../../model/geometry';
 import type { PolicyParam } from '../policy';
 
 /** Parameters that several policies share, so that they mean and default to the same everywhere. */
@@ -10,6 +11,7 @@ export const poolParams: readonly PolicyParam[] = [
     source: 'the recorded pool',
     min: 0,
     max: 2 ** 52,
+    isWhole: true,
   },
   {
     name: 'poolSlots',
@@ -19,6 +21,7 @@ export const poolParams: readonly PolicyParam[] = [
     source: 'the recorded pool, else IO_TLB_DEFAULT_SIZE (64 MiB)',
     min: 0,
     max: 2 ** 24,
+    isWhole: true,
   },
   {
     name: 'areas',
@@ -28,6 +31,7 @@ export const poolParams: readonly PolicyParam[] = [
     source: 'the recorded pool, else the number of CPUs rounded up to a power of two',
     min: 1,
     max: 2 ** 16,
+    isWhole: true,
   },
   {
     name: 'startIndex',
@@ -38,6 +42,7 @@ export const poolParams: readonly PolicyParam[] = [
     source: 'the recorded pool; 0 in every other',
     min: -1,
     max: 2 ** 24,
+    isWhole: true,
   },
   {
     name: 'generation',
@@ -45,6 +50,7 @@ export const poolParams: readonly PolicyParam[] = [
     unit: '',
     default: '6.12',
     source: 'the recorded kernel',
+    choices: generations,
   },
   {
     name: 'encrypted',
@@ -74,6 +80,7 @@ export const transientParams: readonly PolicyParam[] = [
     // Below that a transient pool could not hold one segment of 4 KiB pages.
     min: 6,
     max: 16,
+    isWhole: true,
   },
 ];
 

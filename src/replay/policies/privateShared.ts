@@ -15,6 +15,7 @@ const params: readonly PolicyParam[] = [
     unit: '',
     default: 'shared',
     source: 'today’s boot pool of an encrypted guest is shared',
+    choices: ['shared', 'private'],
   },
   {
     name: 'privateDevices',

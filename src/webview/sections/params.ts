@@ -14,15 +14,6 @@ export interface ParamsBlock {
   readonly choose: (key: RunKey) => void;
 }
 
-/** Parameters whose values are words. */
-const choices: Readonly<Record<string, readonly string[]>> = {
-  context: ['fromFlags', 'alwaysAtomic', 'perDevice'],
-  generation: ['4.18', '6.1', '6.6', '6.8', '6.12'],
-  unknownClass: ['other', 'block'],
-  gfp: ['NOIO', 'KERNEL'],
-  poolIs: ['shared', 'private'],
-};
-
 /** Every parameter of a replay with its value, where that comes from, and a field to change it. */
 export function paramsBlock(block: ParamsBlock): HTMLElement[] {
   const { policy, key, choose } = block;
@@ -111,14 +102,13 @@ function limitsOf({ min, max, unit, default: value }: PolicyParamView): string {
 }
 
 function input(id: string, param: PolicyParamView, value: Value, set: (next: Value) => void): HTMLElement {
-  const words = choices[param.name];
   if (typeof value === 'boolean') {
     const box = h('input', { id, 'data-param': param.name, type: 'checkbox', change: () => set(box.checked) });
     box.checked = value;
     return box;
   }
-  if (words !== undefined) {
-    const list = words.includes(String(value)) ? words : [String(value), ...words];
+  if (param.choices !== null) {
+    const list = param.choices.includes(String(value)) ? param.choices : [String(value), ...param.choices];
     const select = h(
       'select',
       { id, 'data-param': param.name, change: () => set(select.value) },
