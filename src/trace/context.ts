@@ -101,6 +101,12 @@ export class ReaderContext {
   release = '';
   clock = '';
 
+  /**
+   * Whether swiotlb_bounced ends in a word. 'always': since 4.10, so that a line without it was cut; 'none': kernels before
+   * that print `swiotlb_force` or nothing; 'unknown' before the first such line that is not continued on the next.
+   */
+  lastWord: 'unknown' | 'always' | 'none' = 'unknown';
+
   /** Set once a stamp without a fraction was used as an event time. */
   orderOnly = false;
   origin: { seconds: number; nanoseconds: number } | null = null;
@@ -314,7 +320,8 @@ function internInto(
     return 0;
   }
   if (index === before) {
-    indices.push(strings.intern(decodeUtf8(buffer, start, end)));
+    // `<idle>` copied out of a page's source.
+    indices.push(strings.intern(decodeUtf8(buffer, start, end).replace(/^&lt;(.*)&gt;$/, '<$1>')));
   }
   return indices[index];
 }

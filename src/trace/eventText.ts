@@ -136,7 +136,7 @@ export class EventText {
         return this.countOther('function tracer');
       }
     }
-    if (startsWithAt(buffer, start, end, wordStackTrace)) {
+    if (startsWithAt(buffer, start, end, wordStackTrace) || startsWithAt(buffer, start, end, wordUserStackTrace)) {
       return this.countOther('stack trace');
     }
     let position = start;
@@ -430,14 +430,22 @@ const parsers: ReadonlyMap<string, EventParser> = new Map<string, EventParser>([
 const knownNames = ByteMap.of([...parsers.keys()].filter((name) => /^(?:p?swiotlb|dma|tracing)_/.test(name)));
 
 function bouncedParser(kind: EventKindCode): EventParser {
-  const required = Seen.device | Seen.deviceAddress | Seen.size | Seen.forceWord;
+  const required = Seen.device | Seen.deviceAddress | Seen.size;
   return (text, buffer, start, end) => {
-    const event = text.context.beginEvent(kind, buffer);
-    const seen = readFields(text.context, event, buffer, start, end);
+    const { context } = text;
+    const event = context.beginEvent(kind, buffer);
+    const seen = readFields(context, event, buffer, start, end);
     if ((seen & required) !== required || (seen & Seen.torn) !== 0) {
       return false;
     }
-    text.context.emit(event);
+    const hasWord = (seen & Seen.forceWord) !== 0;
+    if (!hasWord && !(context.lastWord === 'none' && context.terminated)) {
+      return false;
+    }
+    if (hasWord && context.lastWord !== 'always') {
+      context.lastWord = startsWithAt(buffer, end - wordSwiotlbForce.length, end, wordSwiotlbForce) ? 'none' : 'always';
+    }
+    context.emit(event);
     return true;
   };
 }
@@ -504,6 +512,8 @@ function parsePageAlloc(text: EventText, buffer: Uint8Array, start: number, end:
 }
 
 const wordStackTrace = asciiBytes('<stack trace>');
+const wordUserStackTrace = asciiBytes('<user stack trace>');
+const wordSwiotlbForce = asciiBytes('swiotlb_force');
 const wordDynAlloc = asciiBytes('swiotlb_dyn_alloc');
 const wordFunction = asciiBytes('function');
 

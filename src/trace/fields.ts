@@ -6,6 +6,7 @@ import {
   hashEnd,
   hashStart,
   hashStep,
+  hexDigit,
   hexDigits,
   isBlank,
   isDigit,
@@ -104,7 +105,7 @@ const keyMeanings: readonly (readonly [meaning: KeyMeaning, keys: readonly strin
   ['error', ['err', 'error']],
   ['mask', ['dma_mask']],
   ['deviceAddress', ['dev_addr']],
-  ['force', ['force']],
+  ['force', ['force', 'swiotlb_force']],
   ['device', ['device', 'dev', 'dev_name', 'name', 'devname']],
   ['nents', ['nents', 'full_nents']],
   ['allocSize', ['alloc_size', 'asize']],
@@ -176,6 +177,9 @@ const attributeNames: readonly (readonly [string, number])[] = [
 const attributes = ByteMap.of(attributeNames.map(([name]) => name));
 
 const wordForce = asciiBytes('FORCE');
+/** 3.12 to 4.9; without it they print nothing there. */
+const wordSwiotlbForce = asciiBytes('swiotlb_force');
+const upperHalf = asciiBytes('ffff');
 const wordNormal = asciiBytes('NORMAL');
 const wordNoForce = asciiBytes('NO_FORCE');
 const wordForceOff = asciiBytes('FORCEOFF');
@@ -318,7 +322,10 @@ export function readFields(
         deviceStart = deviceStart < 0 ? start : deviceStart;
         deviceEnd = position;
         seen |= Seen.device;
-      } else if (hasWordByte(buffer, start, position)) {
+      } else if (isCodeAddress(buffer, start, position)) {
+        // `perf script -F ip,sym` prints where the event is behind its text.
+        break;
+      } else if (hasWordByte(buffer, start, position) && !isDecimal(buffer, start, position)) {
         seen |= Seen.torn;
       }
       continue;
@@ -510,7 +517,8 @@ function setCount(event: TraceEvent, meaning: number, value: number): void {
       event.error = value;
       break;
     case Meaning.force:
-      event.forced = value !== 0;
+      // Of the enumeration of 4.10 to 5.19, 2 is NO_FORCE.
+      event.forced = value === 1;
       break;
     case Meaning.alignMask:
       event.allocAlignMask = value;
@@ -536,13 +544,44 @@ function isForceWord(buffer: Uint8Array, start: number, end: number): boolean {
   return (
     startsWithAt(buffer, start, end, wordForce) ||
     startsWithAt(buffer, start, end, wordNormal) ||
-    startsWithAt(buffer, start, end, wordNoForce)
+    startsWithAt(buffer, start, end, wordNoForce) ||
+    startsWithAt(buffer, start, end, wordSwiotlbForce)
   );
+}
+
+/** `(54)`: the option `fields` of the tracer prints every number a second time. */
+function isDecimal(buffer: Uint8Array, start: number, end: number): boolean {
+  const first = buffer[start + 1] === Byte.dash ? start + 2 : start + 1;
+  if (buffer[start] !== Byte.open || buffer[end - 1] !== Byte.close || first >= end - 1) {
+    return false;
+  }
+  for (let i = first; i < end - 1; i++) {
+    if (!isDigit(buffer[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Of the upper half of the address space, where the kernel is. */
+function isCodeAddress(buffer: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== 16 || !startsWithAt(buffer, start, end, upperHalf)) {
+    return false;
+  }
+  for (let i = start; i < end; i++) {
+    if (hexDigit(buffer[i]) < 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /** FORCE, but not FORCEOFF. */
 function isForced(buffer: Uint8Array, start: number, end: number): boolean {
-  return startsWithAt(buffer, start, end, wordForce) && !startsWithAt(buffer, start, end, wordForceOff);
+  return (
+    (startsWithAt(buffer, start, end, wordForce) && !startsWithAt(buffer, start, end, wordForceOff)) ||
+    startsWithAt(buffer, start, end, wordSwiotlbForce)
+  );
 }
 
 /** Setting a length costs even when nothing changes. */

@@ -181,10 +181,11 @@ export class FtraceText {
       while (position < end && !isBlank(buffer[position])) {
         position++;
       }
-      if (position - flagsStart > 8 || position - flagsStart < 3) {
+      const isMode = isSampleMode(buffer, flagsStart, position);
+      if (position - flagsStart > 8 || (position - flagsStart < 3 && !isMode)) {
         return -1;
       }
-      const flags = decodeFlags(buffer, flagsStart, position, this.context.flagColumns);
+      const flags = isMode ? 0 : decodeFlags(buffer, flagsStart, position, this.context.flagColumns);
       position = skipBlanks(buffer, position, end);
       next = this.parseTime(buffer, position, end);
       if (next < 0) {
@@ -246,6 +247,21 @@ function skipDelta(buffer: Uint8Array, position: number, end: number): number {
     close++;
   }
   return buffer[close] === Byte.close ? skipBlanks(buffer, close + 1, end) : position;
+}
+
+/** `K`, `Ue`, …: where the sample was taken, which `perf script -F misc` prints where ftrace has its flags. */
+function isSampleMode(buffer: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    if (sampleModes[buffer[i]] !== 1) {
+      return false;
+    }
+  }
+  return end > start && end - start < 3;
+}
+
+const sampleModes = new Uint8Array(256);
+for (const letter of asciiBytes('KUHGgeEMSD')) {
+  sampleModes[letter] = 1;
 }
 
 /** perf script prints the period of the sample before the event's name when asked to: `  1 dma:dma_map_page: `. */

@@ -77,6 +77,15 @@ export class KernelMessages {
       this.journalNanoseconds = (microseconds % 1e6) * 1000;
       return Verdict.text;
     }
+    if (buffer[end - 1] === Byte.closeBracket && end - start < 400) {
+      // The line above the fields of journalctl -o verbose.
+      const microseconds = Number.parseInt(verboseCursor.exec(decodeUtf8(buffer, start, end))?.[1] ?? '', 16);
+      if (!Number.isNaN(microseconds)) {
+        this.journalSeconds = Math.floor(microseconds / 1e6);
+        this.journalNanoseconds = (microseconds % 1e6) * 1000;
+        return Verdict.text;
+      }
+    }
     const isByteList = containsByteList(buffer, start, end);
     const wanted =
       isByteList ||
@@ -284,7 +293,7 @@ export class KernelMessages {
     let timeNs = Number.NaN;
     if (!Number.isNaN(prefix.seconds)) {
       timeNs = context.relativeNs(prefix.seconds, prefix.nanoseconds, prefix.family);
-    } else if (this.journalSeconds >= 0 && /^\s*(?:MESSAGE=|"MESSAGE"\s*:)/.test(text)) {
+    } else if (this.journalSeconds >= 0 && (/^\s*(?:MESSAGE=|"MESSAGE"\s*:)/.test(text) || text.startsWith(nuls, 2))) {
       timeNs = context.relativeNs(this.journalSeconds, this.journalNanoseconds, 'boot');
     } else {
       return Number.NaN;
@@ -420,6 +429,9 @@ function deviceBefore(text: string, prefix: LogPrefix, index: number): NamedDevi
     return null;
   }
   const body = before.slice(0, colon.index);
+  if (body.endsWith('(NULL device *)')) {
+    return null;
+  }
   const deviceStart = body.lastIndexOf(' ') + 1;
   const device = body.slice(deviceStart).replace(/^["'`([]+/, '');
   if (device === '' || device === 'kernel' || /["'{}]/.test(device)) {
@@ -586,6 +598,9 @@ const journalStamp = asciiBytes('__MONOTONIC_TIMESTAMP=');
 const journalMember = asciiBytes('"__MONOTONIC_TIMESTAMP"');
 const journalMessage = asciiBytes('"MESSAGE"');
 
+/** Of the length before a message in journalctl -o export. */
+const nuls = String.fromCharCode(0, 0, 0, 0, 0, 0);
+const verboseCursor = /\[s=[^\]]*;m=([0-9a-f]{1,13});[^\]]*\]$/;
 const nothing = new Uint8Array(0);
 const byteListMember = /"MESSAGE"\s*:\s*\[/;
 

@@ -178,10 +178,10 @@ const rules: readonly MessageRule[] = [
   { pattern: /software IO TLB: No low mem/, deviceMessage: false, facts: () => ({ kind: 'no-low-mem' }) },
   {
     pattern:
-      /(?:software IO TLB: )?(?:\w{1,64}: )?(?:(?:Failed|Unable) to allocate (?:(\d+) bytes )?(?:for )?(?:tlb structure|SWIOTLB|swiotlb)|Cannot allocate (?:SWIOTLB )?buffer)\w*/i,
+      /(?:software IO TLB: )?(?:\w{1,64}: )?(?:(?:Failed|Unable) to allocate (?:(\d+) bytes )?(?:for )?(?:tlb structure|SWIOTLB|swiotlb)|Cannot allocate (?:(?:Xen-)?SWIOTLB )?buffer)\w*|(?:Xen-SWIOTLB: )?Failed to get contiguous memory for DMA from Xen!?/i,
     deviceMessage: false,
     facts: ([match, size], text) =>
-      /IO TLB|swiotlb|tlb structure/i.test(match + text)
+      /IO TLB|swiotlb|tlb structure|from Xen/i.test(match + text)
         ? { kind: 'pool-alloc-failed', sizeBytes: optional(size) }
         : null,
   },

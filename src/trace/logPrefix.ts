@@ -24,21 +24,31 @@ interface PrefixRule {
   readonly stamp?: (match: RegExpExecArray) => Stamp;
 }
 
+const nul = String.fromCharCode(0);
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 /** Syslog stamps have no year; a leap year keeps 29 February. */
 const yearOfYearless = 1972;
+
+/** Eight bytes, the lowest first. */
+const messageLength = new RegExp(`[^${nul}]{1,2}${nul}{6,7}`, 'y');
 
 const rules: readonly PrefixRule[] = [
   { pattern: /[\s\ufeff]+/y, stamps: false },
   { pattern: /(?:>+|\|)/y, stamps: false },
   { pattern: /(?:[-*+•·–]|\d{1,3}[.)])\s+/y, stamps: false },
   { pattern: /(?:```|\*\*|[`"'“”])/y, stamps: false },
-  { pattern: /\(qemu\)/y, stamps: false },
+  { pattern: /\(qemu\)|crash>/y, stamps: false },
+  // The hypervisor's console.
+  { pattern: /\((?:XEN|d\d{1,5}(?:v\d{1,4})?)\)/y, stamps: false },
+  // Seconds since the start and since the last line, of grabserial.
+  { pattern: /\[\d{1,6}\.\d{6} \d{1,6}\.\d{6}\]/y, stamps: true },
+  // A comment, as people make of lines in scripts and messages.
+  { pattern: /#+(?=\s+(?:<\d{1,3}>)?\[\s*\d+\.\d)/y, stamps: false },
   // RFC 5424 has a version behind the priority.
   { pattern: /<\d{1,3}>(?:1 (?=\d{4}-))?/y, stamps: true },
   // dmesg: [    1.234567], with -d [    1.234567 <    0.000012>], some vendors [    1.234567,0].
   {
-    pattern: /\[\s*(\d{1,12})\.(\d{1,9})(?:,\d+)?(?:\s*<\s*[+-]?\d+\.\d+>)?\s*\]/y,
+    pattern: /\[\s*(\d{1,12})\.(\d{1,9})(?:,\d+)?(?:\s*<\s*[+-]?\d+\.\d+\s*>)?\s*\]/y,
     stamps: true,
     stamp: ([, seconds, fraction]) => secondsStamp(seconds, fraction),
   },
@@ -53,7 +63,8 @@ const rules: readonly PrefixRule[] = [
       wallStamp(Number(year), Number(month) - 1, day, hour, minute, second, fraction, zone),
   },
   {
-    pattern: /\[[A-Z][a-z]{2}\s+([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d\d):(\d\d):(\d\d)(?:\.(\d+))?\s+(\d{4})\]/y,
+    pattern:
+      /\[[A-Z][a-z]{2}\s+([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:\s+[A-Z]{2,5})?\s+(\d{4})\]/y,
     stamps: true,
     stamp: ([, month, day, hour, minute, second, fraction, year]) =>
       wallStamp(Number(year), monthIndex(month), day, hour, minute, second, fraction, undefined),
@@ -89,7 +100,8 @@ const rules: readonly PrefixRule[] = [
     stamps: true,
   },
   {
-    pattern: /\d{1,7},\d+,(\d{1,16}),[^;\s]*;/y,
+    // netconsole may put the release before it.
+    pattern: /(?:\d+\.\d+[\w.+-]*,)?\d{1,7},\d+,(\d{1,16}),[^;\s]*;/y,
     stamps: true,
     stamp: ([, microseconds]) => microsecondStamp(microseconds, 'boot'),
   },
@@ -98,7 +110,7 @@ const rules: readonly PrefixRule[] = [
   { pattern: /c\d{1,2}\s+(?:\d{1,7}\s+)?(?=\S+ \S+:)/y, stamps: false, afterStamp: true },
   { pattern: /\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+\d+\s+\d+ [VDIWEF] [\w-]{1,32}\s*: /y, stamps: true },
   // Copied out of a page's source.
-  { pattern: /<\/?[a-z][a-z0-9]{0,9}>/y, stamps: false },
+  { pattern: /<\/?[a-z][a-z0-9]{0,9}(?:\s[^<>]{0,120})?>/y, stamps: false },
   // RFC 5424: host, program, process, message id, data.
   { pattern: /[\w.-]+ kernel (?:-|\d+) \S{1,32} (?:-|\[[^\]]{0,200}\]) /y, stamps: true, afterStamp: true },
   { pattern: /kernel(?:\[\d+\])?:/y, stamps: true },
@@ -109,8 +121,9 @@ const rules: readonly PrefixRule[] = [
     stamps: false,
   },
   { pattern: /\d+[:-](?=\s*\[\s*\d+\.\d)/y, stamps: false },
-  // journalctl -o export and -o verbose.
+  // journalctl -o export and -o verbose; the message of an entry with odd bytes has its length before it.
   { pattern: /MESSAGE=/y, stamps: true },
+  { pattern: messageLength, stamps: true },
   // JSON members before the message, then the key of the message.
   { pattern: /[{,]?\s*"[\w.@-]{1,40}"\s*:\s*(?:"[^"\\]{0,60}"|[\d.]+|true|false|null)\s*,/y, stamps: false },
   { pattern: /[{,]?\s*"[\w.@-]{1,40}"\s*:\s*"/y, stamps: false },
@@ -132,6 +145,7 @@ export function stripPrefix(text: string): LogPrefix {
     stamped = true;
     // The kernel's own stamp, else when the journal got the message.
     boot = microsecondStamp(/"_SOURCE_MONOTONIC_TIMESTAMP"\s*:\s*"?(\d{1,16})/.exec(text)?.[1], 'boot');
+    boot ??= dmesgStamp(/"time"\s*:\s*(\d{1,12}\.\d{1,9})\s*[,}]/.exec(text)?.[1]);
     boot ??= microsecondStamp(/"__MONOTONIC_TIMESTAMP"\s*:\s*"?(\d{1,16})/.exec(text)?.[1], 'boot');
     wall = microsecondStamp(/"__REALTIME_TIMESTAMP"\s*:\s*"?(\d{1,17})/.exec(text)?.[1], 'wall');
   }
@@ -184,6 +198,12 @@ function microsecondStamp(digits: string | undefined, family: ClockFamily): Stam
   return { seconds, nanoseconds: (total - seconds * 1e6) * 1000, family };
 }
 
+/** Of `dmesg --json`. */
+function dmesgStamp(time: string | undefined): Stamp {
+  const [seconds, fraction] = time?.split('.') ?? [];
+  return seconds === undefined || fraction === undefined ? null : secondsStamp(seconds, fraction);
+}
+
 function secondsStamp(seconds: string, fraction: string): Stamp {
   // Ten digits before the dot are an epoch, no machine has been up for 30 years.
   return {
@@ -223,10 +243,20 @@ function wallStamp(
 }
 
 const escapeCharacter = String.fromCharCode(27);
+/** Terminal colours as they are, as JSON and `cat -v` write them, and without the escape, which web pages drop; quoted-printable; HTML. */
 const disguise = new RegExp(
-  `${escapeCharacter}\\[[0-9;?]*[A-Za-z]|\\\\u001b\\[[0-9;]*m|=3D|=09|=20(?=[a-z([]|\\s*$)`,
+  `(?:${escapeCharacter}|\\^\\[)\\[[0-9;?]*[A-Za-z]|\\\\u001b\\[[0-9;]*m|\\[[0-9]{1,3}(?:;[0-9]{1,3})*m|=3D|=09|=20(?=[a-z([]|\\s*$)|&(?:lt|gt|amp|quot|nbsp|apos|#\\d{1,4});`,
   'g',
 );
+const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', nbsp: ' ', apos: "'" };
+
+function plain(found: string): string {
+  if (found.startsWith('&')) {
+    const name = found.slice(1, -1);
+    return name.startsWith('#') ? String.fromCharCode(Number(name.slice(1))) : (entities[name] ?? ' ');
+  }
+  return found === '=3D' ? '=' : found.startsWith('=') ? ' ' : '';
+}
 
 /** journalctl prints messages with control characters as lists of bytes; all columns of such a line are those of the list. */
 export function messageOfBytes(original: string): CleanLine | null {
@@ -259,7 +289,7 @@ export interface CleanLine {
 }
 
 export function cleanLine(original: string): CleanLine {
-  if (!original.includes(escapeCharacter) && !original.includes('=') && !original.includes('\\u001b')) {
+  if (!/[=&^\\]|\[\d[\d;]*m/.test(original) && !original.includes(escapeCharacter)) {
     return { text: original, column: (index) => index };
   }
   let text = '';
@@ -275,7 +305,7 @@ export function cleanLine(original: string): CleanLine {
     ) {
       continue;
     }
-    const replacement = match[0] === '=3D' ? '=' : match[0].startsWith('=') ? ' ' : '';
+    const replacement = plain(match[0]);
     text += original.slice(last, match.index) + replacement;
     last = match.index + match[0].length;
     removed += match[0].length - replacement.length;

@@ -518,7 +518,7 @@ class TextReader implements TraceReader {
     for (const [index, held] of partial.lines.entries()) {
       this.at(held);
       const { bytes } = held;
-      const verdict = index === 0 ? Verdict.bad : this.dispatch(bytes, 0, bytes.length);
+      const verdict = index === 0 ? this.withoutLastWord(bytes) : this.dispatch(bytes, 0, bytes.length);
       if (verdict === Verdict.held) {
         this.messages.flush();
       } else {
@@ -580,6 +580,20 @@ class TextReader implements TraceReader {
     context.skippedNuls = skippedNuls;
   }
 
+  /** An incomplete event that nothing continued: before 4.10 swiotlb_bounced ends with the size. */
+  private withoutLastWord(bytes: Uint8Array): VerdictCode {
+    const { context } = this;
+    // They print a blank behind it, which a paste may lose, and four flags.
+    const isOld = isBlank(bytes[bytes.length - 1]) || /\] +\S{4} +\d+\.\d+: /.test(decodeUtf8(bytes, 0, bytes.length));
+    if (context.lastWord !== 'unknown' || !isOld) {
+      return Verdict.bad;
+    }
+    context.lastWord = 'none';
+    const verdict = this.dispatchEvent(bytes, 0, bytes.length);
+    context.lastWord = verdict === Verdict.understood ? 'none' : 'unknown';
+    return verdict === Verdict.understood ? verdict : Verdict.bad;
+  }
+
   private at({ line, byteOffset }: Pick<HeldLine, 'line' | 'byteOffset'>): void {
     this.context.line = line;
     this.context.byteOffset = byteOffset;
@@ -622,7 +636,7 @@ class TextReader implements TraceReader {
       if (!this.csv.active && this.csv.parse(buffer, first, end) === Verdict.understood) {
         return this.countFormat('debugfs-csv', Verdict.understood);
       }
-      if (startsWithAt(buffer, first, end, configComment)) {
+      if (startsWithAt(buffer, first, end, configComment) || isCommentedLog(buffer, first, end)) {
         return this.countFormat('kernel-log', this.messages.parse(buffer, start, end));
       }
       if (!this.buddy.mark(buffer, first, end)) {
@@ -756,6 +770,10 @@ class TextReader implements TraceReader {
       (this.ftrace.layout === 'perf' && isCallChain(buffer, start, first, end))
     ) {
       context.name('stack trace').counted++;
+      return Verdict.counted;
+    }
+    if (end - first < 40 && isFence(decodeUtf8(buffer, first, end))) {
+      context.name('code fence').counted++;
       return Verdict.counted;
     }
     // A line that begins like an event of an established trace but is cut off.
@@ -917,6 +935,17 @@ function withPlainBlanks(buffer: Uint8Array, start: number, end: number): Uint8A
   return bytes.subarray(0, length + 1);
 }
 const configComment = asciiBytes('# CONFIG_');
+
+/** What Markdown has around a pasted trace. */
+function isFence(text: string): boolean {
+  return /^(?:>\s*)*(?:```+|~~~+)[\w-]*\s*$/.test(text);
+}
+
+/** A line of a kernel log behind a hash, as in scripts and drafts of messages. */
+function isCommentedLog(buffer: Uint8Array, start: number, end: number): boolean {
+  return /^#+\s+(?:<\d{1,3}>)?\[\s*\d+\.\d{3,9}\]/.test(decodeUtf8(buffer, start, Math.min(end, start + 60)));
+}
+
 const utf8Mark = Uint8Array.of(0xef, 0xbb, 0xbf);
 /** A frame of a stack trace of ftrace. */
 const framePrefix = asciiBytes('=> ');

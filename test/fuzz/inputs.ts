@@ -43,6 +43,7 @@ const glue = [
   '\0',
   '\r\n',
   '\r',
+  '\r\r\n',
   '\n\n',
   '\t',
   '\u001b[31m',
@@ -88,6 +89,31 @@ PERF_RECORD_LOST lost 12`,
 {"MESSAGE":[115,119,105],"_HOSTNAME":"a","PRIORITY":"4"}
 __MONOTONIC_TIMESTAMP=5140900
 MESSAGE=software IO TLB: mapped [mem 0x000000007da8e000-0x000000007db8e000] (1MB)`,
+  pretty: `[
+	{
+		"PRIORITY" : "4",
+		"MESSAGE" : "nvme 0000:00:05.0: swiotlb buffer is full (sz: 4096 bytes), total 9 (slots), used 9 (slots)",
+		"_SOURCE_MONOTONIC_TIMESTAMP" : "5140900"
+	}, {
+		"MESSAGE" : [
+			115,
+			119
+		],
+		"__MONOTONIC_TIMESTAMP" : "5140901"
+	}
+]
+[{"MESSAGE":"swiotlb buffer is full"},{"msg":"nvme a: swiotlb buffer is full (sz: 4096 bytes)","time":1.5}]
+data: {"MESSAGE":"swiotlb buffer is full (sz: 1 bytes)"}
+\u001e{"MESSAGE":"software IO TLB: area num 4."}`,
+  'no header': Array.from({ length: 40 }, (_, row) => `${100 + row / 10},32768,${(row * 7) % 50},${50 + row},0`).join(
+    '\n',
+  ),
+  old: `            fio-1  [003] d..1  1021.334455: swiotlb_bounced: dev_name: a dma_mask=ffffffff dev_addr=1000 size=54 
+            fio-1  [003] d..1  1021.334456: swiotlb_bounced: dev_name: a dma_mask=ffffffff dev_addr=1000 size=54 swiotlb_force
+            fio-1  [003] d..2. 1021.334457: swiotlb_bounced: dev_name=a dma_mask=0xffffffff (-1) dev_addr=0x1000 (4096) size=0x36 (54) force=0x1 (1)
+\`\`\`
+&lt;4&gt;[ 1.0] nvme a: swiotlb buffer is full (sz:&nbsp;4096 bytes)
+[32m[ 1.0] [0mnvme a: swiotlb buffer is full (sz: 4096 bytes)`,
   buddy: `Node 0, zone      DMA      1      1      1      0      2      1      1      0      1      1      3
 Node 0, zone   Normal      4      3      2      1      0      1      1      0      1      1    200`,
   raw: `            wget-179   [002]     5.761699: dma_map_sg:           [FAILED TO PARSE] device=0000:00:07.0 dir=1 full_nents=2 truncated=0 phys_addrs=ARRAY[00, 10] attrs=0x0
