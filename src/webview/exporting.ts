@@ -1,4 +1,5 @@
 import type { ExportData, ExportFormat, ExportOffers } from '../protocol/panel';
+import { FailureError } from '../protocol/result';
 import type { ChartTheme } from './charts/theme';
 import type { Exportable, ExportTable } from './sections/section';
 
@@ -21,7 +22,7 @@ export class Exports {
   async make(id: string, format: ExportFormat): Promise<ExportData> {
     const item = this.all().find((candidate) => candidate.id === id);
     if (item === undefined || !formatsOf(item).includes(format)) {
-      throw new Error('This is not shown any more.');
+      throw new FailureError({ kind: 'unavailable', message: 'This is not shown any more.' });
     }
     switch (format) {
       case 'png': {

@@ -127,6 +127,8 @@ let sections: readonly SectionHolder[] = [];
 let toldFront = '';
 /** Grows with every load; answers to questions of an earlier one are dropped. */
 let generation = 0;
+/** The page shows an earlier reading than the newest, which failed: that stays said, whatever else goes on. */
+let isOutdated = false;
 /** Done when the page shows the trace, for better or worse. */
 let loaded: Promise<void> = Promise.resolve();
 /** What the panel was opened for, or a command wanted since; done with the first trace. */
@@ -284,6 +286,7 @@ async function load(): Promise<void> {
     if (mine !== generation) {
       return;
     }
+    isOutdated = false;
     setStatus('ready', '');
     if (memoryProblem !== null) {
       byId('save-status').textContent = memoryProblem;
@@ -300,6 +303,7 @@ async function load(): Promise<void> {
     }
   } catch (error) {
     if (mine === generation) {
+      isOutdated = true;
       fail('The trace could not be analysed.', error);
     }
   }
@@ -406,7 +410,9 @@ async function showFront(): Promise<void> {
     return;
   }
   if (0 < trace.requests && shownKeys(state).some((key) => runs.isMissing(key))) {
-    setStatus('loading', 'Replaying …', cancelWork);
+    if (!isOutdated) {
+      setStatus('loading', 'Replaying …', cancelWork);
+    }
     view.renderPolicies(trace);
     await runs.loadMissing();
   }
@@ -414,7 +420,7 @@ async function showFront(): Promise<void> {
     await render();
   }
   // A new reading of the trace shows the same runs when it is done.
-  if (mine === generation) {
+  if (mine === generation && !isOutdated) {
     setStatus('ready', '');
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../protocol/views';
 import { clampRange } from './charts/scale';
 import { withDefaults } from './fixedSizes';
+import { withKnownDevices } from './sections/deviceClasses';
 import {
   frontKey,
   isWhole,
@@ -55,6 +56,8 @@ export class Runs {
     state.front = front === undefined ? state.front : runId(this.prepared(front));
     state.runs.clear();
     state.failed.clear();
+    // Kept from another recording, the class of a device that is not there would make every replay fail.
+    this.assume(withKnownDevices(trace, state.assumptions));
   }
 
   /** Shows a run in front. */

@@ -56,6 +56,24 @@ describe('the runs of a panel', () => {
     expect(frontKey(state).policy).toBe('recorded');
   });
 
+  it('of an earlier recording lose the classes of devices that are gone, and nothing else', async () => {
+    const { state, runs, asked } = panelWith();
+    const deviceClass = 'gone=block,0000:00:05.0=net';
+    state.assumptions = { seed: 7, deviceClass };
+    runs.begin([{ policy: 'dynamic', set: { seed: 7, deviceClass } }]);
+    runs.reset(
+      mockTrace({
+        policies: trace.policies.map(({ id, params }) =>
+          policy(id, [...params.map(({ name }) => name), 'deviceClass']),
+        ),
+      }),
+    );
+    await runs.loadMissing();
+    expect(asked).toEqual(['recorded', 'dynamic(deviceClass="0000:00:05.0=net",seed=7)']);
+    expect(frontKey(state).policy).toBe('dynamic');
+    expect(state.assumptions).toEqual({ seed: 7, deviceClass: '0000:00:05.0=net' });
+  });
+
   it('all get another assumption, except what the trace itself shows', async () => {
     const { state, runs, asked } = panelWith();
     runs.begin([{ policy: 'dynamic', set: {} }]);

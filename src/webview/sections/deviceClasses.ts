@@ -53,6 +53,16 @@ export function withClass(
   return [...given].map(([device, word]) => `${device}=${word}`).join(',');
 }
 
+/** The settings without classes of devices that the trace does not have. */
+export function withKnownDevices({ geometry }: Pick<TraceView, 'geometry'>, settings: PolicySettings): PolicySettings {
+  if (settings[deviceClassParam] === undefined) {
+    return settings;
+  }
+  const { [deviceClassParam]: _, ...rest } = settings;
+  const text = [...classesIn(geometry, settings)].map(([name, word]) => `${name}=${word}`).join(',');
+  return text === '' ? rest : { ...rest, [deviceClassParam]: text };
+}
+
 /** Only devices of the trace: a memory may be of an earlier recording under the same name. */
 function classesIn({ devices }: TraceView['geometry'], settings: PolicySettings): ReadonlyMap<string, GivenClass> {
   const given = new Map<string, GivenClass>();

@@ -382,7 +382,9 @@ export class SlotMapSection implements PanelSection {
   private beginning(state: SectionState): Wish {
     const known = this.kept?.atNs ?? state.cursorNs;
     if (known !== null) {
-      return { kind: 'time', timeNs: known, isFollowing: true };
+      // What is kept may be of a longer recording.
+      const timeNs = Math.min(Math.max(known, state.whole.fromNs), state.whole.toNs);
+      return { kind: 'time', timeNs, isFollowing: true };
     }
     if (0 < (this.runOf(this.lead)?.run.failed ?? 0)) {
       return { kind: 'firstFailure' };
