@@ -9,7 +9,7 @@ import { type ChartTheme, readTheme } from './charts/theme';
 import { Timeline, type TimelineModel } from './charts/timeline';
 import { byId, fill, h } from './dom';
 import { labelOf } from './labels';
-import type { TableKind } from './page';
+import { type TableKind, tableKinds } from './page';
 import { dataTable } from './sections/dataTable';
 import { legend } from './sections/legend';
 import { styleOf } from './sections/policies';
@@ -188,7 +188,7 @@ export class ChartBlock {
     }
     if (mine === this.generation) {
       this.draw();
-      for (const kind of ['slots', 'pools', 'memory', 'stalls'] as const) {
+      for (const kind of tableKinds) {
         this.fillTable(kind);
       }
       this.deps.drawn();

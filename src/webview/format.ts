@@ -56,7 +56,8 @@ export function timeFormat(trace: Pick<TraceView, 'hasTime' | 'origin'>, mode: T
   const origin = mode === 'relative' || trace.origin === null ? { seconds: 0, nanoseconds: 0 } : trace.origin;
   const relative = (timeNs: number) => `${timeNs < 0 ? '' : '+'}${formatDuration(timeNs)}`;
   const reading = (timeNs: number, spanNs: number) => clockReading(origin, timeNs, decimalsFor(spanNs));
-  const base = { relative, originNs: origin.nanoseconds };
+  // Round seconds need them; more of them than this would cost nanoseconds.
+  const base = { relative, originNs: (origin.seconds % 1e6) * 1e9 + origin.nanoseconds };
   switch (mode) {
     case 'clock':
       return {

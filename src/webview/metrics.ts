@@ -19,14 +19,6 @@ const count = formatCount;
 
 export const metrics: readonly Metric[] = [
   metric('failed', 'Failed mappings', (run) => run.failed, count, 'less', 'requests that got no slots'),
-  metric(
-    'served',
-    'Served mappings',
-    (run) => run.served,
-    count,
-    'neither',
-    'requests that got slots; retries of a request that is served are not asked again',
-  ),
   ...causes.map((cause) =>
     metric(
       `failed.${cause}`,
@@ -36,6 +28,14 @@ export const metrics: readonly Metric[] = [
       'neither',
       causeWords[cause].meaning,
     ),
+  ),
+  metric(
+    'served',
+    'Served mappings',
+    (run) => run.served,
+    count,
+    'neither',
+    'requests that got slots; retries of a request that is served are not asked again',
   ),
   metric(
     'usedHighWaterSlots',

@@ -17,7 +17,8 @@ export interface PageEvents {
   readonly save: () => void;
 }
 
-export type TableKind = 'slots' | 'pools' | 'memory' | 'stalls';
+export const tableKinds = ['slots', 'pools', 'transient', 'memory', 'stalls'] as const;
+export type TableKind = (typeof tableKinds)[number];
 
 /** Puts up the blocks a trace gets; view.ts fills them. A log without requests gets no chart, not an empty one. */
 export function buildPage(
@@ -53,7 +54,13 @@ export function buildPage(
           { id: 'compare', 'aria-labelledby': 'compare-title' },
           h('h2', { id: 'compare-title' }, 'Comparison'),
           h('div', { id: 'multiples' }),
-          h('div', { id: 'summary-holder', class: 'scroll' }),
+          h('div', {
+            id: 'summary-holder',
+            class: 'scroll',
+            tabindex: 0,
+            role: 'group',
+            'aria-label': 'Comparison of the policies as a table',
+          }),
           h('div', { id: 'variations-holder' }),
         )
       : provenSection(trace, events.reveal),
@@ -140,6 +147,7 @@ function chartsSection(trace: TraceView, timeMode: TimeMode, events: PageEvents)
       { id: 'transient-block', class: 'chart-block' },
       head('Slots in transient pools'),
       plot('transient', 'Slots in transient pools over time', 'plot-small'),
+      dataTable('transient', 'Slots in transient pools as a table', events),
     ),
     h(
       'div',
@@ -199,7 +207,8 @@ function dataTable(kind: TableKind, title: string, events: PageEvents): HTMLElem
     'details',
     { class: 'data-table', 'data-table': kind, toggle: () => events.tableToggled(kind) },
     h('summary', null, title),
-    h('div', { class: 'scroll' }),
+    // Browsers before Chromium 130 do not let the keyboard scroll what holds nothing to focus.
+    h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': title }),
   );
 }
 

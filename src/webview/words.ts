@@ -1,5 +1,7 @@
+import { formatCount } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { EvidenceLevel } from '../model/evidence';
+import type { LineRef, TraceView } from '../protocol/views';
 
 /** What each cause is called, and what it means in one line. */
 export const causeWords: Readonly<Record<Cause, { readonly label: string; readonly meaning: string }>> = {
@@ -42,4 +44,10 @@ export function policyLabel(policy: string, title: string): string {
     fixed: 'Fixed',
   };
   return short[policy] ?? title;
+}
+
+/** `line 14`; of a capture of several files `dmesg.txt, line 14`. */
+export function lineWords({ sources }: Pick<TraceView, 'sources'>, { file, line }: LineRef, word = 'line '): string {
+  const name = sources.length < 2 ? '' : `${file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1)}, `;
+  return `${name}${word}${formatCount(line)}`;
 }

@@ -61,11 +61,11 @@ function slotsDatasets(
     }
   }
   if (samples !== null) {
-    datasets.push(sampleDots(samples, range, theme));
+    datasets.push(sampleDots(samples, range, theme, widthPixels));
   }
   for (const run of runs) {
     if (run.series !== null && marksFailures(run)) {
-      datasets.push(marks(run, run.series, range, (range.toNs - range.fromNs) / widthPixels, theme));
+      datasets.push(marks(run, run.series, range, widthPixels, theme));
     }
   }
   return datasets;
@@ -112,8 +112,13 @@ function line(run: ShownRun, data: Point[], width: number, filled: boolean, them
   };
 }
 
+/** Marks of the usual size would hide the line of a chart that is narrower. */
+const smallPixels = 340;
+
 /** Failures by cause; those of the recording are hollow. */
-function marks(run: ShownRun, series: SeriesView, range: Range, perPixelNs: number, theme: ChartTheme): Dataset {
+function marks(run: ShownRun, series: SeriesView, range: Range, widthPixels: number, theme: ChartTheme): Dataset {
+  const scale = widthPixels < smallPixels ? 0.55 : 1;
+  const perPixelNs = (range.toNs - range.fromNs) / widthPixels;
   const data: MarkPoint[] = clusterMarks(run.run.failures, range.fromNs, range.toNs, perPixelNs * 5).map((cluster) => ({
     x: cluster.timeNs,
     y: valueAt(series, 'usedSlots', cluster.timeNs) ?? 0,
@@ -124,14 +129,14 @@ function marks(run: ShownRun, series: SeriesView, range: Range, perPixelNs: numb
     showLine: false,
     clip: 8,
     pointStyle: data.map(({ cluster }) => causeMark(cluster.first.cause).point),
-    pointRadius: data.map(({ cluster }) => Math.min(10, 5.5 + Math.log2(cluster.count))),
+    pointRadius: data.map(({ cluster }) => scale * Math.min(10, 5.5 + Math.log2(cluster.count))),
     pointBorderColor: theme.error,
     pointBackgroundColor: run.isFront ? withAlpha(theme.error, 0.55) : theme.background,
     pointBorderWidth: 2,
   };
 }
 
-function sampleDots(samples: SamplesView, range: Range, theme: ChartTheme): Dataset {
+function sampleDots(samples: SamplesView, range: Range, theme: ChartTheme, widthPixels: number): Dataset {
   const data: Point[] = [];
   for (let i = 0; i < samples.timeNs.length; i++) {
     const x = samples.timeNs[i]!;
@@ -143,7 +148,8 @@ function sampleDots(samples: SamplesView, range: Range, theme: ChartTheme): Data
     data,
     showLine: false,
     pointStyle: 'circle',
-    pointRadius: 1.75,
+    // So many that they touch would hide the lines they are to be compared with.
+    pointRadius: widthPixels < data.length * 5 ? 0.75 : 1.75,
     pointBorderWidth: 1,
     pointBorderColor: theme.text,
     pointBackgroundColor: theme.background,

@@ -42,7 +42,17 @@ export function timeTicks(range: Range, originNs: number, count: number): number
   const spanNs = range.toNs - range.fromNs;
   const rough = Math.max(spanNs / Math.max(count, 1), 1);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => rough <= candidate) ?? rough;
+  const steps = [10, 5, 2, 1, 0.5, 0.2].map((factor) => factor * power).filter((step) => 1 <= step);
+  const wide = steps.filter((step) => rough <= step).length - 1;
+  // A single tick tells no distance: rather a finer step, as long as it is round and whole.
+  let ticks: number[] = [];
+  for (let at = Math.max(0, wide); at < steps.length && ticks.length < 2; at++) {
+    ticks = ticksEvery(steps[at]!, range, originNs);
+  }
+  return ticks;
+}
+
+function ticksEvery(step: number, range: Range, originNs: number): number[] {
   const ticks: number[] = [];
   for (let k = Math.ceil((range.fromNs + originNs) / step); k * step - originNs <= range.toNs; k++) {
     ticks.push(k * step - originNs);
@@ -123,7 +133,12 @@ export function panRange(range: Range, whole: Range, share: number): Range {
 
 /** Keeps the length and moves the range inside the whole. */
 export function clampRange(range: Range, whole: Range): Range {
-  const span = Math.min(range.toNs - range.fromNs, whole.toNs - whole.fromNs);
+  if (range.toNs <= range.fromNs) {
+    // From a file that somebody edited.
+    return whole;
+  }
+  const wholeNs = whole.toNs - whole.fromNs;
+  const span = Math.min(Math.max(range.toNs - range.fromNs, minSpanNs(whole)), wholeNs);
   const fromNs = Math.min(Math.max(range.fromNs, whole.fromNs), whole.toNs - span);
   return { fromNs, toNs: fromNs + span };
 }

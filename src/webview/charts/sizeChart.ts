@@ -169,7 +169,14 @@ export class SizeChart {
       const at = x.getPixelForValue(Math.log2(model.recommended));
       const left = Math.min(Math.max(at - width / 2, area.left + 4), area.right - width - 4);
       const scale = ratioScale(model.series.flatMap((series) => series.points));
-      context.fillText(model.parameter, left, y.getPixelForValue(scale.height(ratio)) - 18);
+      const bottom = y.getPixelForValue(scale.height(ratio)) - 18;
+      // Over the curve, which runs through where the text stands.
+      context.globalAlpha = 0.85;
+      context.fillStyle = theme.background;
+      context.fillRect(left - 3, bottom - theme.fontSize, width + 6, theme.fontSize + 5);
+      context.globalAlpha = 1;
+      context.fillStyle = theme.text;
+      context.fillText(model.parameter, left, bottom);
     }
     context.restore();
   }
@@ -233,6 +240,8 @@ export class SizeChart {
       borderColor: colour,
       borderWidth: this.theme.highContrast ? 2.5 : 2,
       borderDash: series.isSingleArea ? [1, 3] : [...style.dash],
+      // The first and the last point are points, too.
+      clip: 6,
       pointRadius: series.isSingleArea ? 2 : 3.5,
       pointBorderColor: colour,
       // Hollow: proven without a replay of its own.

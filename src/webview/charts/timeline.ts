@@ -1,5 +1,5 @@
 import { Chart, Filler, LinearScale, LineController, LineElement, PointElement } from 'chart.js';
-import { formatCount, formatSlotsAndBytes, plural } from '../../base/format';
+import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes, plural } from '../../base/format';
 import type { FailureMark, LineRef } from '../../protocol/views';
 import { causeWords } from '../words';
 import { axesOf, type SlotsExtent, slotsExtent } from './axes';
@@ -8,7 +8,7 @@ import { listenToGestures } from './gestures';
 import { keyAction } from './keys';
 import { createLineChart } from './lineChart';
 import { frontOf, marksFailures, type Plot, plots, type ShownRun, type TimelineModel } from './model';
-import { poolRows } from './poolRows';
+import { poolRows, poolsAt } from './poolRows';
 import { type MarkCluster, type Range, valueAt } from './scale';
 import { type ChartTheme, withAlpha } from './theme';
 
@@ -228,7 +228,7 @@ export class Timeline {
       figure.canvas.parentElement?.classList.toggle('plot-last', isLast);
       chart.resize();
       chart.update('none');
-      describe(figure.canvas, model, this.cursorNs);
+      describe(plot, figure.canvas, model, this.cursorNs);
     }
     this.drawOverlays();
   }
@@ -340,8 +340,8 @@ export class Timeline {
       const half = (range.toNs - range.fromNs) / 2;
       this.events.range({ fromNs: timeNs - half, toNs: timeNs + half });
     }
-    for (const { canvas } of this.figures) {
-      describe(canvas, model, this.cursorNs);
+    for (const { plot, canvas } of this.figures) {
+      describe(plot, canvas, model, this.cursorNs);
     }
   }
 
@@ -396,13 +396,18 @@ export function failuresNear(model: TimelineModel, { run }: ShownRun, timeNs: nu
   return run.failures.filter((mark) => Math.abs(mark.timeNs - timeNs) <= widthNs);
 }
 
-/** The levels at a time as one sentence, for screen readers. */
-function spoken(model: TimelineModel, timeNs: number): string {
+/** What a chart shows at a time as one sentence, for screen readers. */
+export function spoken(plot: Plot, model: TimelineModel, timeNs: number): string {
+  if (plot === 'pools') {
+    const front = frontOf(model);
+    return front === undefined ? '' : `${front.label}: ${poolsAt(front.run, model.whole, timeNs)}`;
+  }
+  const [column, format] = levelOf[plot];
   const parts = model.runs.flatMap((shown) => {
-    const used = shown.series === null ? null : valueAt(shown.series, 'usedSlots', timeNs);
-    const near = failuresNear(model, shown, timeNs)[0];
+    const level = shown.series === null ? null : valueAt(shown.series, column, timeNs);
+    const near = plot === 'slots' ? failuresNear(model, shown, timeNs)[0] : undefined;
     return [
-      used === null ? '' : `${shown.label} ${formatSlotsAndBytes(used)}`,
+      level === null ? '' : `${shown.label} ${format(level)}`,
       near === undefined
         ? ''
         : `${shown.label} fails here: ${causeWords[near.cause].label}, line ${formatCount(near.line)}`,
@@ -411,7 +416,15 @@ function spoken(model: TimelineModel, timeNs: number): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-function describe(canvas: HTMLCanvasElement, model: TimelineModel, cursorNs: number | null): void {
+/** The level that a chart draws. */
+const levelOf = {
+  slots: ['usedSlots', formatSlotsAndBytes],
+  transient: ['transientSlots', formatSlotsAndBytes],
+  memory: ['memoryBytes', formatBytes],
+  stalls: ['stalledNs', formatDuration],
+} as const satisfies Record<Exclude<Plot, 'pools'>, readonly [string, (value: number) => string]>;
+
+function describe(plot: Plot, canvas: HTMLCanvasElement, model: TimelineModel, cursorNs: number | null): void {
   const { range } = model;
   const at = cursorNs ?? range.fromNs;
   const failures = model.runs.map((run) => `${run.label}: ${plural(run.run.failed, 'failure')}`).join(', ');
@@ -421,6 +434,6 @@ function describe(canvas: HTMLCanvasElement, model: TimelineModel, cursorNs: num
   canvas.setAttribute('aria-valuenow', String(Math.round(at)));
   canvas.setAttribute(
     'aria-valuetext',
-    cursorNs === null ? failures : `${model.time.absolute(at, spanNs)}: ${spoken(model, at)}`,
+    cursorNs === null && plot === 'slots' ? failures : `${model.time.absolute(at, spanNs)}: ${spoken(plot, model, at)}`,
   );
 }

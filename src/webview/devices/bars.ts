@@ -25,6 +25,9 @@ export interface BarsModel {
   readonly isBytes: boolean;
 }
 
+/** Beside the bars: the vertical axis with its title. */
+const axisRoom = 70;
+
 /** A histogram that is read bar by bar, by pointer or arrow keys. */
 export class Bars {
   private readonly canvas: HTMLCanvasElement;
@@ -66,6 +69,7 @@ export class Bars {
     this.canvas.setAttribute('aria-valuemin', '0');
     this.canvas.setAttribute('aria-valuemax', String(Math.max(0, model.texts.length - 1)));
     this.canvas.setAttribute('aria-valuenow', '0');
+    this.canvas.setAttribute('aria-valuetext', model.texts[0] ?? '');
     this.draw();
   }
 
@@ -97,6 +101,10 @@ export class Bars {
         barPercentage: 0.92,
       }),
     );
+    const longest = Math.max(1, ...model.ticks.map((tick) => tick.length));
+    const room = (chart.canvas.parentElement?.clientWidth ?? 600) - axisRoom;
+    // Labels that would run into each other are left out evenly; the text under the pointer has them all.
+    const stride = Math.ceil((model.ticks.length * longest * theme.fontSize * 0.62) / Math.max(1, room));
     chart.options.scales = {
       x: {
         stacked: true,
@@ -107,7 +115,7 @@ export class Bars {
           font,
           maxRotation: 0,
           autoSkip: false,
-          callback: (_, index) => model.ticks[index] ?? '',
+          callback: (_, index) => (index % stride === 0 ? (model.ticks[index] ?? '') : ''),
         },
         title: title(model.xTitle),
       },

@@ -108,16 +108,19 @@ export class DevicesSection implements PanelSection {
       }
     });
     share.addEventListener('keydown', (event) => this.shareKey(event));
+    this.shareText.textContent = 'Adding up who held the slots, and for how long …';
+    // Until there are numbers, axes would only pretend that there were some.
+    host.body.classList.add('waiting');
     this.offerExports();
   }
 
   async update(state: SectionState): Promise<void> {
-    const isFirst = this.state === null;
     this.state = state;
-    if (isFirst) {
+    if (this.view === null) {
       this.view = await this.host.ask('devices', null);
       this.drawDevices();
     }
+    this.host.body.classList.remove('waiting');
     await this.loadShares(state);
   }
 

@@ -99,7 +99,7 @@ export class ShareChart {
           callback: (value) => time.tick(Number(value), spanNs),
         },
         afterBuildTicks: (scale) => {
-          const count = Math.max(2, Math.floor(scale.width / 90));
+          const count = Math.max(2, Math.floor(scale.width / time.tickPixels));
           scale.ticks = timeTicks(range, time.originNs, count).map((value) => ({ value }));
         },
         title: { display: true, text: time.axisTitle, color: theme.muted, font },
@@ -117,6 +117,8 @@ export class ShareChart {
           font,
           padding: 6,
           maxTicksLimit: 6,
+          // Slots are whole.
+          precision: 0,
           callback: (value) => formatCount(Number(value)),
         },
       },

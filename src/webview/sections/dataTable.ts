@@ -1,7 +1,7 @@
 import { formatBytes, formatCount, formatDuration, formatSlots } from '../../base/format';
 import type { SeriesView } from '../../protocol/views';
 import { frontOf, type TimelineModel } from '../charts/model';
-import { valueAt } from '../charts/scale';
+import { type Range, stepAt } from '../charts/scale';
 import { h } from '../dom';
 import type { TableKind } from '../page';
 import type { ExportTable } from './section';
@@ -16,19 +16,20 @@ const columns: Readonly<Record<LevelKind, readonly (readonly [Column, string, (v
     ['usedSlots', 'in use', formatSlots],
     ['hiwaterSlots', 'high water', formatSlots],
     ['capacitySlots', 'capacity', formatSlots],
-    ['transientSlots', 'transient', formatSlots],
   ],
+  transient: [['transientSlots', 'in transient pools', formatSlots]],
   memory: [['memoryBytes', 'memory', formatBytes]],
   stalls: [['stalledNs', 'stalled', formatDuration]],
 };
 
 const tableNames: Readonly<Record<LevelKind, string>> = {
-  slots: 'Slots at even steps of the visible range',
-  memory: 'Memory held at even steps of the visible range',
-  stalls: 'Stalls at even steps of the visible range',
+  slots: 'Slots: the most of each step of the visible range',
+  transient: 'Slots in transient pools: the most of each step of the visible range',
+  memory: 'Memory held: the most of each step of the visible range',
+  stalls: 'Stalls by the end of each step of the visible range',
 };
 
-/** The visible range of a chart as numbers, at even steps; the pools one by one. */
+/** The visible range of a chart as numbers, in even steps; the pools one by one. */
 export function dataTable(kind: TableKind, model: TimelineModel): HTMLElement {
   return kind === 'pools' ? poolTable(model) : levelTable(kind, model);
 }
@@ -36,29 +37,47 @@ export function dataTable(kind: TableKind, model: TimelineModel): HTMLElement {
 function levelTable(kind: LevelKind, model: TimelineModel): HTMLElement {
   const { range, runs, time } = model;
   const spanNs = range.toNs - range.fromNs;
-  const times = Array.from({ length: rowCount + 1 }, (_, index) => range.fromNs + (spanNs * index) / rowCount);
+  const columnsOfRuns = runs.flatMap((run) => columns[kind].map((column) => [run, column] as const));
+  const levels = columnsOfRuns.map(([{ series }, [column]]) =>
+    series === null ? null : highestOfSteps(series, column, range, rowCount),
+  );
   return h(
     'table',
     { class: 'data', 'aria-label': tableNames[kind] },
-    headOf(['Time', ...runs.flatMap((run) => columns[kind].map(([, name]) => `${run.label}: ${name}`))]),
+    headOf(['From', ...columnsOfRuns.map(([run, [, name]]) => `${run.label}: ${name}`)]),
     h(
       'tbody',
       null,
-      times.map((at) =>
+      Array.from({ length: rowCount }, (_, row) =>
         h(
           'tr',
           null,
-          h('th', { scope: 'row' }, time.absolute(at, spanNs)),
-          runs.flatMap((run) =>
-            columns[kind].map(([column, , format]) => {
-              const value = run.series === null ? null : valueAt(run.series, column, at);
-              return h('td', { class: 'number' }, value === null ? '–' : format(value));
-            }),
-          ),
+          h('th', { scope: 'row' }, time.absolute(range.fromNs + (spanNs * row) / rowCount, spanNs)),
+          columnsOfRuns.map(([, [, , format]], index) => {
+            const value = levels[index]?.[row] ?? null;
+            return h('td', { class: 'number' }, value === null ? '–' : format(value));
+          }),
         ),
       ),
     ),
   );
+}
+
+/** The highest level of each of so many equal steps of a range, so that no peak is lost; null where nothing is known. */
+export function highestOfSteps(series: SeriesView, column: Column, range: Range, steps: number): (number | null)[] {
+  const levels = series[column];
+  const spanNs = range.toNs - range.fromNs;
+  return Array.from({ length: steps }, (_, step) => {
+    const last = stepAt(series.timeNs, range.fromNs + (spanNs * (step + 1)) / steps);
+    let highest: number | null = null;
+    for (let at = Math.max(0, stepAt(series.timeNs, range.fromNs + (spanNs * step) / steps)); at <= last; at++) {
+      const level = levels[at] ?? null;
+      if (level !== null && (highest === null || highest < level)) {
+        highest = level;
+      }
+    }
+    return highest;
+  });
 }
 
 /** Most pools that are listed; the command line lists all. */

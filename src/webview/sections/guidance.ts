@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatSlots } from '../../base/format';
 import { SLOT_BYTES } from '../../model/units';
 import type { GuidanceView, TraceView } from '../../protocol/views';
 import { h } from '../dom';
+import { lineWords } from '../words';
 import type { Reveal } from './why';
 
 /** Instead of an empty chart: what the file proves, and what would make it replayable. */
@@ -74,11 +75,7 @@ export function provenSection(trace: TraceView, reveal: Reveal): HTMLElement | n
               h(
                 'li',
                 null,
-                h(
-                  'button',
-                  { class: 'link', type: 'button', click: () => reveal(boot) },
-                  `line ${formatCount(boot.line)}`,
-                ),
+                h('button', { class: 'link', type: 'button', click: () => reveal(boot) }, lineWords(trace, boot)),
                 ' ',
                 h('code', null, boot.text),
               ),

@@ -1,8 +1,9 @@
+import { formatHex } from '../../base/address';
 import { formatCount, plural } from '../../base/format';
 import type { EvidenceLevel } from '../../model/evidence';
 import type { EvidenceView, RunView, TraceView, VerifyView } from '../../protocol/views';
 import { h } from '../dom';
-import { levelWords } from '../words';
+import { levelWords, lineWords } from '../words';
 import type { Reveal } from './why';
 
 /** What the result rests on: recorded, derived, assumed, lost; then the lines, the geometry and the check against the record. */
@@ -115,8 +116,7 @@ function assumptions(runs: readonly RunView[]): HTMLElement | null {
     }
     for (const [name, param] of Object.entries(run.params)) {
       if (run.basis === 'modelled' && (param.level === 'assumed' || param.level === 'user')) {
-        const unit = param.unit === '' ? '' : ` ${param.unit}`;
-        add(param.level, `${name} = ${String(param.value)}${unit}. ${param.source}`, title);
+        add(param.level, `${name} = ${paramWords(param)}. ${param.source}`, title);
       }
     }
   }
@@ -135,6 +135,14 @@ function assumptions(runs: readonly RunView[]): HTMLElement | null {
       ),
     ),
   );
+}
+
+function paramWords({ value, unit }: RunView['params'][string]): string {
+  if (unit === 'address' && typeof value === 'number') {
+    return formatHex(value);
+  }
+  const words = typeof value === 'number' ? formatCount(value) : String(value);
+  return unit === '' ? words : `${words} ${unit}`;
 }
 
 function evidenceTable(trace: TraceView, reveal: Reveal): HTMLElement {
@@ -164,7 +172,7 @@ function evidenceTable(trace: TraceView, reveal: Reveal): HTMLElement {
             h('th', { scope: 'row' }, name),
             h('td', null, h('span', { class: `level level-${evidence.level}` }, levelWords[evidence.level])),
             h('td', null, evidence.text),
-            h('td', null, evidenceLine(evidence, reveal)),
+            h('td', null, evidenceLine(evidence, trace, reveal)),
           ),
         ),
         trace.geometry.devices
@@ -187,12 +195,16 @@ function evidenceTable(trace: TraceView, reveal: Reveal): HTMLElement {
 /** Devices listed with their masks; the command line lists the rest. */
 const MASKED_DEVICES = 16;
 
-function evidenceLine(evidence: EvidenceView, reveal: Reveal): HTMLElement | null {
+function evidenceLine(evidence: EvidenceView, trace: TraceView, reveal: Reveal): HTMLElement | null {
   const { file, line } = evidence;
   if (file === null || line === null || line === 0) {
     return null;
   }
-  return h('button', { class: 'link', type: 'button', click: () => reveal({ file, line }) }, formatCount(line));
+  return h(
+    'button',
+    { class: 'link', type: 'button', click: () => reveal({ file, line }) },
+    lineWords(trace, { file, line }, ''),
+  );
 }
 
 function countedTable(counted: Readonly<Record<string, number>>): HTMLElement {

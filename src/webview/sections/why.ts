@@ -19,7 +19,7 @@ export function whySection(view: {
   const { trace, recorded, front, time, wholeNs, reveal } = view;
   const parts: HTMLElement[] = [];
   if (0 < trace.episodes.length) {
-    parts.push(h('h2', null, 'Why it failed'), episodeList(trace, reveal));
+    parts.push(h('h2', null, 'Why it failed'), ...episodeList(trace, reveal));
   }
   if (recorded !== null && 0 < recorded.failed) {
     parts.push(allFailures('Every failing mapping as recorded', recorded, time, wholeNs, reveal));
@@ -89,8 +89,12 @@ function causeBars(counts: Readonly<Partial<Record<string, number>>>): HTMLEleme
   );
 }
 
+/** So many say what kind of failures there are; a long list would push everything else away. */
+const shownEpisodes = 6;
+const listedEpisodes = 50;
+
 /** The recorded failures as episodes, with what would help. */
-function episodeList(trace: TraceView, reveal: Reveal): HTMLElement {
+function episodeList(trace: TraceView, reveal: Reveal): HTMLElement[] {
   /** General hints are said once, with the first episode they belong to. */
   const said = new Set<string>();
   const unsaid = (episode: EpisodeView) => {
@@ -100,18 +104,24 @@ function episodeList(trace: TraceView, reveal: Reveal): HTMLElement {
     }
     return fresh;
   };
-  return h(
-    'ol',
-    { class: 'episodes' },
-    trace.episodes.slice(0, 50).map((episode) => episodeItem(episode, unsaid(episode), reveal)),
-    trace.episodes.length <= 50
-      ? null
-      : h(
-          'li',
-          { class: 'muted' },
-          `… and ${plural(trace.episodes.length - 50, 'more episode')}; all of them are in the Problems view.`,
-        ),
-  );
+  const items = trace.episodes.slice(0, listedEpisodes).map((episode) => episodeItem(episode, unsaid(episode), reveal));
+  const rest = items.slice(shownEpisodes);
+  const left = trace.episodes.length - items.length;
+  const list = h('ol', { class: 'episodes' }, items.slice(0, shownEpisodes));
+  if (rest.length === 0) {
+    return [list];
+  }
+  const hint = `… and ${formatCount(left)} more; all of them are in the Problems view.`;
+  return [
+    list,
+    h(
+      'details',
+      { class: 'more-episodes' },
+      h('summary', null, plural(rest.length + left, 'more episode')),
+      h('ol', { class: 'episodes', start: shownEpisodes + 1 }, rest),
+      left === 0 ? null : h('p', { class: 'muted' }, hint),
+    ),
+  ];
 }
 
 function episodeItem(episode: EpisodeView, advice: readonly string[], reveal: Reveal): HTMLElement {
