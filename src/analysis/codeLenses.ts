@@ -85,7 +85,15 @@ export function summaryOf(analysis: Analysis, report: DiagnoseReport): string {
   const attempts = counts.requests - counts.direct;
   const inTrace = report.failures.filter(({ request }) => request !== null).length;
   if (report.failures.length === 0) {
-    return attempts > 0 ? `${plural(attempts, 'bounced request')}, none failed` : 'No request was bounced';
+    if (attempts === 0) {
+      return 'No request was bounced';
+    }
+    const unknown = report.unknownResults;
+    if (unknown === attempts) {
+      return `${plural(attempts, 'attempt')} to bounce: the trace does not tell whether any failed`;
+    }
+    const result = unknown === 0 ? 'none failed' : `no failure recorded, ${formatCount(unknown)} without a result`;
+    return `${plural(attempts, 'bounced request')}, ${result}`;
   }
   const causes = new Map<Cause, number>();
   for (const { cause } of report.failures) {

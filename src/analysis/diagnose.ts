@@ -37,6 +37,7 @@ export function diagnose(analysis: Analysis, options: DiagnoseOptions = {}): Dia
   return {
     file: analysis.file,
     failures: found.map((failure) => reportOf(analysis, failure, episodes)),
+    unknownResults: analysis.tables.counts.unknownOutcome,
     boot: bootReports(analysis),
     episodes: episodes.map((episode) => episode.report),
     warnings: warningsOf(analysis),

@@ -8,6 +8,7 @@ import {
   formatSlots,
   formatSlotsAndBytes,
   joinWords,
+  plural,
 } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { LogRecord } from '../model/log';
@@ -260,6 +261,13 @@ function holeText(numbers: FailureNumbers): string {
     return '';
   }
   return `, largest run ${numbers.holeAtMost === true ? 'at most ' : ''}${formatCount(numbers.largestHole)}`;
+}
+
+/** Where no failure was found: that there was none can be said only if every result is known. */
+export function describeNoFailure(unknownResults: number): string {
+  return unknownResults === 0
+    ? 'No mapping failed'
+    : `No failure is recorded, but the trace does not tell the result of ${plural(unknownResults, 'attempt')}`;
 }
 
 /** `61 fragmented and 17 pool full`: causes by frequency; a single cause needs no count. */

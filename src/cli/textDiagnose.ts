@@ -1,5 +1,5 @@
 import { ledgerLine, ledgerNote } from '../analysis/ledger';
-import { describeCauseCounts } from '../analysis/verdict';
+import { describeCauseCounts, describeNoFailure } from '../analysis/verdict';
 import { formatCount, formatSlotsAndBytes, formatTime, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { DiagnoseReport, EpisodeReport, FailureReport, Guidance } from '../model/reports';
@@ -50,7 +50,12 @@ function headline(report: DiagnoseReport, terminal: Terminal): string {
   const file = report.file === '-' ? 'standard input' : printable(report.file);
   if (report.failures.length === 0) {
     const unread = report.guidance?.kind === 'empty' || report.guidance?.kind === 'not-a-trace';
-    return unread ? `${style.bold(file)}: nothing to diagnose.` : `${style.good('No mapping failed')} in ${file}.`;
+    if (unread) {
+      return `${style.bold(file)}: nothing to diagnose.`;
+    }
+    return report.unknownResults === 0
+      ? `${style.good('No mapping failed')} in ${file}.`
+      : wrap(`${file}: ${describeNoFailure(report.unknownResults)}.`, terminal.width);
   }
   const counts = new Map<Cause, number>();
   for (const failure of report.failures) {

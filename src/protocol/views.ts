@@ -166,6 +166,8 @@ export interface TraceView {
   readonly ledger: LedgerView;
   readonly guidance: GuidanceView | null;
   readonly failureCount: number;
+  /** Attempts whose result the trace does not tell. */
+  readonly unknownResults: number;
   readonly failuresByCause: Readonly<Partial<Record<Cause, number>>>;
   /** First ones, in file order. */
   readonly failures: readonly FailureView[];

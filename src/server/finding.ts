@@ -1,5 +1,6 @@
 import { hoverAt } from '../analysis/hover';
 import { recordAt } from '../analysis/recordIndex';
+import { describeNoFailure } from '../analysis/verdict';
 import { escapeMarkdown } from '../base/escape';
 import { formatCount, plural } from '../base/format';
 import type { FailureReport, ShownFinding } from '../model/reports';
@@ -80,10 +81,10 @@ function mappingAt(trace: Trace, uri: string, line: number): string[] | null {
 }
 
 function summary(trace: Trace): string[] {
-  const { failures, episodes, guidance } = trace.diagnose();
+  const { failures, episodes, guidance, unknownResults } = trace.diagnose();
   if (failures.length === 0) {
     return guidance === null
-      ? ['**No mapping failed.**']
+      ? [`**${describeNoFailure(unknownResults)}.**`]
       : [`**${escapeMarkdown(guidance.title)}**`, escapeMarkdown(guidance.found)];
   }
   const lines = episodes

@@ -53,6 +53,7 @@ export function traceView(trace: Trace, uri: string): TraceView {
     ledger: ledgerView(info.ledger),
     guidance: info.guidance,
     failureCount: report.failures.length,
+    unknownResults: report.unknownResults,
     failuresByCause: countByCause(report),
     failures: report.failures.slice(0, maxFailures),
     episodes: episodeViews(report),

@@ -282,6 +282,38 @@ describe('hover on events that only tell of a mapping again', () => {
   });
 });
 
+describe('hover on pools and counters', () => {
+  const lines = [
+    '# tracer: nop',
+    '             fio-196     [002] .N...     9.265871: alloc_pool_ret: (swiotlb_tbl_map_single+0x288/0x440 <- swiotlb_alloc_pool.isra.0) pool=0xff110001009ffc80 start=0x101a00000 end=0x101a1d000',
+    '     kworker/2:1-43      [002] .....     9.266025: dyn_alloc: (swiotlb_dyn_alloc+0x4/0xa0)',
+    '             fio-196     [002] ..s..     9.286235: dyn_free: (swiotlb_dyn_free+0x4/0x70) start=0x101a00000 end=0x101a1d000 nslabs=58 transient=1',
+  ];
+  const pools = analysisOf(lines, boot);
+  const hover = (line: number) => hoverAt(pools, { source: 0, line, lineText: lines[line - 1]!, character: 75 })!;
+
+  it('names the pool that comes and goes, and its other end', () => {
+    expect(hover(2).verdict).toBe('Transient pool added · 58 slots · 116 KiB');
+    expect(hover(2).lines[0]).toMatchObject({ text: 'Lives 20.36 ms → removed at line 4', links: [{ line: 4 }] });
+    expect(hover(4).lines[0]).toMatchObject({ text: 'Lives 20.36 ms → added at line 2', links: [{ line: 2 }] });
+    expect(hover(3).verdict).toBe('The worker begins to add a pool');
+  });
+
+  it('reads a sample of the counters', () => {
+    const samples = [
+      'mono_s,boot_s,nslabs,used,used_hiwater,transient_nslabs',
+      '4.363132755,4.363145214,32768,256,261,',
+    ];
+    const builder = createAnalysis();
+    const source = builder.openSource({ path: 'debugfs.csv' });
+    source.push(new TextEncoder().encode(`${samples.join('\n')}\n`));
+    source.end();
+    const card = hoverAt(builder.snapshot(), { source: 0, line: 2, lineText: samples[1]!, character: 3 })!;
+    expect(card.verdict).toBe('Sample · 256 of 32,768 slots used (0.8 %)');
+    expect(card.lines.map(({ text }) => text)).toEqual(['512 KiB in use', 'Most so far: 261 slots · 522 KiB']);
+  });
+});
+
 describe('hover beside a finding', () => {
   const episode = {
     file: 'trace.txt',

@@ -4,6 +4,7 @@ import { createAnalysis } from '../../src/analysis/createAnalysis';
 import { diagnose } from '../../src/analysis/diagnose';
 import { type InlayHintMode, inlayHintsOf } from '../../src/analysis/inlayHints';
 import { isRecovered } from '../../src/analysis/navigation';
+import { describeNoFailure } from '../../src/analysis/verdict';
 import { Outcome } from '../../src/model/tables';
 
 const boot = [
@@ -65,6 +66,17 @@ describe('lenses', () => {
     expect(lenses.map(({ action }) => action)).toEqual(['problems', 'capture', 'explain']);
     expect(lenses[0]!.title).toBe('1 mapping failed: over-size');
     expect(lenses[2]!.title).toBe('Over-size · 0000:00:05.0');
+  });
+
+  it('do not say that nothing failed where the trace does not tell', () => {
+    const attempts = analysisOf([trace[0]!, trace[2]!], boot);
+    const report = diagnose(attempts);
+    expect(report.unknownResults).toBe(2);
+    expect(codeLensesOf(attempts, report, 0)[0]!.title).toBe(
+      '2 attempts to bounce: the trace does not tell whether any failed',
+    );
+    expect(describeNoFailure(report.unknownResults)).toMatch(/^No failure is recorded, but .* result of 2 attempts$/);
+    expect(describeNoFailure(diagnose(analysisOf(trace.slice(0, 2), boot)).unknownResults)).toBe('No mapping failed');
   });
 
   it('say that nothing failed, and nothing about a file without requests', () => {

@@ -80,6 +80,7 @@ export function mockTrace(changes: Partial<TraceView> = {}): TraceView {
     guidance: null,
     failuresByCause: {},
     failureCount: 78,
+    unknownResults: 0,
     failures: [],
     episodes: [
       {

@@ -24,7 +24,7 @@ import { info } from '../info';
 import { ledgerLine } from '../ledger';
 import { type RecordedUse, recordedNumbers } from '../recordedUse';
 import type { ReplayAnswer } from '../replay';
-import { describeCauseCounts } from '../verdict';
+import { describeCauseCounts, describeNoFailure } from '../verdict';
 import type { ReportBlock, ReportDocument, ReportSection } from './blocks';
 
 /** What a report shows besides what the trace itself says; absent parts are left out of it. */
@@ -100,7 +100,7 @@ export function reportContent(analysis: Analysis, parts: ReportParts): ReportDoc
   return {
     title: `SWIOTLB report: ${nameOf(diagnosis.file)}`,
     lead: isUnread ? (diagnosis.guidance?.title ?? '') : verdictOf(diagnosis),
-    tone: diagnosis.failures.length > 0 ? 'bad' : isUnread ? 'neutral' : 'good',
+    tone: diagnosis.failures.length > 0 ? 'bad' : isUnread || diagnosis.unknownResults > 0 ? 'neutral' : 'good',
     sections: sections.filter((section) => section.blocks.length > 0),
   };
 }
@@ -109,9 +109,9 @@ function nameOf(file: string): string {
   return file === '-' || file === '' ? 'standard input' : file.replace(/[/\\]+$/, '').replace(/^.*[/\\]/, '');
 }
 
-function verdictOf({ failures, episodes }: DiagnoseReport): string {
+function verdictOf({ failures, episodes, unknownResults }: DiagnoseReport): string {
   if (failures.length === 0) {
-    return 'No mapping failed.';
+    return `${describeNoFailure(unknownResults)}.`;
   }
   const counts = new Map<Cause, number>();
   for (const { cause } of failures) {

@@ -36,6 +36,15 @@ function verdict(trace: TraceView): TreeNode {
     };
   }
   const { guidance } = trace;
+  if (guidance === null && 0 < trace.unknownResults) {
+    return {
+      id: 'verdict',
+      label: vscode.l10n.t('No failure is recorded'),
+      description: counts,
+      icon: infoIcon,
+      tooltip: [vscode.l10n.t('Results the trace does not tell: {0}', formatCount(trace.unknownResults))],
+    };
+  }
   return guidance === null
     ? { id: 'verdict', label: vscode.l10n.t('No mapping failed'), description: counts, icon: goodIcon }
     : {
