@@ -1,3 +1,5 @@
+import { formatHex } from './address';
+
 /**
  * Numbers as people read them: thousands separators, units, slots beside bytes.
  * Pure and locale-free, so the terminal, the editor and the panel print the same text.
@@ -88,6 +90,27 @@ export function formatDuration(durationNs: number): string {
     return `${significant(durationNs / 1e6)} ms`;
   }
   return `${significant(durationNs / 1e9)} s`;
+}
+
+/** A parameter's value in the unit that reads best: `0x7da8e000`, `640 µs`, `512 KiB`, `order 10`, `512 slots`. */
+export function formatSetting(value: number | string | boolean, unit: string): string {
+  if (typeof value !== 'number') {
+    return value === '' ? '–' : String(value);
+  }
+  switch (unit) {
+    case 'address':
+      return formatHex(value);
+    case 'ns':
+      return formatDuration(value);
+    case 'bytes':
+      return formatBytes(value);
+    case 'order':
+      return `order ${value}`;
+    default: {
+      const number = Number.isInteger(value) ? formatCount(value) : String(value);
+      return unit === '' ? number : `${number} ${unit}`;
+    }
+  }
 }
 
 /** A point in time in seconds with microseconds, as the kernel prints it: `5.075738 s`. */

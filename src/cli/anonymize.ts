@@ -2,6 +2,7 @@ import { anonymizeSentences, startAnonymizing } from '../analysis/anonymize';
 import { formatPercent } from '../base/format';
 import { rewriteInputs } from '../node/rewriteInput';
 import { type Context, Exit, UsageError } from './commands';
+import { wrap } from './terminal';
 
 /** Writes a copy of a trace, log or capture that can be given away. */
 export async function runAnonymize(file: string, out: string, { terminal, flags }: Context): Promise<number> {
@@ -21,7 +22,8 @@ export async function runAnonymize(file: string, out: string, { terminal, flags 
   if (flags.json === true) {
     terminal.out(`${JSON.stringify({ file, files: result.files, ...report })}\n`);
   } else {
-    terminal.out(`${[...result.files, '', ...anonymizeSentences(report)].join('\n')}\n`);
+    const sentences = anonymizeSentences(report).map((sentence) => wrap(sentence, terminal.width));
+    terminal.out(`${[...result.files, '', ...sentences].join('\n')}\n`);
   }
   for (const note of result.notes) {
     terminal.note(`swiotlb-lens: ${note}`);

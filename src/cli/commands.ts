@@ -324,7 +324,7 @@ export async function runCompare(files: readonly string[], context: Context, fla
   } else if (logs !== null) {
     context.terminal.out(compareLogsText(logs, context.terminal));
   } else {
-    context.terminal.out(compareText(report, context.terminal));
+    context.terminal.out(compareText(report, guidanceFor(first), context.terminal));
   }
   if (flags.series !== undefined) {
     await writeFile(flags.series, seriesCsv(results));

@@ -37,7 +37,9 @@ export async function runDemo(context: Context): Promise<number> {
   terminal.out(replayText(report, result.hasTime ? result.series : null, null, terminal));
   terminal.out('\n');
   title(`compare ${name} --policies fixed,transient,dynamic`);
-  terminal.out(compareText(compareReport(analysis, { policies: ['fixed', 'transient', 'dynamic'] }).report, terminal));
+  terminal.out(
+    compareText(compareReport(analysis, { policies: ['fixed', 'transient', 'dynamic'] }).report, null, terminal),
+  );
   return Exit.done;
 }
 

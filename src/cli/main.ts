@@ -36,21 +36,23 @@ import { createTerminal } from './terminal';
 
 const examples = `
 Examples:
-  dmesg | swiotlb-lens                         why did "swiotlb buffer is full" appear?
-  swiotlb-lens trace.txt                       the same for an ftrace file (.gz, .zst and folders too)
+  dmesg | swiotlb-lens                   why did "swiotlb buffer is full" appear?
+  swiotlb-lens trace.txt                 the same of a trace (.gz, .zst, folders)
   swiotlb-lens replay trace.txt --policy dynamic
   swiotlb-lens replay trace.txt --policy fixed --pool-slots 65536
   swiotlb-lens compare trace.txt --policies fixed,transient,dynamic
-  swiotlb-lens devices trace.txt               who holds the slots?
-  swiotlb-lens size trace.txt                  how large must the pool be?
-  swiotlb-lens report trace.txt -o report.html all of it as a page to keep or to send
-  swiotlb-lens verify trace.txt                does the model reproduce every recorded address?
+  swiotlb-lens devices trace.txt         who holds the slots?
+  swiotlb-lens size trace.txt            how large must the pool be?
+  swiotlb-lens report trace.txt -o report.html
+                                         all of it as a page to keep or to send
+  swiotlb-lens verify trace.txt          does the model reproduce the addresses?
   swiotlb-lens boot "swiotlb=128k" --cpus 8 --mem 16G
   swiotlb-lens capture --kernel "$(uname -r)" > swiotlb-capture.sh
   swiotlb-lens anonymize trace.txt -o for-the-list.txt
   swiotlb-lens diagnose trace.txt --json --fail-on 'failures.length > 0'
 
-Exit codes: 0 done · 1 a gate failed · 2 wrong usage · 3 empty, unreadable or not a trace · 4 data lost (--strict)`;
+Exit codes: 0 done · 1 a gate failed · 2 wrong usage
+            3 empty, unreadable or not a trace · 4 data lost (--strict)`;
 
 const fileArgument = 'trace, log, capture folder, or - for standard input';
 const version = readVersion();

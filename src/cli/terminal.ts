@@ -9,6 +9,8 @@ export interface Terminal {
   readonly style: Style;
   /** Columns to wrap text at. */
   readonly width: number;
+  /** Columns that tables must fit into; Infinity for a file or a pipe, where a row is one line. */
+  readonly columns: number;
 }
 
 export interface Style {
@@ -35,6 +37,7 @@ const coloured: Style = { bold: ansi(1), dim: ansi(2), bad: ansi(31), good: ansi
 export function createTerminal(): Terminal {
   const { stdout, stderr, env } = process;
   const mayColour = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  const columns = stdout.isTTY === true ? Math.max(40, stdout.columns || 100) : Number.POSITIVE_INFINITY;
   let shown = 0;
   return {
     out(text) {
@@ -47,12 +50,15 @@ export function createTerminal(): Terminal {
     progress(text) {
       if (stderr.isTTY === true) {
         clear();
-        stderr.write(text);
-        shown = text.length;
+        // A line that breaks could not be taken back.
+        const line = text.slice(0, (stderr.columns || 80) - 1);
+        stderr.write(line);
+        shown = line.length;
       }
     },
     style: mayColour ? coloured : plain,
-    width: stdout.isTTY === true ? Math.max(40, stdout.columns || 100) : 100,
+    width: Number.isFinite(columns) ? columns : 100,
+    columns,
   };
 
   function clear(): void {
@@ -82,17 +88,9 @@ export function wrap(text: string, width: number, indent = '', first = indent): 
   return lines.join('\n');
 }
 
-/** Columns aligned by their widest cell; numbers (right) and words (left) by the header's mark `>`. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[], style: Style): string {
-  const right = header.map((name) => name.startsWith('>'));
-  const names = header.map((name) => name.replace(/^>/, ''));
-  const widths = names.map((name, column) => Math.max(name.length, ...rows.map((row) => (row[column] ?? '').length)));
-  const render = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => (right[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
-      .join('  ')
-      .trimEnd();
-  return [style.dim(render(names)), ...rows.map(render)].join('\n');
+/** A name in a column of its own and what there is to say about it, wrapped beside it. */
+export function labelled(name: string, pad: number, text: string, { style, width }: Terminal): string {
+  return `${style.dim(name.padEnd(pad))}${wrap(text, width, ' '.repeat(pad)).slice(pad)}`;
 }
 
 /** Terminals obey control characters inside traces: they are shown as dots. */

@@ -2,7 +2,8 @@ import type { LogSummary } from '../analysis/compareLogs';
 import { describeCauseCounts } from '../analysis/verdict';
 import { formatBytes, formatCount } from '../base/format';
 import type { Cause } from '../model/cause';
-import { printable, type Terminal, table } from './terminal';
+import { table } from './table';
+import { printable, type Terminal } from './terminal';
 
 const orNone = (value: number | null, format: (value: number) => string): string =>
   value === null ? '–' : format(value);
@@ -19,5 +20,5 @@ export function compareLogsText(logs: readonly LogSummary[], terminal: Terminal)
     orNone(log.largestBytes, formatBytes),
   ]);
   const header = ['log', '>failures', '>suppressed', 'causes', '>pool', '>most used', '>largest request'];
-  return `These are logs without requests: what they prove, side by side.\n\n${table(header, rows, terminal.style)}\n`;
+  return `These are logs without requests: what they prove, side by side.\n\n${table(header, rows, terminal)}\n`;
 }

@@ -1,8 +1,8 @@
 import type { BootSizeReport } from '../analysis/bootSize';
 import { ledgerLine, ledgerNote } from '../analysis/ledger';
+import { deviceTable } from '../analysis/report/deviceTable';
 import type { VectorsReport } from '../analysis/vectors';
 import {
-  formatBytes,
   formatCount,
   formatDuration,
   formatPercent,
@@ -16,10 +16,12 @@ import type {
   Guidance,
   InfoReport,
   PoliciesReport,
+  PolicyParamReport,
   VerifyReport,
 } from '../model/reports';
+import { table } from './table';
 import type { Terminal } from './terminal';
-import { printable, table, wrap } from './terminal';
+import { labelled, printable, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
 
 /** What an input is and how well it was understood. */
@@ -64,9 +66,7 @@ export function infoText(report: InfoReport, terminal: Terminal): string {
   const told = Object.entries(geometry.evidence).map(([name, { level, text, file, line }]) => [
     name,
     level,
-    file === undefined
-      ? text
-      : `${text} ${style.dim(`(${placeName(report, file)}${line === undefined ? '' : `:${line}`})`)}`,
+    file === undefined ? text : `${text} (${placeName(report, file)}${line === undefined ? '' : `:${line}`})`,
   ]);
   const counted = Object.entries(report.ledger.countedByName)
     .sort((a, b) => b[1] - a[1])
@@ -74,10 +74,15 @@ export function infoText(report: InfoReport, terminal: Terminal): string {
     .map(([name, count]) => `${formatCount(count)} ${printable(name)}`);
   const blocks = [
     lines.join('\n'),
-    told.length === 0 ? '' : table(['field', 'from', 'because'], told, style),
+    told.length === 0 ? '' : table(['field', 'from', 'because'], told, terminal),
     [
-      `${style.dim('Lines')}     ${formatCount(report.ledger.understood)} understood, ${formatCount(report.ledger.counted)} counted only${counted.length === 0 ? '' : ` (${counted.join(', ')})`}, ${formatCount(report.ledger.notUnderstood)} not understood`,
-      `${style.dim('Requests')}  ${ledgerLine(report.ledger)}`,
+      labelled(
+        'Lines',
+        10,
+        `${formatCount(report.ledger.understood)} understood, ${formatCount(report.ledger.counted)} counted only${counted.length === 0 ? '' : ` (${counted.join(', ')})`}, ${formatCount(report.ledger.notUnderstood)} not understood`,
+        terminal,
+      ),
+      labelled('Requests', 10, ledgerLine(report.ledger), terminal),
       ...report.ledger.notes.map((note) => wrap(ledgerNote(note), width, '    ', '  • ')),
       ...report.ledger.notUnderstoodExamples
         .slice(0, 5)
@@ -130,33 +135,9 @@ export function devicesText(report: DevicesReport, guidance: Guidance | null, te
     const next = guidance === null ? '' : `\n${guidanceText(guidance, terminal)}\n`;
     return `${style.bold(`No mapping of any device in ${file}.`)}\n${next}`;
   }
-  const rows = report.devices.map((device) => [
-    printable(device.name === '' ? '(unknown)' : device.name),
-    printable(device.driver ?? '–'),
-    formatCount(device.requests),
-    formatCount(device.failed),
-    formatCount(device.direct),
-    device.peakSlots === null ? '–' : formatSlotsAndBytes(device.peakSlots),
-    formatBytes(device.bytes),
-    formatBytes(device.wasteBytes),
-    device.medianLifetimeNs === null ? '–' : formatDuration(device.medianLifetimeNs),
-    formatCount(device.openAtEnd),
-    device.leakSuspected ? 'leak?' : '',
-  ]);
-  const header = [
-    'device',
-    'driver',
-    '>bounced',
-    '>failed',
-    '>direct',
-    '>peak',
-    '>bytes',
-    '>waste',
-    '>median lifetime',
-    '>open at end',
-    '',
-  ];
-  return `${style.bold(`${plural(report.devices.length, 'device')} in ${file}`)}\n\n${table(header, rows, style)}\n`;
+  const { header, rows } = deviceTable(report.devices);
+  const cells = rows.map((row) => row.map(printable));
+  return `${style.bold(`${plural(report.devices.length, 'device')} in ${file}`)}\n\n${table(header, cells, terminal)}\n`;
 }
 
 /** How much of the recording the model reproduces. */
@@ -191,7 +172,7 @@ export function verifyText(report: VerifyReport, terminal: Terminal): string {
     lines.push(`${style.dim(name.padEnd(12))}${formatCount(count)}`);
   }
   for (const [reason, count] of Object.entries(report.skipped)) {
-    lines.push(`${style.dim('skipped'.padEnd(12))}${formatCount(count)} ${reason}`);
+    lines.push(labelled('skipped', 12, `${formatCount(count)} ${reason}`, terminal));
   }
   if (report.mismatched.length > 0) {
     lines.push('');
@@ -199,7 +180,7 @@ export function verifyText(report: VerifyReport, terminal: Terminal): string {
       table(
         ['>line', 'recorded', 'modelled', 'why'],
         report.mismatched.slice(0, 10).map((miss) => [String(miss.line), miss.recorded, miss.modelled, miss.why]),
-        style,
+        terminal,
       ),
     );
   }
@@ -222,22 +203,32 @@ export function vectorsText(report: VectorsReport, terminal: Terminal): string {
   ].join('\n');
 }
 
-export function policiesText(report: PoliciesReport, terminal: Terminal): string {
+/** Each policy with its own parameters; those that all of them take come once, at the end. */
+export function policiesText({ policies }: PoliciesReport, terminal: Terminal): string {
   const { style, width } = terminal;
-  const blocks = report.policies.map((policy) => {
-    const rows = policy.params.map((param) => [
-      `  ${param.name}`,
-      `${param.default}${param.unit === '' ? '' : ` ${param.unit}`}`,
-      param.title,
-    ]);
+  const isCommon = ({ name }: PolicyParamReport) =>
+    policies.every(({ params }) => params.some((param) => param.name === name));
+  const paramTable = (params: readonly PolicyParamReport[]) =>
+    table(
+      ['  parameter', 'default', 'meaning'],
+      params.map((param) => [
+        `  ${param.name}`,
+        `${param.default}${param.unit === '' ? '' : ` ${param.unit}`}`,
+        param.title,
+      ]),
+      terminal,
+    );
+  const blocks = policies.map(({ id, title, explanation, source, params }) => {
+    const own = params.filter((param) => !isCommon(param));
     return [
-      `${style.bold(policy.id)}  ${policy.title}`,
-      wrap(policy.explanation, width, '  '),
-      style.dim(wrap(policy.source, width, '  ')),
-      ...(rows.length === 0 ? [] : [table(['  parameter', 'default', 'meaning'], rows, style)]),
+      `${style.bold(id)}  ${title}`,
+      wrap(explanation, width, '  '),
+      style.dim(wrap(source, width, '  ')),
+      ...(own.length === 0 ? [] : [paramTable(own)]),
     ].join('\n');
   });
-  return `${blocks.join('\n\n')}\n`;
+  const common = policies[0]?.params.filter(isCommon) ?? [];
+  return `${[...blocks, [style.bold('Every policy takes'), paramTable(common)].join('\n')].join('\n\n')}\n`;
 }
 
 /** What a kernel makes of a parameter: the result first, then how it got there. */

@@ -1,12 +1,12 @@
 import { ledgerLine, ledgerNote } from '../analysis/ledger';
 import { describeCauseCounts } from '../analysis/verdict';
-import { formatHex } from '../base/address';
-import { formatBytes, formatCount, formatDuration, formatSlotsAndBytes, plural } from '../base/format';
+import { formatBytes, formatCount, formatDuration, formatSetting, formatSlotsAndBytes, plural } from '../base/format';
 import type { Cause } from '../model/cause';
 import type { ReplaySeries } from '../model/replayResult';
 import type { CompareReport, Guidance, LedgerReport, ReplayReport } from '../model/reports';
+import { table } from './table';
 import type { Terminal } from './terminal';
-import { printable, table, wrap } from './terminal';
+import { printable, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
 import { compareUncertaintyText } from './textUncertainty';
 
@@ -17,11 +17,11 @@ export function replayText(
   guidance: Guidance | null,
   terminal: Terminal,
 ): string {
-  const { style, width } = terminal;
+  const { style } = terminal;
   if (!report.replayable) {
     return notReplayable(report, guidance, terminal);
   }
-  const blocks = [wrap(verdictOf(report), width).split('\n').map(style.bold).join('\n')];
+  const blocks = [boldWrapped(verdictOf(report), terminal)];
   if (series !== null && series.length > 1) {
     blocks.push(chart(series, terminal));
   }
@@ -46,6 +46,11 @@ export function replayText(
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }
 
+/** Line by line, as some terminals end a style with the line. */
+function boldWrapped(text: string, { style, width }: Terminal): string {
+  return wrap(text, width).split('\n').map(style.bold).join('\n');
+}
+
 function verdictOf(report: ReplayReport): string {
   const file = report.file === '-' ? 'standard input' : printable(report.file);
   const requests = plural(report.requests, 'request');
@@ -61,9 +66,9 @@ function verdictOf(report: ReplayReport): string {
 
 /** Not a dead end: what is missing, and the commands that record it. */
 function notReplayable(report: ReplayReport, guidance: Guidance | null, terminal: Terminal): string {
-  const { style, width } = terminal;
+  const { width } = terminal;
   const missing = report.missing.map((what) => wrap(what, width, '    ', '  • '));
-  const verdict = style.bold(`${report.policy}: ${printable(report.file)} cannot be replayed. Missing:`);
+  const verdict = boldWrapped(`${printable(report.file)} cannot be replayed. Missing:`, terminal);
   const next = guidance === null ? '' : `\n${guidanceText(guidance, terminal)}\n`;
   return `${[verdict, ...missing].join('\n')}\n${next}`;
 }
@@ -111,31 +116,14 @@ function paramText(report: ReplayReport, terminal: Terminal): string {
   const defaults = entries.filter(([, param]) => param.level === 'default');
   const blocks: string[] = [];
   if (told.length > 0) {
-    const rows = told.map(([name, param]) => [name, paramValue(param), param.level, param.source]);
-    blocks.push(
-      table(['parameter', 'value', 'from', 'because'], rows, style)
-        .split('\n')
-        .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
-        .join('\n'),
-    );
+    const rows = told.map(([name, param]) => [name, formatSetting(param.value, param.unit), param.level, param.source]);
+    blocks.push(table(['parameter', 'value', 'from', 'because'], rows, terminal));
   }
   if (defaults.length > 0) {
-    const list = defaults.map(([name, param]) => `${name} ${paramValue(param)}`).join(', ');
+    const list = defaults.map(([name, param]) => `${name} ${formatSetting(param.value, param.unit)}`).join(', ');
     blocks.push(style.dim(wrap(`By default: ${list}.`, width)));
   }
   return blocks.join('\n\n');
-}
-
-function paramValue(param: ReplayReport['params'][string]): string {
-  const { value, unit } = param;
-  if (typeof value !== 'number') {
-    return value === '' ? '–' : String(value);
-  }
-  if (unit === 'address') {
-    return formatHex(value);
-  }
-  const number = Number.isInteger(value) ? formatCount(value) : String(value);
-  return unit === '' ? number : `${number} ${unit}`;
 }
 
 /** What the numbers rest on, so that nobody takes an assumption for a fact. */
@@ -148,8 +136,12 @@ function assumptions(ledger: LedgerReport, terminal: Terminal): string {
 }
 
 /** Policies or traces side by side, the differences first. */
-export function compareText(report: CompareReport, terminal: Terminal): string {
+export function compareText(report: CompareReport, guidance: Guidance | null, terminal: Terminal): string {
   const { style } = terminal;
+  const [head] = report.results;
+  if (head !== undefined && report.results.every(({ replayable }) => !replayable)) {
+    return notReplayable(head, guidance, terminal);
+  }
   const sameFile = new Set(report.results.map((result) => result.file)).size === 1;
   const base = (file: string) => printable(file.replace(/\/+$/, '').replace(/^.*\//, ''));
   const distinct = new Set(report.results.map((result) => base(result.file))).size === report.results.length;
@@ -190,7 +182,7 @@ export function compareText(report: CompareReport, terminal: Terminal): string {
   const title = sameFile && first !== undefined ? `${printable(first.file)}\n` : '';
   const ledger = first === undefined ? '' : `\n${assumptions(first.ledger, terminal)}\n`;
   const uncertain = compareUncertaintyText(report.results, nameOf, terminal);
-  return `${title}${best.join(' ')}\n\n${table(header, rows, style)}\n${uncertain}${ledger}`;
+  return `${title}${best.join(' ')}\n\n${table(header, rows, terminal)}\n${uncertain}${ledger}`;
 }
 
 const chartHeight = 8;

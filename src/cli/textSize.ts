@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatPercent, joinWords, plural } from '../base/format';
 import type { Guidance, SizeReport } from '../model/reports';
-import { printable, type Terminal, table, wrap } from './terminal';
+import { table } from './table';
+import { printable, type Terminal, wrap } from './terminal';
 import { guidanceText } from './textDiagnose';
 
 /** The size to set, first; then how the failures fall as the pool grows. */
@@ -20,7 +21,7 @@ export function sizeText(report: SizeReport, guidance: Guidance | null, terminal
   ]);
   const blocks = [
     style.bold(`The smallest pool for ${file}:`),
-    table(['policy', '>slots', 'parameter', '>after rounding', '>headroom'], smallest, style),
+    table(['policy', '>slots', 'parameter', '>after rounding', '>headroom'], smallest, terminal),
     variantsText(report, terminal),
     report.advice.map((advice) => wrap(advice, width, '    ', '  • ')).join('\n'),
     areasText(report, terminal),
@@ -30,7 +31,7 @@ export function sizeText(report: SizeReport, guidance: Guidance | null, terminal
 }
 
 /** Whether the recommended pools would still do; '' where nothing had to be assumed. */
-function variantsText({ smallest, curve }: SizeReport, { style, width }: Terminal): string {
+function variantsText({ smallest, curve }: SizeReport, terminal: Terminal): string {
   const all = smallest.flatMap(({ policy, bootParameter, variants }) =>
     variants.map((variant) => ({ policy, bootParameter, ...variant })),
   );
@@ -42,7 +43,7 @@ function variantsText({ smallest, curve }: SizeReport, { style, width }: Termina
     Math.min(...curve.filter((point) => point.policy === policy).map((point) => point.failed));
   if (all.every(({ policy, failed, avoidable }) => avoidable === 0 && failed <= leastFailed(policy))) {
     const names = joinWords([...new Set(all.map(({ name }) => name))]);
-    return wrap(`They would do as well where what had to be assumed is otherwise (${names}).`, width);
+    return wrap(`They would do as well where what had to be assumed is otherwise (${names}).`, terminal.width);
   }
   const rows = all.map(({ policy, bootParameter, name, failed, avoidable, peakBytes }) => [
     policy,
@@ -53,11 +54,11 @@ function variantsText({ smallest, curve }: SizeReport, { style, width }: Termina
     formatBytes(peakBytes),
   ]);
   const header = ['policy', 'parameter', 'assumed otherwise', '>failed', '>avoidable', '>memory peak'];
-  return `The same pools where what had to be assumed is otherwise:\n${table(header, rows, style)}`;
+  return `The same pools where what had to be assumed is otherwise:\n${table(header, rows, terminal)}`;
 }
 
 /** Whether fewer areas would do. */
-function areasText({ areas }: SizeReport, { style }: Terminal): string {
+function areasText({ areas }: SizeReport, terminal: Terminal): string {
   if (areas.length < 2) {
     return '';
   }
@@ -69,7 +70,7 @@ function areasText({ areas }: SizeReport, { style }: Terminal): string {
     formatCount(contendedLocks),
   ]);
   const header = ['>areas', 'parameter', '>failed', '>area locks', '>contended (proxy)'];
-  return `The fixed pool with fewer areas:\n${table(header, rows, style)}`;
+  return `The fixed pool with fewer areas:\n${table(header, rows, terminal)}`;
 }
 
 /** One row per size, one column per policy: requests that fail. */
@@ -87,7 +88,7 @@ function curveTable(report: SizeReport, terminal: Terminal): string {
   const header = ['>slots', '>size', ...[...merged.keys()].map((name) => `>${name}`)];
   const shown = untilFlat(rows);
   const more = shown.length < rows.length ? `\n${terminal.style.dim('… and no change up to')} ${rows.at(-1)?.[1]}` : '';
-  return `Requests that fail by pool size:\n${table(header, shown, terminal.style)}${more}`;
+  return `Requests that fail by pool size:\n${table(header, shown, terminal)}${more}`;
 }
 
 /** Rows up to the first from which nothing changes any more, and one after it. */

@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatDuration, plural } from '../base/format';
 import type { CompareReport, UncertaintyReport, VariantNumbers } from '../model/reports';
-import { type Terminal, table } from './terminal';
+import { table } from './table';
+import { type Terminal, wrap } from './terminal';
 
 /** What a replay hangs on, one block per question; empty when it hangs on nothing. */
 export function uncertaintyText(uncertainty: UncertaintyReport, terminal: Terminal): string {
@@ -44,15 +45,15 @@ function cells(name: string, { failed, stalls, usedHighWaterSlots, peakBytes }: 
   ];
 }
 
-function block(title: string, first: string, rows: readonly string[][], { style }: Terminal): string {
-  return `${title}\n${table([first, '>failed', '>stalls', '>peak used', '>memory peak'], rows, style)}`;
+function block(title: string, first: string, rows: readonly string[][], terminal: Terminal): string {
+  return `${wrap(title, terminal.width)}\n${table([first, '>failed', '>stalls', '>peak used', '>memory peak'], rows, terminal)}`;
 }
 
 /** Failures of compared replays under each other assumption, one row per replay; empty when none hangs on any. */
 export function compareUncertaintyText(
   results: CompareReport['results'],
   nameOf: (result: CompareReport['results'][number]) => string,
-  { style }: Terminal,
+  terminal: Terminal,
 ): string {
   const columns: { readonly name: string; failed(result: CompareReport['results'][number]): number | undefined }[] = [
     ...['25th percentile', '75th percentile', '0.1 ×', '10 ×'].map((name) => ({
@@ -87,5 +88,6 @@ export function compareUncertaintyText(
     }),
   ]);
   const header = ['', '>failed', ...shown.map(({ name }) => `>${name}`)];
-  return `\nFailures where what had to be assumed is otherwise (lifetimes, classes, who may sleep, which memory):\n${table(header, rows, style)}\n`;
+  const title = 'Failures where what had to be assumed is otherwise (lifetimes, classes, who may sleep, which memory):';
+  return `\n${wrap(title, terminal.width)}\n${table(header, rows, terminal)}\n`;
 }

@@ -1,9 +1,9 @@
-import { formatHex } from '../../base/address';
 import {
   formatBytes,
   formatCount,
   formatDuration,
   formatPercent,
+  formatSetting,
   formatSlotsAndBytes,
   formatTime,
   plural,
@@ -26,6 +26,7 @@ import { type RecordedUse, recordedNumbers } from '../recordedUse';
 import type { ReplayAnswer } from '../replay';
 import { describeCauseCounts, describeNoFailure } from '../verdict';
 import type { ReportBlock, ReportDocument, ReportSection } from './blocks';
+import { deviceTable } from './deviceTable';
 
 /** What a report shows besides what the trace itself says; absent parts are left out of it. */
 export interface ReportParts {
@@ -314,21 +315,13 @@ function paramRows(runs: readonly ReportRun[]): string[][] {
       if (level === 'default') {
         continue;
       }
-      const cells = [param, paramText(value, unit), level, source];
+      const cells = [param, formatSetting(value, unit), level, source];
       const row = rows.get(cells.join('\n')) ?? { cells, names: [] };
       row.names.push(name);
       rows.set(cells.join('\n'), row);
     }
   }
   return [...rows.values()].map(({ cells, names }) => [...cells, names.join(', ')]);
-}
-
-function paramText(value: number | string | boolean, unit: string): string {
-  if (unit === 'address') {
-    return typeof value === 'number' ? formatHex(value) : String(value);
-  }
-  const text = typeof value === 'number' && Number.isInteger(value) ? formatCount(value) : String(value);
-  return value === '' ? '–' : unit === '' ? text : `${text} ${unit}`;
 }
 
 function sizeBlocks(size: SizeReport | null): ReportBlock[] {
@@ -427,34 +420,7 @@ function deviceBlocks(analysis: Analysis): ReportBlock[] {
   if (devices.length === 0) {
     return [];
   }
-  const rows = devices
-    .slice(0, mostDevices)
-    .map((device) => [
-      device.name === '' ? '(unknown)' : device.name,
-      device.driver ?? '–',
-      device.class ?? 'unknown',
-      formatCount(device.requests),
-      formatCount(device.failed),
-      formatCount(device.direct),
-      device.peakSlots === null ? '–' : formatSlotsAndBytes(device.peakSlots),
-      formatBytes(device.bytes),
-      formatBytes(device.wasteBytes),
-      device.medianLifetimeNs === null ? '–' : formatDuration(device.medianLifetimeNs),
-      `${formatCount(device.openAtEnd)}${device.leakSuspected ? ' (leak?)' : ''}`,
-    ]);
-  const header = [
-    'device',
-    'driver',
-    'class',
-    '>bounced',
-    '>failed',
-    '>direct',
-    '>peak',
-    '>bytes',
-    '>waste',
-    '>median lifetime',
-    '>open at end',
-  ];
+  const { header, rows } = deviceTable(devices.slice(0, mostDevices));
   const hidden = devices.length - rows.length;
   const caption = hidden > 0 ? `Largest ${mostDevices} of ${formatCount(devices.length)} devices` : 'Who uses the pool';
   return [{ kind: 'table', caption, header, rows }];
