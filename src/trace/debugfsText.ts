@@ -1,5 +1,6 @@
 import { asciiBytes, decodeUtf8, startsWithAt } from './bytes';
-import { type ReaderContext, Verdict, type VerdictCode } from './context';
+import { type ClockFamily, type ReaderContext, Verdict, type VerdictCode } from './context';
+import { stripPrefix } from './logPrefix';
 
 const needle = asciiBytes('io_tlb_');
 const reach = 300;
@@ -15,6 +16,10 @@ interface Pass {
   transient: number;
 }
 
+/** A clock's line above a pass is its time; so many lines further it is no more. */
+const clockReach = 40;
+/** No line of a clock is longer. */
+export const maxClockLine = 40;
 const slotBytes = 2048;
 const maxOpenClasses = 64;
 const unitBytes: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1 << 20 };
@@ -33,6 +38,8 @@ export class DebugfsText {
   private hasHeadings = false;
   /** Size classes of which only one of free and total was seen yet. */
   private readonly classes = new Map<string, { readonly half: string; readonly count: number }>();
+  /** What `date` or `cat /proc/uptime` printed above the files. */
+  private clock: (ClockReading & { readonly line: number }) | null = null;
   samples = 0;
 
   constructor(context: ReaderContext) {
@@ -59,6 +66,16 @@ export class DebugfsText {
       }
     }
     return Verdict.notMine;
+  }
+
+  /** A line that is nothing but a time, as loops print it above each pass. */
+  readClock(buffer: Uint8Array, start: number, end: number): boolean {
+    const reading = clockReading(decodeUtf8(buffer, start, end).trim());
+    if (reading !== null) {
+      this.flush();
+      this.clock = { ...reading, line: this.context.line };
+    }
+    return reading !== null;
   }
 
   private parseLine(text: string): VerdictCode {
@@ -167,13 +184,51 @@ export class DebugfsText {
   }
 
   private time(stamp: string): number {
+    const { clock, context } = this;
+    if (stamp === '' && clock !== null && context.line - clock.line <= clockReach) {
+      return context.relativeNs(clock.seconds, clock.nanoseconds, clock.family);
+    }
     const match = /^\[?(\d{1,12})[.,](\d{1,9})\]?:?$/.exec(stamp);
     if (match === null) {
       return Number.NaN;
     }
     const family = match[1].length >= 10 ? 'wall' : 'boot';
-    return this.context.relativeNs(Number(match[1]), Number(match[2].padEnd(9, '0')), family);
+    return context.relativeNs(Number(match[1]), Number(match[2].padEnd(9, '0')), family);
   }
+}
+
+interface ClockReading {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly family: ClockFamily;
+}
+
+/** `date` in its usual forms, `date +%s.%N`, the two numbers of /proc/uptime. */
+function clockReading(text: string): ClockReading | null {
+  const number = /^(\d{1,10})(?:\.(\d{1,9}))?(?: \d+\.\d\d)?$/.exec(text);
+  if (number !== null && (number[1].length === 10 || number[2] !== undefined)) {
+    const family = number[1].length === 10 ? 'wall' : 'boot';
+    return { seconds: Number(number[1]), nanoseconds: Number((number[2] ?? '').padEnd(9, '0')), family };
+  }
+  // The same without the day of the week, and with the zone where kernel logs have none.
+  const iso = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?$/.test(text);
+  const words =
+    /^[A-Z][a-z]{2} +([A-Z][a-z]{2}) +(\d{1,2}) +(\d\d:\d\d:\d\d)(?: +[A-Z]{1,5})? +(\d{4})$/.exec(text) ??
+    /^[A-Z][a-z]{2} +(?<day>\d{1,2}) +(?<month>[A-Z][a-z]{2}) +(?<year>\d{4}) +(?<clock>\d\d:\d\d:\d\d)(?: +[A-Z]{1,5})?$/.exec(
+      text,
+    );
+  if (!iso && words === null) {
+    return null;
+  }
+  const [, month, day, clock, year] = words ?? [];
+  const named = words?.groups;
+  const plain = iso
+    ? text
+    : named === undefined
+      ? `[Mon ${month} ${day} ${clock} ${year}]`
+      : `[Mon ${named['month']} ${named['day']} ${named['clock']} ${named['year']}]`;
+  const { seconds, nanoseconds, family } = stripPrefix(`${plain} `);
+  return Number.isNaN(seconds) ? null : { seconds, nanoseconds, family };
 }
 
 const counterNames: ReadonlyMap<string, Counter> = new Map<string, Counter>([

@@ -292,7 +292,9 @@ const maxCommBytes = 15;
 /** Removes a log prefix (a trace dumped into the kernel log) or grep's `FILE:` before a task name. */
 function skipPastedPrefix(buffer: Uint8Array, start: number, end: number): number {
   const text = decodeUtf8(buffer, start, end);
-  let cursor = stripPrefix(text).cursor;
+  // `cat -n` and listings.
+  const numbered = /^\d{1,9}\s{2,}(?=\S)/.exec(text)?.[0].length ?? 0;
+  let cursor = numbered > 0 ? numbered : stripPrefix(text).cursor;
   while (text.length - cursor > maxCommBytes && text.includes(':', cursor)) {
     cursor = text.indexOf(':', cursor) + 1;
     // trace-cmd report pads the name behind `INSTANCE:`.

@@ -142,6 +142,9 @@ export class KernelMessages {
       }
       return lone;
     }
+    if (isProse(found, prefix, clean.text)) {
+      return Verdict.text;
+    }
     if (found.facts.kind === 'buffer-full' && completeness(found) < 3) {
       const rest = clean.text.slice(found.endIndex).trim();
       if (place === null && this.cutOff(found, rest)) {
@@ -153,7 +156,14 @@ export class KernelMessages {
         return Verdict.held;
       }
     }
-    this.deliver(this.record(clean, baseColumn, prefix, found, timeNs));
+    const record = this.record(clean, baseColumn, prefix, found, timeNs);
+    this.deliver(record);
+    const repeated = record.kind === 'buffer-full' ? repeats.exec(clean.text.slice(0, prefix.cursor)) : null;
+    if (repeated !== null) {
+      // This line is one of them.
+      const count = Math.min(Number(repeated[1]), maxRepeats) - 1;
+      this.deliver({ ...record, ...noNumbers, kind: 'suppressed', count, value: 'swiotlb', text: repeated[0] });
+    }
     return Verdict.understood;
   }
 
@@ -601,6 +611,21 @@ const journalMessage = asciiBytes('"MESSAGE"');
 /** Of the length before a message in journalctl -o export. */
 const nuls = String.fromCharCode(0, 0, 0, 0, 0, 0);
 const verboseCursor = /\[s=[^\]]*;m=([0-9a-f]{1,13});[^\]]*\]$/;
+const repeats = /message repeated (\d{1,9}) times/;
+const maxRepeats = 1e6;
+const noNumbers = { sizeBytes: -1, totalSlots: -1, usedSlots: -1 };
+
+/** The words without a size, and nothing before them that a log would have: somebody writes about the message. */
+function isProse({ facts, index }: FoundMessage, prefix: LogPrefix, text: string): boolean {
+  const { kind, sizeBytes = -1 } = facts;
+  return (
+    kind === 'buffer-full' &&
+    sizeBytes < 0 &&
+    !prefix.stamped &&
+    !/[\d.:]/.test(deviceBefore(text, prefix, index)?.device ?? '')
+  );
+}
+
 const nothing = new Uint8Array(0);
 const byteListMember = /"MESSAGE"\s*:\s*\[/;
 

@@ -38,6 +38,10 @@ const rules: readonly PrefixRule[] = [
   { pattern: /(?:[-*+•·–]|\d{1,3}[.)])\s+/y, stamps: false },
   { pattern: /(?:```|\*\*|[`"'“”])/y, stamps: false },
   { pattern: /\(qemu\)|crash>/y, stamps: false },
+  // Lines of a listing, a table or a difference.
+  { pattern: /(?:\d{1,9}\s*[→|]?|[+-])\s*(?=(?:<\d{1,3}>)?\[\s*\d+\.\d)/y, stamps: false },
+  // rsyslog, where it does not write what it wrote before.
+  { pattern: /message repeated \d+ times: \[\s?/y, stamps: true },
   // The hypervisor's console.
   { pattern: /\((?:XEN|d\d{1,5}(?:v\d{1,4})?)\)/y, stamps: false },
   // Seconds since the start and since the last line, of grabserial.
@@ -243,9 +247,12 @@ function wallStamp(
 }
 
 const escapeCharacter = String.fromCharCode(27);
+const bell = String.fromCharCode(7);
+const backspace = String.fromCharCode(8);
+const disguised = new RegExp(`[=&^\\\\${escapeCharacter}${bell}${backspace}]|\\[\\d[\\d;]*m`);
 /** Terminal colours as they are, as JSON and `cat -v` write them, and without the escape, which web pages drop; quoted-printable; HTML. */
 const disguise = new RegExp(
-  `(?:${escapeCharacter}|\\^\\[)\\[[0-9;?]*[A-Za-z]|\\\\u001b\\[[0-9;]*m|\\[[0-9]{1,3}(?:;[0-9]{1,3})*m|=3D|=09|=20(?=[a-z([]|\\s*$)|&(?:lt|gt|amp|quot|nbsp|apos|#\\d{1,4});`,
+  `(?:${escapeCharacter}|\\^\\[)\\[[0-9;?]*[A-Za-z]|${escapeCharacter}\\][^${bell}]{0,200}${bell}|[${bell}${backspace}]|\\\\u001b\\[[0-9;]*m|\\[[0-9]{1,3}(?:;[0-9]{1,3})*m|=3D|=09|=20(?=[a-z([]|\\s*$)|&(?:lt|gt|amp|quot|nbsp|apos|#\\d{1,4});`,
   'g',
 );
 const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', nbsp: ' ', apos: "'" };
@@ -289,7 +296,7 @@ export interface CleanLine {
 }
 
 export function cleanLine(original: string): CleanLine {
-  if (!/[=&^\\]|\[\d[\d;]*m/.test(original) && !original.includes(escapeCharacter)) {
+  if (!disguised.test(original)) {
     return { text: original, column: (index) => index };
   }
   let text = '';

@@ -10,7 +10,7 @@ import { ReaderContext, Verdict, type VerdictCode } from './context';
 import { openTraceDat, traceDatMagic } from './dat/container';
 import { shareOut, textLines } from './dat/textLines';
 import { DebugfsCsv, headerReach } from './debugfsCsv';
-import { DebugfsText } from './debugfsText';
+import { DebugfsText, maxClockLine } from './debugfsText';
 import { EventText } from './eventText';
 import { formats } from './formats';
 import { FtraceText, parseComment, parseLostEvents, skipDecoration } from './ftraceText';
@@ -729,6 +729,10 @@ class TextReader implements TraceReader {
     verdict = this.ftrace.parseFewColumns(buffer, text, end);
     if (verdict !== Verdict.notMine) {
       return this.countFormat('perf', verdict);
+    }
+    if (end - first <= maxClockLine && this.debugfs.readClock(buffer, first, end)) {
+      context.name('time of samples').counted++;
+      return Verdict.counted;
     }
     verdict = this.debugfs.parse(buffer, start, end);
     if (verdict !== Verdict.notMine) {

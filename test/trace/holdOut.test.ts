@@ -38,6 +38,10 @@ const logs: Record<string, { readonly text: string; readonly origin: unknown }> 
     text: `__CURSOR=s=1\n__MONOTONIC_TIMESTAMP=1582784369\nMESSAGE\n\x63${nul}${full}\n_TRANSPORT=kernel`,
     origin: boot,
   },
+  'a listing': { text: `   12  [ 1582.784369] ${full}`, origin: boot },
+  'a listing with arrows': { text: `    12→[ 1582.784369] ${full}`, origin: boot },
+  'a difference': { text: `+[ 1582.784369] ${full}`, origin: boot },
+  'a terminal with a title and a bell': { text: `\u001b]0;host\u0007\u0007[ 1582.784369] ${full}`, origin: boot },
   'escaped HTML': { text: `&lt;4&gt;[ 1582.784369] ${full}`, origin: boot },
   'hard blanks of HTML': { text: `[ 1582.784369]&nbsp;${full.replaceAll(' ', '&nbsp;')}`, origin: boot },
   'tags with attributes': { text: `<span class="t">[ 1582.784369]</span> ${full}`, origin: boot },
@@ -85,6 +89,57 @@ describe('kernel messages', () => {
   });
 });
 
+describe('what only looks like a message', () => {
+  it.each(['Subject: swiotlb buffer is full', 'I see "swiotlb buffer is full" now and then.'])('%s', (text) => {
+    const { logs: found, summary } = collect(`${text}\n[    1.0] ${full}\n`);
+    expect(found).toHaveLength(1);
+    expect(summary.ledger).toMatchObject({ understood: 1, counted: 1 });
+    expect(collect(`${text}\n`).logs).toEqual([]);
+  });
+
+  it('old kernels print no more than these words behind a device or a stamp', () => {
+    expect(
+      collect('[    1.0] nvme: swiotlb buffer is full\nnvme 0000:00:05.0: swiotlb buffer is full\n').logs,
+    ).toHaveLength(2);
+  });
+});
+
+describe('messages that rsyslog did not repeat', () => {
+  it.each(['', '[ 1582.784369] '])('are counted, with a stamp inside %j', (stamp) => {
+    const { logs: found } = collect(`Nov 20 11:30:53 host kernel: message repeated 5 times: [ ${stamp}${full}]\n`);
+    expect(found.map(({ kind, count, device, sizeBytes }) => [kind, count, device, sizeBytes])).toEqual([
+      ['buffer-full', -1, '0000:00:05.0', 4096],
+      ['suppressed', 4, '0000:00:05.0', -1],
+    ]);
+  });
+});
+
+describe('counters below a time', () => {
+  const pass = (used: number) =>
+    `/sys/kernel/debug/swiotlb/io_tlb_nslabs:32768\n/sys/kernel/debug/swiotlb/io_tlb_used:${used}\n`;
+  const clocks: Record<string, readonly [string, string]> = {
+    date: ['Fri Nov 20 11:30:53 UTC 2026', 'Fri Nov 20 11:30:55 UTC 2026'],
+    'date, one digit': ['Thu Jan  1 00:00:09 2026', 'Thu Jan  1 00:00:11 2026'],
+    'date in a newer locale': ['Fri 20 Nov 2026 11:30:53 CET', 'Fri 20 Nov 2026 11:30:55 CET'],
+    'date -Is': ['2026-11-20T11:30:53+01:00', '2026-11-20T11:30:55+01:00'],
+    'date +%s.%N': ['1795174253.123456789', '1795174255.123456789'],
+    '/proc/uptime': ['1582.78 3000.12', '1584.78 3004.12'],
+  };
+  it.each(Object.entries(clocks))('of %s', (_what, [first, second]) => {
+    const { samples, summary } = collect(`${first}\n${pass(12)}${second}\n${pass(13)}`);
+    expect(samples.map(({ timeNs, used, nslabs }) => [timeNs, used, nslabs])).toEqual([
+      [0, 12, 32768],
+      [2e9, 13, 32768],
+    ]);
+    expect(summary.ledger.countedByName).toEqual({ 'time of samples': 2 });
+  });
+
+  it('have none when it stands far above', () => {
+    const { samples } = collect(`Fri Nov 20 11:30:53 UTC 2026\n${'text\n'.repeat(50)}${pass(12)}`);
+    expect(samples.map(({ timeNs }) => timeNs)).toEqual([Number.NaN]);
+  });
+});
+
 const header = '            fio-1234    [003] d..2.  1021.334455: ';
 const expected = {
   kind: 'bounced',
@@ -104,6 +159,7 @@ const events: Record<string, string> = {
   'the option fields of the tracer (6.4)': `${header}swiotlb_bounced: dev_name=0000:00:05.0 dma_mask=0xffffffffffffffff (-1) dev_addr=0x101cec286 (4325294726) size=0x36 (54) force=0x1 (1)`,
   'kernels 3.12 to 4.9': `            fio-1234  [003] d..1  1021.334455: ${bounced.replace('FORCE', 'swiotlb_force')}`,
   'a raw report of kernels 3.12 to 5.19': `             fio-1234  [003]  1021.334455: swiotlb_bounced:      dev_name=0000:00:05.0 dma_mask=0xffffffffffffffff dev_addr=0x101cec286 size=54 swiotlb_force=1`,
+  'a listing': `   12 ${header}${bounced}`,
   'a page of code': `\`\`\`text\n${header}${bounced}\n\`\`\``,
 };
 
