@@ -1,4 +1,5 @@
 import { extract } from 'tar-stream';
+import { concatBytes } from '../base/bytes';
 import { listMembers, type SkippedFile } from './captureFolder';
 import type { InputFailure } from './decompress';
 
@@ -52,7 +53,7 @@ function readEntries(chunks: AsyncIterable<Uint8Array>): Entries {
     const reader = extract();
     // What the reader says is thrown by its iterator, too; without a listener it would end the process.
     reader.on('error', () => undefined);
-    const end = Buffer.alloc(endBytes);
+    const end = new Uint8Array(endBytes);
     let isCut = false;
     const idle = new Signal();
     const feeding = feed(chunks, reader, end, idle);
@@ -126,12 +127,12 @@ class Signal {
 async function feed(
   chunks: AsyncIterable<Uint8Array>,
   reader: ReturnType<typeof extract>,
-  end: Buffer,
+  end: Uint8Array,
   idle: Signal,
 ): Promise<void> {
   const closed = new Signal();
   reader.on('close', () => closed.raise());
-  const write = async (chunk: Buffer): Promise<void> => {
+  const write = async (chunk: Uint8Array): Promise<void> => {
     if (!reader.write(chunk)) {
       const drained = new Signal();
       reader.once('drain', () => drained.raise());
@@ -142,7 +143,7 @@ async function feed(
     if (reader.destroyed) {
       return;
     }
-    await write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    await write(chunk);
   }
   if (!reader.destroyed) {
     await write(end);
@@ -249,5 +250,5 @@ async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   for await (const chunk of chunks) {
     parts.push(chunk);
   }
-  return Buffer.concat(parts);
+  return concatBytes(parts);
 }

@@ -1,7 +1,6 @@
-import { ReadableStream } from 'node:stream/web';
-import { createGunzip } from 'node:zlib';
 import { Decompress, ZstdErrorCode } from 'fzstd';
 import { XzReadableStream } from 'xz-decompress';
+import { platform } from '#platform';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
@@ -105,46 +104,6 @@ async function* prepend(first: Uint8Array, rest: AsyncIterable<Uint8Array>): Asy
   yield* rest;
 }
 
-/** One step at a time, so that output made before an error is never lost with the stream's buffers. */
-async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const stream = createGunzip({ chunkSize: 1 << 18 });
-  let ready: Uint8Array[] = [];
-  let broken: Error | null = null;
-  stream.on('data', (chunk: Buffer) => ready.push(chunk));
-  stream.on('error', (error) => {
-    broken = error;
-  });
-  try {
-    for await (const chunk of chunks) {
-      await new Promise<void>((resolve) => {
-        stream.once('error', () => resolve());
-        stream.write(chunk, () => resolve());
-      });
-      stream.removeAllListeners('error');
-      stream.on('error', (error) => {
-        broken = error;
-      });
-      yield* ready;
-      ready = [];
-      if (broken !== null) {
-        throw broken;
-      }
-    }
-    await new Promise<void>((resolve) => {
-      stream.once('end', resolve);
-      stream.once('close', resolve);
-      stream.once('error', () => resolve());
-      stream.end();
-    });
-    yield* ready;
-    if (broken !== null) {
-      throw broken;
-    }
-  } finally {
-    stream.destroy();
-  }
-}
-
 async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let ready: Uint8Array[] = [];
   const stream = new Decompress((chunk) => {
@@ -208,7 +167,7 @@ async function* unxz(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Arra
 
 const unpackers: Readonly<
   Record<Exclude<Compression, 'none'>, (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>>
-> = { gzip: gunzip, zstd: unzstd, xz: unxz };
+> = { gzip: platform.gunzip, zstd: unzstd, xz: unxz };
 
 function toFailure(error: unknown, compression: Compression): InputFailure {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import path from 'node:path';
+import { platform } from '#platform';
+import { concatBytes } from '../base/bytes';
 import { createUtf16Decoder } from '../base/utf16';
 import { type ArchiveMember, captureOf, isTar, listArchive, readMember, tarHeadBytes } from './archive';
 import { listMembers, type SkippedFile } from './captureFolder';
@@ -37,7 +36,7 @@ export type OpenedInput =
     }
   | { readonly ok: false; readonly failure: InputFailure };
 
-const readBytes = 1 << 20;
+const { disk, paths } = platform;
 /** Files of an archive up to this size stay in memory when it is listed; for a larger one it is read again. */
 const keptMemberBytes = 4 << 20;
 const keptBytes = 64 << 20;
@@ -49,14 +48,14 @@ const nothingFound = 'holds no trace, log or samples (trace.txt, dmesg.txt, debu
 /** Opens a file, a capture folder, a tar archive of one or '-' (standard input). gzip, zstd and xz are unpacked on the way. */
 export async function openInput(target: string): Promise<OpenedInput> {
   if (target === '-') {
-    return openStandardInput(process.stdin);
+    return openStandardInput(platform.standardInput());
   }
   try {
-    const found = await stat(target);
-    if (found.isDirectory()) {
+    const found = await disk.status(target);
+    if (found.isFolder) {
       return await openFolder(target);
     }
-    return (await startsAsTar(target)) ? await openArchive(target) : single(openPart(target, found.size));
+    return (await startsAsTar(target)) ? await openArchive(target) : single(openPart(target, found.sizeBytes));
   } catch (error) {
     return { ok: false, failure: failureOf(error) };
   }
@@ -79,12 +78,12 @@ export function openPart(file: string, sizeBytes: number): InputPart {
 export async function containerOf(file: string): Promise<{ readonly path: string; readonly member: string } | null> {
   let container = file;
   for (;;) {
-    const found = await stat(container).catch(() => null);
+    const found = await disk.status(container).catch(() => null);
     if (found !== null) {
-      const member = file.slice(container.length + 1).replaceAll(path.sep, '/');
-      return found.isDirectory() && member !== '' ? null : { path: container, member };
+      const member = file.slice(container.length + 1).replaceAll(paths.separator, '/');
+      return found.isFolder && member !== '' ? null : { path: container, member };
     }
-    const parent = path.dirname(container);
+    const parent = paths.dirname(container);
     if (parent === container) {
       return null;
     }
@@ -97,24 +96,24 @@ function single(part: InputPart): OpenedInput {
 }
 
 async function openFolder(folder: string): Promise<OpenedInput> {
-  const { members, skipped } = listMembers(await readdir(folder));
+  const { members, skipped } = listMembers(await disk.list(folder));
   if (members.length === 0) {
     return { ok: false, failure: { code: 'nothing-found', message: `the folder ${nothingFound}` } };
   }
   const parts: InputPart[] = [];
   for (const name of members) {
-    const file = path.join(folder, name);
-    const { size } = await stat(file);
-    parts.push(openPart(file, size));
+    const file = paths.join(folder, name);
+    const { sizeBytes } = await disk.status(file);
+    parts.push(openPart(file, sizeBytes));
   }
   return { ok: true, isBundle: true, parts, skipped, damage: null };
 }
 
 async function openArchive(archive: string): Promise<OpenedInput> {
-  const whole = unpack(readDisk(archive));
+  const whole = unpack(disk.stream(archive));
   const listed = await listArchive(whole.chunks, keptMemberBytes, keptBytes);
   return fromArchive(listed.members, whole.failure() ?? listed.failure, (member) => {
-    const file = path.join(archive, member.name);
+    const file = paths.join(archive, member.name);
     return member.bytes === null
       ? openPart(file, member.sizeBytes)
       : createPart(file, member.sizeBytes, once(member.bytes));
@@ -126,7 +125,7 @@ async function openStandardInput(stream: AsyncIterable<Uint8Array | string>): Pr
   const chunks = part.chunks[Symbol.asyncIterator]();
   const head = await readHead(chunks);
   const rest = resume(head, chunks);
-  if (!isTar(join(head))) {
+  if (!isTar(concatBytes(head))) {
     return single({ ...part, chunks: rest });
   }
   const listed = await listArchive(rest, heldStandardInputBytes, heldStandardInputBytes);
@@ -152,10 +151,10 @@ function fromArchive(
 
 /** Whether the unpacked bytes of a file are a tar archive. */
 async function startsAsTar(file: string): Promise<boolean> {
-  const chunks = unpack(readDisk(file)).chunks[Symbol.asyncIterator]();
+  const chunks = unpack(disk.stream(file)).chunks[Symbol.asyncIterator]();
   const head = await readHead(chunks);
   await chunks.return?.();
-  return isTar(join(head));
+  return isTar(concatBytes(head));
 }
 
 async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array[]> {
@@ -169,10 +168,6 @@ async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array[]
     bytes += next.value.length;
   }
   return head;
-}
-
-function join(chunks: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(chunks);
 }
 
 /** The chunks that were looked at, then the rest. */
@@ -201,18 +196,14 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, undefined> {
   return undefined;
 }
 
-async function* readDisk(file: string): AsyncIterable<Uint8Array> {
-  yield* createReadStream(file, { highWaterMark: readBytes }) as AsyncIterable<Buffer>;
-}
-
 /** A file of the disk or, where a part of the path is an archive, its member. */
 async function* readFile(file: string, onFailure: (failure: InputFailure) => void): AsyncIterable<Uint8Array> {
   const container = await containerOf(file);
   if (container === null || container.member === '') {
-    yield* readDisk(file);
+    yield* disk.stream(file);
     return;
   }
-  const whole = unpack(readDisk(container.path));
+  const whole = unpack(disk.stream(container.path));
   yield* readMember(whole.chunks, container.member, onFailure);
   const failure = whole.failure();
   if (failure !== null) {

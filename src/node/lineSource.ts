@@ -1,9 +1,10 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { platform } from '#platform';
+import { concatBytes, sameBytes } from '../base/bytes';
 import { LineBreaks } from '../base/lineBreaks';
+import type { ByteStore, OpenFile, Spool } from '../base/platform';
 import { createUtf16Decoder } from '../base/utf16';
 import { compressionOf, failureOf, type InputFailure } from './decompress';
 import { containerOf, openPart } from './input';
-import { type ByteStore, Spool } from './spool';
 
 /**
  * The lines of one input as an editor shows them, read at any place. The numbers are those of the analysis: text is
@@ -61,6 +62,10 @@ const stride = 256;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const readBytes = 1 << 20;
+const { disk } = platform;
+const encoder = new TextEncoder();
+/** A byte order mark is a character of the line. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 /** No more of one line is shown. */
 const shownBytes = 1 << 16;
 /** Bytes a renderer sees of a file. */
@@ -135,7 +140,7 @@ class FileLines implements LineSource {
   private index = new LineIndex();
   private store: ByteStore | null = null;
   /** The open file when its bytes are shown as they are, else null. */
-  private direct: FileHandle | null = null;
+  private direct: OpenFile | null = null;
   /** The last bytes that were read of it: a file that was cut and written anew has others there. */
   private tail = new Uint8Array(0);
   /** Size, time and place of the file on disk when it was last looked at. */
@@ -164,9 +169,9 @@ class FileLines implements LineSource {
         return { code: 'not-found', message: 'no such file or folder' };
       }
       this.stamp = await stampOf(container.path);
-      const handle = await open(container.path, 'r');
+      const handle = await disk.open(container.path);
       const head = new Uint8Array(headBytes);
-      const { bytesRead } = await handle.read(head, 0, headBytes, 0);
+      const bytesRead = await handle.read(0, head);
       const first = head.subarray(0, bytesRead);
       const isDirect =
         container.member === '' &&
@@ -175,14 +180,14 @@ class FileLines implements LineSource {
         this.options.renderer?.matches(first) !== true;
       if (isDirect) {
         this.direct = handle;
-        this.store = handleStore(handle);
+        this.store = handle;
         this.begin((turn) => this.readDirect(handle, turn));
       } else {
-        const { size } = await handle.stat();
+        const { sizeBytes } = await handle.status();
         await handle.close();
-        const spool = new Spool();
+        const spool = platform.createSpool();
         this.store = spool;
-        this.begin((turn) => this.readPacked(spool, size, turn));
+        this.begin((turn) => this.readPacked(spool, sizeBytes, turn));
       }
       return null;
     } catch (error) {
@@ -278,11 +283,11 @@ class FileLines implements LineSource {
     }
   }
 
-  private async readDirect(handle: FileHandle, turn: number): Promise<void> {
+  private async readDirect(handle: OpenFile, turn: number): Promise<void> {
     const block = new Uint8Array(readBytes);
-    const { size } = await handle.stat();
+    const { sizeBytes } = await handle.status();
     for (;;) {
-      const { bytesRead } = await handle.read(block, 0, readBytes, this.index.length);
+      const bytesRead = await handle.read(this.index.length, block);
       if (bytesRead === 0 || turn !== this.turn) {
         return;
       }
@@ -290,7 +295,7 @@ class FileLines implements LineSource {
       this.options.onBytes?.(chunk);
       this.index.push(chunk);
       this.tail = chunk.slice(-headBytes);
-      this.done = size === 0 ? 1 : Math.min(1, this.index.length / size);
+      this.done = sizeBytes === 0 ? 1 : Math.min(1, this.index.length / sizeBytes);
       this.wake();
     }
   }
@@ -327,7 +332,7 @@ class FileLines implements LineSource {
       sinceTurn += chunk.length;
       if (turnBytes < sinceTurn) {
         sinceTurn = 0;
-        await nextTurn();
+        await platform.nextTurn();
       }
     }
     this.failure = part.failure();
@@ -343,8 +348,8 @@ class FileLines implements LineSource {
       batch.push(line);
       length += line.length;
       if (readBytes < length) {
-        await this.append(spool, Buffer.from(`${batch.join('\n')}\n`));
-        await nextTurn();
+        await this.append(spool, encoder.encode(`${batch.join('\n')}\n`));
+        await platform.nextTurn();
         if (turn !== this.turn) {
           return;
         }
@@ -353,7 +358,7 @@ class FileLines implements LineSource {
       }
     }
     if (batch.length > 0) {
-      await this.append(spool, Buffer.from(`${batch.join('\n')}\n`));
+      await this.append(spool, encoder.encode(`${batch.join('\n')}\n`));
     }
   }
 
@@ -420,14 +425,14 @@ class FileLines implements LineSource {
   }
 
   /** Whether the path is still the open file and holds what was read of it. */
-  private async onlyGrew(handle: FileHandle, path: string): Promise<boolean> {
-    const [opened, found] = await Promise.all([handle.stat(), stat(path)]);
-    if (opened.ino !== found.ino || opened.dev !== found.dev || found.size < this.index.length) {
+  private async onlyGrew(handle: OpenFile, path: string): Promise<boolean> {
+    const [opened, found] = await Promise.all([handle.status(), disk.status(path)]);
+    if (opened.identity !== found.identity || found.sizeBytes < this.index.length) {
       return false;
     }
     const now = new Uint8Array(this.tail.length);
-    await handle.read(now, 0, now.length, this.index.length - now.length);
-    return Buffer.compare(now, this.tail) === 0;
+    await handle.read(this.index.length - now.length, now);
+    return sameBytes(now, this.tail);
   }
 }
 
@@ -456,7 +461,7 @@ class LineCutter {
     // Up to the last line end; a CR LF there would leave an empty text behind it.
     const isPair = block[last] === lineFeed && block[last - 1] === carriageReturn;
     const end = isPair ? last - 1 : last;
-    const texts = Buffer.from(block.buffer, block.byteOffset, end).toString().split(lineEnds);
+    const texts = utf8.decode(block.subarray(0, end)).split(lineEnds);
     if (this.rest.length > 0) {
       const first = block.subarray(0, last + 1).findIndex((byte) => byte === lineFeed || byte === carriageReturn);
       this.keep(block.subarray(0, first));
@@ -489,7 +494,7 @@ class LineCutter {
   }
 
   private take(): string {
-    const text = shown(Buffer.concat(this.rest).toString());
+    const text = shown(utf8.decode(concatBytes(this.rest)));
     this.rest = [];
     this.restBytes = 0;
     return text;
@@ -502,20 +507,10 @@ function shown(text: string): string {
 
 const lineEnds = /\r\n?|\n/;
 
-function handleStore(handle: FileHandle): ByteStore {
-  return {
-    read: async (position, target) => {
-      const { bytesRead } = await handle.read(target, 0, target.length, position);
-      return bytesRead;
-    },
-    close: () => handle.close(),
-  };
-}
-
 /** Differs when the file was written, replaced or cut. */
 async function stampOf(path: string): Promise<string> {
-  const { dev, ino, size, mtimeMs } = await stat(path);
-  return `${dev} ${ino} ${size} ${mtimeMs}`;
+  const { identity, sizeBytes, mtimeMs } = await disk.status(path);
+  return `${identity} ${sizeBytes} ${mtimeMs}`;
 }
 
 /** The same bytes; the first chunk has at least so many of them, if there are. */
@@ -526,7 +521,7 @@ async function* atLeast(chunks: AsyncIterable<Uint8Array>, bytes: number): Async
       yield chunk;
       continue;
     }
-    head = Buffer.concat([head, chunk]);
+    head = concatBytes([head, chunk]);
     if (bytes <= head.length) {
       yield head;
       head = null;
@@ -536,10 +531,4 @@ async function* atLeast(chunks: AsyncIterable<Uint8Array>, bytes: number): Async
     yield head;
   }
   return undefined;
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -1,9 +1,13 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { platform } from '#platform';
+import { concatBytes } from '../base/bytes';
 import { LineBreaks } from '../base/lineBreaks';
+import type { OpenFile } from '../base/platform';
 import { compressionOf, signatureBytes } from './decompress';
 import { containerOf, openPart } from './input';
 
 const blockBytes = 1 << 16;
+/** A byte order mark is a character of the line. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 /** No more than this of one line is returned. */
 export const maxShownBytes = 1 << 16;
 
@@ -21,17 +25,17 @@ export interface FileLine {
  */
 export async function readLines(file: string, byteOffset: number, skip: number, count: number): Promise<FileLine[]> {
   const collector = new LineCollector(byteOffset, skip, count);
-  let handle: FileHandle | null = null;
+  let handle: OpenFile | null = null;
   try {
     const container = await containerOf(file);
     const isMember = container !== null && container.member !== '';
-    handle = await open(container?.path ?? file, 'r');
+    handle = await platform.disk.open(container?.path ?? file);
     const head = new Uint8Array(signatureBytes);
-    await handle.read(head, 0, head.length, 0);
+    await handle.read(0, head);
     if (!isMember && compressionOf(head) === 'none') {
       const block = new Uint8Array(blockBytes);
       for (let position = byteOffset; !collector.done; ) {
-        const { bytesRead } = await handle.read(block, 0, blockBytes, position);
+        const bytesRead = await handle.read(position, block);
         if (bytesRead === 0) {
           break;
         }
@@ -114,7 +118,7 @@ class LineCollector {
     if (this.skip > 0) {
       this.skip--;
     } else {
-      const text = Buffer.concat(this.parts).toString('utf8');
+      const text = utf8.decode(concatBytes(this.parts));
       this.lines.push({ byteOffset: this.lineStart, text });
     }
     this.parts = [];

@@ -1,11 +1,8 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir, realpath, rm } from 'node:fs/promises';
-import path from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { platform } from '#platform';
 import { failureOf } from './decompress';
 import { type InputPart, openInput } from './input';
+
+const { disk, paths } = platform;
 
 /** One file being rewritten. */
 export interface RewriteSource {
@@ -56,13 +53,13 @@ export async function rewriteInputs(
       await pass(part, rewriter.survey(part.path), () => undefined, progress);
     }
     if (isFolder) {
-      await mkdir(target.path, { recursive: true });
+      await disk.createFolder(target.path);
     }
     const again = await openParts(inputs);
     const notes: string[] = [];
     const taken = new Set<string>();
     for (const part of again.parts) {
-      const file = isFolder ? path.join(target.path, freeName(part.path, taken)) : target.path;
+      const file = isFolder ? paths.join(target.path, freeName(part.path, taken)) : target.path;
       if (await isSameFile(file, inputs)) {
         return { ok: false, message: `${file} is the input; name another file for the copy.`, isCancelled: false };
       }
@@ -75,7 +72,7 @@ export async function rewriteInputs(
     }
     return { ok: true, files: written, notes };
   } catch (error) {
-    await Promise.all(written.map((file) => rm(file, { force: true })));
+    await Promise.all(written.map((file) => disk.remove(file)));
     return {
       ok: false,
       message: messageOf(error, target.path),
@@ -118,7 +115,7 @@ function progressOf(total: number, { onProgress, isCancelled }: RewriteOptions):
     if (++chunks % 16 === 0) {
       onProgress?.(total === 0 ? 0 : Math.min(1, [...seen.values()].reduce((sum, bytes) => sum + bytes, 0) / total));
       // Somebody may want to cancel.
-      await new Promise((resolve) => setImmediate(resolve));
+      await platform.nextTurn();
     }
   };
 }
@@ -147,15 +144,12 @@ async function writeFile(file: string, part: InputPart, source: RewriteSource, p
     }
     yield source.end();
   };
-  const output = createWriteStream(file);
-  await (file.endsWith('.gz')
-    ? pipeline(Readable.from(chunks()), createGzip(), output)
-    : pipeline(Readable.from(chunks()), output));
+  await disk.write(file, chunks());
 }
 
 /** Output is plain text, whatever the input was packed with. */
 function freeName(partPath: string, taken: Set<string>): string {
-  const plain = path
+  const plain = paths
     .basename(partPath)
     .replace(/\.(?:gz|zst|xz)$/, '')
     .replace(/\.dat$/, '.txt');
@@ -168,7 +162,7 @@ function freeName(partPath: string, taken: Set<string>): string {
 }
 
 async function isSameFile(file: string, inputs: readonly string[]): Promise<boolean> {
-  const real = await realpath(file).catch(() => null);
-  const reals = await Promise.all(inputs.map((input) => realpath(input).catch(() => null)));
+  const real = await disk.realPath(file).catch(() => null);
+  const reals = await Promise.all(inputs.map((input) => disk.realPath(input).catch(() => null)));
   return real !== null && reals.includes(real);
 }

@@ -1,13 +1,8 @@
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-
-/** Bytes that can be read at any place. */
-export interface ByteStore {
-  /** Fills `target` from `position` on; fewer bytes at the end, 0 behind it. */
-  read(position: number, target: Uint8Array): Promise<number>;
-  close(): Promise<void>;
-}
+import { HeldBytes } from '../base/heldBytes';
+import type { Spool } from '../base/platform';
 
 /** Unpacked text up to this size stays in memory. */
 const heldBytes = 8 << 20;
@@ -16,9 +11,9 @@ const heldBytes = 8 << 20;
  * Text that is on no disk as it is shown (unpacked, rendered): a little of it in memory, more in a temporary file that
  * only this user can read and that is gone when the spool is closed or the process ends.
  */
-export class Spool implements ByteStore {
+export class DiskSpool implements Spool {
   length = 0;
-  private held: Uint8Array[] = [];
+  private held = new HeldBytes();
   private handle: FileHandle | null = null;
   private folder: string | null = null;
   private isClosed = false;
@@ -29,14 +24,14 @@ export class Spool implements ByteStore {
       return;
     }
     if (this.handle === null && this.length + bytes.length <= heldBytes) {
-      this.held.push(Uint8Array.from(bytes));
+      this.held.append(bytes);
       this.length += bytes.length;
       return;
     }
     if (this.handle === null) {
       this.handle = await this.createFile();
-      await writeAll(this.handle, Buffer.concat(this.held), 0);
-      this.held = [];
+      await writeAll(this.handle, Buffer.concat(this.held.parts), 0);
+      this.held = new HeldBytes();
     }
     await writeAll(this.handle, bytes, this.length);
     this.length += bytes.length;
@@ -47,23 +42,12 @@ export class Spool implements ByteStore {
       const { bytesRead } = await this.handle.read(target, 0, target.length, position);
       return bytesRead;
     }
-    let start = 0;
-    let filled = 0;
-    for (const part of this.held) {
-      const from = Math.max(0, position + filled - start);
-      if (from < part.length && filled < target.length) {
-        const piece = part.subarray(from, from + target.length - filled);
-        target.set(piece, filled);
-        filled += piece.length;
-      }
-      start += part.length;
-    }
-    return filled;
+    return this.held.read(position, target);
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
-    this.held = [];
+    this.held = new HeldBytes();
     await this.handle?.close();
     this.handle = null;
     await this.removeFolder();

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { WorkerReply, WorkerRequest } from './workerPool';
+import { answerJob, type ThreadRequest } from '../base/threadPool';
 
 /** The other end of a worker pool: answers one job after the other until the pool closes. */
 export function serveJobs<Data, Job, Result>(
@@ -7,13 +7,7 @@ export function serveJobs<Data, Job, Result>(
   revive: (data: Data) => Data,
 ): void {
   const data = revive(workerData as Data);
-  parentPort?.on('message', ({ id, job }: WorkerRequest<Job>) => {
-    let reply: WorkerReply<Result>;
-    try {
-      reply = { id, result: run(data, job) };
-    } catch (error) {
-      reply = { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-    }
-    parentPort?.postMessage(reply);
+  parentPort?.on('message', (request: ThreadRequest<Job>) => {
+    parentPort?.postMessage(answerJob(request, (job) => run(data, job)));
   });
 }

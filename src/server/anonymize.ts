@@ -1,5 +1,6 @@
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { platform } from '#platform';
 import { anonymizeSentences, startAnonymizing } from '../analysis/anonymize';
+import { concatBytes } from '../base/bytes';
 import { rewriteInputs } from '../node/rewriteInput';
 import type { AnonymizedView, AnonymizeParams } from '../protocol/anonymize';
 import { FailureError } from '../protocol/result';
@@ -16,12 +17,12 @@ export async function anonymizedView(
     survey.push(bytes);
     survey.end();
     const rewrite = anonymizer.rewrite('');
-    const output = Buffer.concat([rewrite.push(bytes), rewrite.end()]).toString('latin1');
+    const output = new TextDecoder().decode(concatBytes([rewrite.push(bytes), rewrite.end()]));
     return { uris: [], text: output, sentences: anonymizeSentences(anonymizer.report()) };
   }
   const result = await rewriteInputs(
-    uris.map((uri) => fileURLToPath(uri)),
-    { path: fileURLToPath(target), isFolder: uris.length > 1 },
+    uris.map(pathOf),
+    { path: pathOf(target), isFolder: uris.length > 1 },
     anonymizer,
     { isCancelled: () => cancelled.isCancellationRequested },
   );
@@ -29,8 +30,16 @@ export async function anonymizedView(
     throw new FailureError({ kind: result.isCancelled ? 'cancelled' : 'unavailable', message: result.message });
   }
   return {
-    uris: result.files.map((file) => pathToFileURL(file).href),
+    uris: result.files.map((file) => platform.uriOf(file)),
     text: null,
     sentences: [...anonymizeSentences(anonymizer.report()), ...result.notes],
   };
+}
+
+function pathOf(uri: string): string {
+  const path = platform.pathOf(uri);
+  if (path === null) {
+    throw new FailureError({ kind: 'unavailable', message: `${uri} is not a file.` });
+  }
+  return path;
 }

@@ -1,9 +1,4 @@
-import {
-  type CodeAction,
-  CodeActionKind,
-  type CodeActionParams,
-  CodeActionTriggerKind,
-} from 'vscode-languageserver/node';
+import { type CodeAction, CodeActionKind, type CodeActionParams, CodeActionTriggerKind } from 'vscode-languageserver';
 import { poolSizeCauses } from '../analysis/codeLenses';
 import { requestsOfLine } from '../analysis/lineCompanions';
 import { type PlaceUse, partnersOf } from '../analysis/navigation';

@@ -1,4 +1,4 @@
-import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from 'vscode-languageserver/node';
+import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from 'vscode-languageserver';
 import { poolSizeCauses } from '../analysis/codeLenses';
 import { kernelMessageRemark } from '../analysis/diagnose';
 import { isRecovered } from '../analysis/navigation';

@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises';
-import * as path from 'node:path';
+import { platform } from '#platform';
 import { isBinaryTrace } from '../analysis/binaryTrace';
 import { lineStamp } from '../analysis/lineStamp';
 import { lineTokens } from '../analysis/lineTokens';
@@ -65,8 +64,8 @@ export class EditorLines {
   private generation = 0;
   private openFailure: string | null = null;
   private told = '';
-  private watching: NodeJS.Timeout | undefined;
-  private telling: NodeJS.Timeout | undefined;
+  private watching: ReturnType<typeof setInterval> | undefined;
+  private telling: ReturnType<typeof setInterval> | undefined;
   private readonly queries = new Map<QuerySlot, Query>();
 
   constructor(file: string, events: LineEvents) {
@@ -79,8 +78,8 @@ export class EditorLines {
     const input = await openInput(this.file);
     if (input.ok && input.isBundle) {
       const parts = [...input.parts].sort((a, b) => b.sizeBytes - a.sizeBytes);
-      this.members = input.parts.map((part) => path.relative(this.file, part.path));
-      this.member = parts[0] === undefined ? '' : path.relative(this.file, parts[0].path);
+      this.members = input.parts.map((part) => platform.paths.relative(this.file, part.path));
+      this.member = parts[0] === undefined ? '' : platform.paths.relative(this.file, parts[0].path);
       this.isPacked = true;
     }
     this.isPacked ||= await isPackedFile(this.file);
@@ -162,7 +161,7 @@ export class EditorLines {
     this.source = null;
     this.openFailure = null;
     this.generation++;
-    const target = this.member === '' ? this.file : path.join(this.file, this.member);
+    const target = this.member === '' ? this.file : platform.paths.join(this.file, this.member);
     const opened = await openLineSource(target, { renderer: binaryRenderer });
     if (opened.ok) {
       this.source = opened.source;
@@ -296,7 +295,7 @@ export class EditorLines {
         lines = [];
         toldAt = performance.now();
         // Questions for lines, and the word that this is cancelled, come in between.
-        await new Promise((resolve) => setImmediate(resolve));
+        await platform.nextTurn();
       }
       if (query.isCancelled || isFull) {
         return;
@@ -337,12 +336,12 @@ function toShown(line: number, text: string): ShownLine {
 
 /** Whether the first bytes say that the file is packed or binary. */
 async function isPackedFile(file: string): Promise<boolean> {
-  const handle = await open(file, 'r').catch(() => null);
+  const handle = await platform.disk.open(file).catch(() => null);
   if (handle === null) {
     return false;
   }
   const head = new Uint8Array(headBytes);
-  await handle.read(head, 0, headBytes, 0).catch(() => undefined);
+  await handle.read(0, head).catch(() => 0);
   await handle.close();
   return compressionOf(head) !== 'none' || isBinaryTrace(head);
 }

@@ -1,5 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { platform } from '#platform';
 import type { SourceInput } from '../analysis/analysis';
+import { concatBytes, sameBytes } from '../base/bytes';
+import type { OpenFile } from '../base/platform';
 import { stampOf } from './files';
 import type { LineOffsets } from './lineOffsets';
 
@@ -38,12 +40,12 @@ export class Feed {
     this.lineOffsets.push(chunk);
     this.length += chunk.length;
     if (this.head.length < comparedBytes) {
-      this.head = Buffer.concat([this.head, chunk.subarray(0, comparedBytes - this.head.length)]);
+      this.head = concatBytes([this.head, chunk.subarray(0, comparedBytes - this.head.length)]);
     }
     this.tail =
       comparedBytes <= chunk.length
         ? chunk.slice(-comparedBytes)
-        : Buffer.concat([this.tail, chunk]).subarray(-comparedBytes);
+        : concatBytes([this.tail, chunk]).subarray(-comparedBytes);
     return this.source.wantsMore();
   }
 
@@ -55,10 +57,10 @@ export class Feed {
     const isWhole = this.tail.length === 0 || isLineEnd(this.tail[this.tail.length - 1]);
     if (path !== null && (isWhole || isGrowing) && this.source.wantsMore()) {
       await withFile(path, async (handle) => {
-        const found = await handle.stat();
-        this.identity = identityOf(found);
-        this.canGrow = this.length <= found.size;
-        this.stamp = found.size === this.length ? stampOf(found.size, found.mtimeMs) : '';
+        const found = await handle.status();
+        this.identity = found.identity;
+        this.canGrow = this.length <= found.sizeBytes;
+        this.stamp = found.sizeBytes === this.length ? stampOf(found) : '';
       });
     }
     if (this.canGrow) {
@@ -76,27 +78,32 @@ export class Feed {
     return (await withFile(path, (handle) => this.readOn(handle))) ?? 'replaced';
   }
 
-  private async readOn(handle: FileHandle): Promise<Growth> {
+  private async readOn(handle: OpenFile): Promise<Growth> {
     const before = this.length;
-    const { size, mtimeMs, ...found } = await handle.stat();
-    if (stampOf(size, mtimeMs) === this.stamp) {
+    const found = await handle.status();
+    if (stampOf(found) === this.stamp) {
       return 'same';
     }
     // Written again without being longer: its content may be any.
-    const isRewritten = size === this.length && this.stamp !== '';
-    if (isRewritten || size < this.length || identityOf(found) !== this.identity || !(await this.isPrefixOf(handle))) {
+    const isRewritten = found.sizeBytes === this.length && this.stamp !== '';
+    if (
+      isRewritten ||
+      found.sizeBytes < this.length ||
+      found.identity !== this.identity ||
+      !(await this.isPrefixOf(handle))
+    ) {
       return 'replaced';
     }
     const block = new Uint8Array(readBytes);
     for (;;) {
-      const { bytesRead } = await handle.read(block, 0, readBytes, this.length);
+      const bytesRead = await handle.read(this.length, block);
       if (0 < bytesRead) {
         this.push(block.subarray(0, bytesRead));
         continue;
       }
-      const now = await handle.stat();
-      if (now.size <= this.length) {
-        this.stamp = now.size === this.length ? stampOf(now.size, now.mtimeMs) : '';
+      const now = await handle.status();
+      if (now.sizeBytes <= this.length) {
+        this.stamp = now.sizeBytes === this.length ? stampOf(now) : '';
         break;
       }
     }
@@ -107,14 +114,14 @@ export class Feed {
     return 'grown';
   }
 
-  private async isPrefixOf(handle: FileHandle): Promise<boolean> {
+  private async isPrefixOf(handle: OpenFile): Promise<boolean> {
     for (const [known, position] of [
       [this.head, 0],
       [this.tail, this.length - this.tail.length],
     ] as const) {
       const now = new Uint8Array(known.length);
-      await handle.read(now, 0, now.length, position);
-      if (Buffer.compare(now, known) !== 0) {
+      await handle.read(position, now);
+      if (!sameBytes(now, known)) {
         return false;
       }
     }
@@ -126,13 +133,9 @@ function isLineEnd(byte: number | undefined): boolean {
   return byte === 0x0a || byte === 0x0d;
 }
 
-function identityOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {
-  return `${dev} ${ino}`;
-}
-
 /** Undefined when the file cannot be opened or read. */
-async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T | undefined> {
-  const handle = await open(path, 'r').catch(() => undefined);
+async function withFile<T>(path: string, use: (handle: OpenFile) => Promise<T>): Promise<T | undefined> {
+  const handle = await platform.disk.open(path).catch(() => undefined);
   try {
     return handle === undefined ? undefined : await use(handle);
   } catch {

@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { platform } from '#platform';
+import type { FileStatus } from '../base/platform';
 import { failureOf } from '../node/decompress';
 import { containerOf, openInput } from '../node/input';
 
@@ -25,7 +26,7 @@ export type ByteSource =
 /** A file of this machine, unpacked on the way; an archive is the files of the capture in it, which is never none. */
 export async function openFile(path: string): Promise<readonly ByteSource[]> {
   try {
-    const { size, mtimeMs } = await stat(path);
+    const status = await platform.disk.status(path);
     const input = await openInput(path);
     if (!input.ok) {
       return [{ ok: false, message: `${path}: ${input.failure.message}` }];
@@ -34,7 +35,7 @@ export async function openFile(path: string): Promise<readonly ByteSource[]> {
       ok: true,
       path: part.path,
       isFile: true,
-      stamp: stampOf(size, mtimeMs),
+      stamp: stampOf(status),
       isPacked: () => input.isBundle || part.compression() !== 'none' || part.isUtf16(),
       chunks: part.chunks,
       done: () => (part.sizeBytes === 0 ? 1 : Math.min(1, part.bytesRead() / part.sizeBytes)),
@@ -49,11 +50,11 @@ export async function openFile(path: string): Promise<readonly ByteSource[]> {
 export async function fileStamp(path: string): Promise<string> {
   // A member of an archive changes with the archive.
   const container = await containerOf(path);
-  const found = container === null ? null : await stat(container.path).catch(() => null);
-  return found === null ? '' : stampOf(found.size, found.mtimeMs);
+  const found = container === null ? null : await platform.disk.status(container.path).catch(() => null);
+  return found === null ? '' : stampOf(found);
 }
 
 /** Of a file as it is now. */
-export function stampOf(size: number, mtimeMs: number): string {
-  return `${size} ${mtimeMs}`;
+export function stampOf({ sizeBytes, mtimeMs }: FileStatus): string {
+  return `${sizeBytes} ${mtimeMs}`;
 }

@@ -15,7 +15,7 @@ import {
   SymbolKind,
   uinteger,
   type WorkspaceSymbol,
-} from 'vscode-languageserver/node';
+} from 'vscode-languageserver';
 import { type CodeLensReport, codeLensesOf } from '../analysis/codeLenses';
 import { inlayHintsOf } from '../analysis/inlayHints';
 import { type LineTokenKind, lineTokens } from '../analysis/lineTokens';

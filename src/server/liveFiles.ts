@@ -1,10 +1,8 @@
-import { fileURLToPath } from 'node:url';
+import { platform } from '#platform';
 import type { Documents } from './documents';
 import { fileStamp } from './files';
 import type { TraceStore } from './traceStore';
 
-/** How often open files are looked at: findings of a growing file appear within a second. */
-const lookEveryMs = 250;
 /** An analysis that takes long to make anew is not made all the time: it rests for this share of the time that took. */
 const restFactor = 1;
 
@@ -21,7 +19,7 @@ export interface LiveFilesOptions {
  */
 export class LiveFiles {
   private readonly options: LiveFilesOptions;
-  private readonly timer: NodeJS.Timeout;
+  private readonly timer: ReturnType<typeof setInterval>;
   private readonly restUntil = new Map<string, number>();
   private readonly growthMs = new Map<string, number>();
   /** Documents whose file was not there when it was last read. */
@@ -30,8 +28,9 @@ export class LiveFiles {
 
   constructor(options: LiveFilesOptions) {
     this.options = options;
-    this.timer = setInterval(() => void this.lookAtAll(), lookEveryMs);
-    this.timer.unref();
+    this.timer = setInterval(() => void this.lookAtAll(), platform.lookEveryMs);
+    // In Node: a server with nothing else to do may end.
+    this.timer.unref?.();
   }
 
   stop(): void {
@@ -41,7 +40,8 @@ export class LiveFiles {
   /** Looks at one document's files now. */
   async look(uri: string): Promise<void> {
     if (this.gone.has(uri)) {
-      if ((await fileStamp(fileURLToPath(uri))) !== '') {
+      const path = platform.pathOf(uri);
+      if (path !== null && (await fileStamp(path)) !== '') {
         this.gone.delete(uri);
         this.options.onChanged(new Set([uri]));
       }
@@ -73,7 +73,7 @@ export class LiveFiles {
     this.isLooking = true;
     try {
       for (const uri of this.options.documents.uris()) {
-        const isFile = this.options.documents.get(uri)?.text === null && uri.startsWith('file:');
+        const isFile = this.options.documents.get(uri)?.text === null && platform.pathOf(uri) !== null;
         if (isFile && (this.restUntil.get(uri) ?? 0) <= Date.now()) {
           await this.look(uri);
         }

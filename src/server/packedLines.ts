@@ -9,7 +9,7 @@ const idleMs = 20_000;
 
 interface Unpacked {
   readonly source: Promise<LineSource | null>;
-  timer: NodeJS.Timeout;
+  timer: ReturnType<typeof setTimeout>;
 }
 
 const unpacked = new Map<string, Unpacked>();
@@ -30,17 +30,23 @@ function open(path: string, stamp: string): Promise<LineSource | null> {
   const key = `${stamp} ${path}`;
   const known = unpacked.get(key);
   if (known !== undefined) {
-    known.timer.refresh();
+    clearTimeout(known.timer);
+    known.timer = closeLater(key, known.source);
     return known.source;
   }
   const source = openLineSource(path, { renderer: binaryRenderer }).then((opened) =>
     opened.ok ? opened.source : null,
   );
+  unpacked.set(key, { source, timer: closeLater(key, source) });
+  return source;
+}
+
+function closeLater(key: string, source: Unpacked['source']): Unpacked['timer'] {
   const timer = setTimeout(() => {
     unpacked.delete(key);
     void source.then((open) => open?.close());
   }, idleMs);
-  timer.unref();
-  unpacked.set(key, { source, timer });
-  return source;
+  // In Node: a server with nothing else to do may end.
+  timer.unref?.();
+  return timer;
 }

@@ -1,4 +1,4 @@
-import type { Connection, WorkDoneProgressServerReporter } from 'vscode-languageserver/node';
+import type { Connection, WorkDoneProgressServerReporter } from 'vscode-languageserver';
 import type { ReadingParams } from '../protocol/lsp';
 
 /** Work shorter than this is not announced. */

@@ -4,7 +4,8 @@ import {
   type Connection,
   FoldingRangeRefreshRequest,
   InlayHintRefreshRequest,
-} from 'vscode-languageserver/node';
+} from 'vscode-languageserver';
+import { platform } from '#platform';
 
 /** Asks the editor to fetch anew what it shows beside the text, where it can be asked. */
 export class Refresh {
@@ -30,7 +31,7 @@ export class Refresh {
       return;
     }
     this.pending = true;
-    setImmediate(() => {
+    void platform.nextTurn().then(() => {
       this.pending = false;
       for (const method of this.methods) {
         this.connection.sendRequest(method).catch(() => undefined);

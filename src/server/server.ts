@@ -1,11 +1,6 @@
-import {
-  createConnection,
-  DiagnosticSeverity,
-  type Hover,
-  type InitializeResult,
-  ProposedFeatures,
-  TextDocumentSyncKind,
-} from 'vscode-languageserver/node';
+import { DiagnosticSeverity, type Hover, type InitializeResult, TextDocumentSyncKind } from 'vscode-languageserver';
+import { connection } from '#connection';
+import { platform } from '#platform';
 import { hoverAt } from '../analysis/hover';
 import { policiesReport } from '../analysis/replay';
 import {
@@ -66,7 +61,6 @@ const cardParams: Validator<CardParams> = object({
   text: text(100_000),
 });
 
-const connection = createConnection(ProposedFeatures.all);
 const documents = new Documents();
 const ignored = new IgnoredEpisodes();
 const settings = new SettingsStore({
@@ -118,7 +112,7 @@ const readShare = new Map<string, number>();
 /** By document: the run that its panel shows. */
 const fronts = new Map<string, RunKey>();
 let hasCommands = false;
-const timers = new Map<string, NodeJS.Timeout>();
+const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
 connection.onInitialize((params): InitializeResult => {
   progress.isSupported = params.capabilities.window?.workDoneProgress === true;
@@ -334,7 +328,7 @@ async function publish(uri: string): Promise<void> {
   } catch (error) {
     report('diagnostics', error);
     unpublish(uri);
-    if (error instanceof FailureError && error.failure.kind === 'unavailable' && uri.startsWith('file:')) {
+    if (error instanceof FailureError && error.failure.kind === 'unavailable' && platform.pathOf(uri) !== null) {
       live.lost(uri);
     }
     const message =
@@ -407,7 +401,7 @@ function readingCard(uri: string): Hover {
 /** A link that opens a line: only files can be addressed like that. */
 function linkTo(trace: Trace, file: string, line: number): string | null {
   const uri = trace.memberOfPath(file)?.uri;
-  return uri?.startsWith('file:') ? `${uri}#L${line}` : null;
+  return uri !== undefined && platform.pathOf(uri) !== null ? `${uri}#L${line}` : null;
 }
 
 /** The outside world says no in one sentence; a bug of ours leaves its stack in the log. */

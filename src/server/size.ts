@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { platform } from '#platform';
 import { howToApply } from '../analysis/advice';
 import { type SizeRequest, type SizeRunner, sizeReportOn } from '../analysis/size';
 import { runSizeJob, type SizingData } from '../analysis/sizeJobs';
 import type { SizeReport } from '../model/reports';
-import { createWorkerPool } from '../node/workerPool';
 import type { SizeParams } from '../protocol/lsp';
 import { FailureError } from '../protocol/result';
 import type { PolicySettings, SizeView } from '../protocol/views';
@@ -19,9 +16,6 @@ export interface SizeContext {
 
 /** Below that many requests starting threads takes longer than the replays. */
 const fewestForThreads = 50_000;
-/** One CPU stays for the answers that somebody waits for. */
-const threads = Math.max(1, Math.min(4, os.availableParallelism() - 1));
-const workerFile = path.join(__dirname, 'worker.js');
 
 /** Which pool size a trace needs. Never holds up other questions for longer than one replay. */
 export async function sizeView(trace: Trace, params: SizeParams, context: SizeContext): Promise<SizeView> {
@@ -93,8 +87,9 @@ async function cancellableSize(trace: Trace, request: SizeRequest, context: Size
 
 /** Threads where the trace is large, else one replay after the other with a breath between them. */
 function startRunner(trace: Trace, data: SizingData, isCancelled: () => boolean): SizeRunner {
-  if (fewestForThreads <= trace.analysis.tables.requests.length && existsSync(workerFile)) {
-    return createWorkerPool(workerFile, threads, data);
+  const threads = fewestForThreads <= trace.analysis.tables.requests.length ? platform.threads() : null;
+  if (threads !== null) {
+    return threads.start(threads.count, data);
   }
   let last: Promise<unknown> = Promise.resolve();
   return {

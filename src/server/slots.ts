@@ -1,3 +1,4 @@
+import { platform } from '#platform';
 import {
   deviceShares,
   endLevelOf,
@@ -212,7 +213,7 @@ function mappingsView(trace: Trace, timeline: SlotTimeline, at: SlotsAt): SlotMa
 
 /** Every machine that runs the extension is little-endian. */
 function base64(column: Int32Array | Uint8Array | Float64Array): string {
-  return Buffer.from(column.buffer, column.byteOffset, column.byteLength).toString('base64');
+  return platform.base64(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
 }
 
 function deviceViews(trace: Trace, { moves, devices }: SlotTimeline, at: SlotsAt): SlotsView['devices'] {

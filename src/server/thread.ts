@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
+import { platform } from '#platform';
 import type { AnalysisData, AnalysisJob } from '../analysis/threadJobs';
-import { createWorkerPool } from '../node/workerPool';
 import { FailureError } from '../protocol/result';
 
 /** The standard cancellation token of a request. */
@@ -15,14 +13,12 @@ export const neverCancelled: Cancelled = {
   onCancellationRequested: () => ({ dispose: () => undefined }),
 };
 
-const workerFile = path.join(__dirname, 'worker.js');
-
-/** The bundle of the threads is there; tests of the server alone go without. */
+/** Tests of the server alone go without. */
 export function hasThreads(): boolean {
-  return existsSync(workerFile);
+  return platform.threads() !== null;
 }
 
-/** Does one job on a thread of its own, which ends with it, also when it is cancelled. */
+/** Does one job on a thread of its own, which ends with it, also when it is cancelled. There are threads. */
 export async function onThread<Result>(
   data: AnalysisData,
   job: AnalysisJob,
@@ -40,7 +36,7 @@ export async function onThread<Result>(
     return stopped;
   }
   const listener = cancelled.onCancellationRequested(stop);
-  const pool = createWorkerPool<AnalysisJob, Result>(workerFile, 1, data);
+  const pool = platform.threads()!.start<AnalysisJob, Result>(1, data);
   try {
     return await Promise.race([pool.run(job), stopped]);
   } finally {

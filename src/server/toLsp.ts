@@ -5,7 +5,7 @@ import {
   type Hover,
   MarkupKind,
   type Range,
-} from 'vscode-languageserver/node';
+} from 'vscode-languageserver';
 import { escapeMarkdown } from '../base/escape';
 import type { EvidenceLevel } from '../model/evidence';
 import type { FailureReport, HoverAction, HoverCard, LineRange } from '../model/reports';

@@ -1,5 +1,4 @@
-import { sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { platform } from '#platform';
 import type { Analysis } from '../analysis/analysis';
 import { diagnose } from '../analysis/diagnose';
 import { info } from '../analysis/info';
@@ -86,11 +85,11 @@ export class Trace {
   /** Row of the source table; an archive stands for the file in it that the answer is about. -1: not of this trace. */
   sourceOf(uri: string): number {
     const exact = this.members.findIndex((member) => member.uri === uri);
-    if (exact !== -1 || !uri.startsWith('file:')) {
+    // Editors write the same location in other ways.
+    const path = exact === -1 ? platform.pathOf(uri) : null;
+    if (path === null) {
       return exact;
     }
-    // Editors write the same location in other ways.
-    const path = fileURLToPath(uri);
     const same = this.members.findIndex((member) => member.path === path);
     return same !== -1 || this.membersIn(uri).length === 0
       ? same
@@ -99,9 +98,12 @@ export class Trace {
 
   /** The member of this location, or all in the archive at this location. */
   membersIn(uri: string): readonly Member[] {
-    const inside = uri.startsWith('file:') ? `${fileURLToPath(uri)}${sep}` : null;
+    const { separator } = platform.paths;
+    const path = platform.pathOf(uri);
+    const inside = path === null ? null : `${path}${separator}`;
     return this.members.filter(
-      (member) => member.uri === uri || (inside !== null && member.isFile && `${member.path}${sep}`.startsWith(inside)),
+      (member) =>
+        member.uri === uri || (inside !== null && member.isFile && `${member.path}${separator}`.startsWith(inside)),
     );
   }
 

@@ -1,6 +1,4 @@
-import { readdir } from 'node:fs/promises';
-import * as path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { platform } from '#platform';
 import type { AnalysisBuilder } from '../analysis/analysis';
 import { isBinaryTrace } from '../analysis/binaryTrace';
 import { createAnalysis } from '../analysis/createAnalysis';
@@ -53,6 +51,9 @@ interface Opened {
   readonly isFirst: boolean;
 }
 
+/** Bytes of a text that are analysed at once. */
+const chunkBytes = 1 << 20;
+
 /** Analyses of captures without an open document that are kept: a panel may still show one. */
 const keptClosed = 3;
 
@@ -95,7 +96,7 @@ export class TraceStore {
 
   /** The analyses that are there, without waiting for those under way. */
   async loaded(): Promise<readonly Trace[]> {
-    const later = new Promise<null>((resolve) => setImmediate(resolve, null));
+    const later = platform.nextTurn().then(() => null);
     const entries = [...new Set(this.entries.values())];
     const traces = await Promise.all(entries.map(({ trace }) => Promise.race([trace.catch(() => null), later])));
     return traces.filter((trace) => trace !== null);
@@ -232,17 +233,16 @@ export class TraceStore {
 
   /** The archive that a location is inside of, by the name it was asked for first; other locations as they are. */
   private async fileOf(uri: string): Promise<string> {
-    if (!uri.startsWith('file:') || this.entries.has(uri) || this.options.documents.get(uri) !== undefined) {
+    const path = platform.pathOf(uri);
+    if (path === null || this.entries.has(uri) || this.options.documents.get(uri) !== undefined) {
       return uri;
     }
-    const container = await containerOf(fileURLToPath(uri));
+    const container = await containerOf(path);
     if (container === null || container.member === '') {
       return uri;
     }
-    const known = [...this.entries.keys()].find(
-      (key) => key.startsWith('file:') && fileURLToPath(key) === container.path,
-    );
-    return known ?? pathToFileURL(container.path).href;
+    const known = [...this.entries.keys()].find((key) => platform.pathOf(key) === container.path);
+    return known ?? platform.uriOf(container.path);
   }
 
   private start(uri: string): Promise<Entry> {
@@ -301,14 +301,15 @@ export class TraceStore {
 
   /** Documents and files to read together, the one asked about first. */
   private async membersOf(uri: string): Promise<readonly string[]> {
-    if (!uri.startsWith('file:') || !(await this.options.settings(uri)).captureFolders) {
+    const { disk, paths } = platform;
+    const file = platform.pathOf(uri);
+    if (file === null || !(await this.options.settings(uri)).captureFolders) {
       return [uri];
     }
-    const file = fileURLToPath(uri);
-    const folder = path.dirname(file);
-    const siblings = await readdir(folder).catch(() => []);
-    return captureMembers(path.basename(file), siblings).map((name, index) =>
-      index === 0 ? uri : pathToFileURL(path.join(folder, name)).href,
+    const folder = paths.dirname(file);
+    const siblings = await disk.list(folder).catch(() => []);
+    return captureMembers(paths.basename(file), siblings).map((name, index) =>
+      index === 0 ? uri : platform.uriOf(paths.join(folder, name)),
     );
   }
 
@@ -382,7 +383,7 @@ export class TraceStore {
     for (const [index, uri] of uris.entries()) {
       const sources = await this.open(uri);
       for (const [at, opened] of sources.entries()) {
-        const memberUri = opened.ok && sources.length > 1 ? pathToFileURL(opened.path).href : uri;
+        const memberUri = opened.ok && sources.length > 1 ? platform.uriOf(opened.path) : uri;
         all.push({ opened, memberUri, isFirst: index === 0 && at === 0 });
       }
     }
@@ -394,10 +395,10 @@ export class TraceStore {
     if (document?.text) {
       return [textSource(uri, document.text.getText())];
     }
-    if (!uri.startsWith('file:')) {
-      return [{ ok: false, message: `${uri} is not open and not a file on this machine.` }];
-    }
-    return openFile(fileURLToPath(uri));
+    const path = platform.pathOf(uri);
+    return path === null
+      ? [{ ok: false, message: `${uri} is not open and not a file on this machine.` }]
+      : openFile(path);
   }
 }
 
@@ -439,12 +440,18 @@ class SupersededError extends Error {
 function textSource(uri: string, text: string): ByteSource {
   return {
     ok: true,
-    path: uri.startsWith('file:') ? fileURLToPath(uri) : decodeURIComponent(uri.replace(/^[^:]*:(?:\/\/[^/]*)?/, '')),
+    path: platform.pathOf(uri) ?? decodeURIComponent(uri.replace(/^[^:]*:(?:\/\/[^/]*)?/, '')),
     isFile: false,
     stamp: '',
     isPacked: () => false,
     chunks: (async function* () {
-      yield new TextEncoder().encode(text);
+      const bytes = new TextEncoder().encode(text);
+      yield bytes.subarray(0, chunkBytes);
+      for (let start = chunkBytes; start < bytes.length; start += chunkBytes) {
+        // Hovers are answered in between.
+        await platform.nextTurn();
+        yield bytes.subarray(start, start + chunkBytes);
+      }
     })(),
     done: () => 1,
     failure: () => null,
