@@ -27,7 +27,7 @@ const node = { platform: 'node', format: 'cjs', target: 'node20' };
 const browser = { platform: 'browser', format: 'iife', target: 'es2022' };
 
 const bundles = [
-  { from: 'src/extension/extension.ts', to: 'dist/extension.js', ...node, external: ['vscode'] },
+  { from: 'src/extension/nodeMain.ts', to: 'dist/extension.js', ...node, external: ['vscode'] },
   { from: 'src/server/server.ts', to: 'dist/server.js', ...node },
   { from: 'src/server/lineThread.ts', to: 'dist/lines.js', ...node },
   { from: 'src/cli/main.ts', to: 'dist/cli.js', ...node, banner: { js: '#!/usr/bin/env node' }, executable: true },

@@ -1,19 +1,17 @@
-import * as path from 'node:path';
 import * as vscode from 'vscode';
 import {
+  type BaseLanguageClient,
   CloseAction,
   ConnectionError,
   ErrorAction,
   ErrorCodes,
   type ErrorHandler,
-  LanguageClient,
   type LanguageClientOptions,
   LSPErrorCodes,
   type Middleware,
   ResponseError,
   State,
-  TransportKind,
-} from 'vscode-languageclient/node';
+} from 'vscode-languageclient';
 import { cardCommands, type InitializationOptions, languageCommands } from '../protocol/language';
 import type {
   AnalysedParams,
@@ -35,6 +33,7 @@ import {
 import { type Failure, FailureError, type Result } from '../protocol/result';
 import { languageId } from './detect';
 import type { GeometryEdits } from './geometryEdits';
+import type { Host } from './host';
 import { Lifeline } from './lifeline';
 
 /** The language server, as the rest of the extension sees it. */
@@ -59,11 +58,11 @@ export interface Server {
 }
 
 export async function startServer(
+  host: Host,
   context: vscode.ExtensionContext,
   log: vscode.LogOutputChannel,
   edits: GeometryEdits,
 ): Promise<Server> {
-  const module = context.asAbsolutePath(path.join('dist', 'server.js'));
   const analysed = new vscode.EventEmitter<AnalysedParams>();
   const reading = new vscode.EventEmitter<ReadingParams>();
   const analysisFailed = new vscode.EventEmitter<AnalysisFailedParams>();
@@ -85,16 +84,14 @@ export async function startServer(
     // Rejects `start`, which is enough; without this the client shows a message of its own.
     initializationFailedHandler: () => false,
   };
-  const client: LanguageClient = new QuietClient(
-    'swiotlbLens',
-    'SWIOTLB Lens',
-    {
-      run: { module, transport: TransportKind.ipc },
-      debug: { module, transport: TransportKind.ipc, options: { execArgv: ['--nolazy', '--inspect=6011'] } },
-    },
+  const { client, stop }: { client: BaseLanguageClient; stop: () => Promise<void> } = await host.createClient(
+    context,
     options,
   );
-  Object.assign(options.middleware as Middleware, keepTextOnDisk(client), geometryOf(edits));
+  const { error } = client;
+  // What the client has to say itself goes to the log: the user reads a sentence of this extension, or none.
+  client.error = (message, data) => error.call(client, message, data, false);
+  Object.assign(options.middleware as Middleware, keepTextOnDisk(client, host), geometryOf(edits));
   client.onNotification(analysedNotification.method, (params: AnalysedParams) => analysed.fire(asWritten(params)));
   client.onNotification(analysisFailedNotification.method, (params: AnalysisFailedParams) =>
     analysisFailed.fire(asWritten(params)),
@@ -120,7 +117,7 @@ export async function startServer(
         );
       } else if (newState === State.StartFailed) {
         // A server that ended while it came up is started again at once.
-        setImmediate(() => {
+        setTimeout(() => {
           if (client.state === State.StartFailed) {
             endForGood(life);
           }
@@ -155,16 +152,9 @@ export async function startServer(
     onReplayed: replayed.event,
     stop: () => {
       life.gone({ kind: 'cancelled', message: 'The extension was stopped.' });
-      return client.stop();
+      return stop();
     },
   };
-}
-
-/** What the client has to say itself goes to the log: the user reads a sentence of this extension, or none. */
-class QuietClient extends LanguageClient {
-  override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
-  }
 }
 
 /** Codes with which the client rejects what never reached the server, or was never answered by it. */
@@ -211,7 +201,7 @@ function geometryOf(edits: GeometryEdits): Middleware {
 }
 
 /** One sentence for the user; panels and diagnostics come back by themselves. */
-function restartWithOneMessage(client: () => LanguageClient, life: Lifeline): ErrorHandler {
+function restartWithOneMessage(client: () => BaseLanguageClient, life: Lifeline): ErrorHandler {
   let made: ErrorHandler | undefined;
   const usual = (): ErrorHandler => {
     made ??= client().createDefaultErrorHandler();
@@ -253,7 +243,8 @@ function endForGood(life: Lifeline): string {
  * Documents that are clean files go without their text: the server reads the bytes itself, so that a 49 MB trace is not
  * copied through two JSON messages. The first change of such a document carries all of it.
  */
-function keepTextOnDisk(client: LanguageClient): Middleware {
+function keepTextOnDisk(client: BaseLanguageClient, host: Host): Middleware {
+  const isCleanFile = (document: vscode.TextDocument) => host.isOnDisk(document.uri) && !document.isDirty;
   const onDisk = new Set<string>();
   const announce = async (document: vscode.TextDocument) => {
     onDisk.add(document.uri.toString());
@@ -290,8 +281,4 @@ function keepTextOnDisk(client: LanguageClient): Middleware {
       return next(document);
     },
   };
-}
-
-function isCleanFile(document: vscode.TextDocument): boolean {
-  return document.uri.scheme === 'file' && !document.isDirty;
 }

@@ -88,5 +88,7 @@ async function contentOf(source: ExportSource, choice: Choice): Promise<Uint8Arr
     return new TextEncoder().encode(await source.report(choice.format));
   }
   const { encoding, data } = await source.item(choice.id, choice.format);
-  return encoding === 'base64' ? Buffer.from(data, 'base64') : new TextEncoder().encode(data);
+  return encoding === 'base64'
+    ? Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))
+    : new TextEncoder().encode(data);
 }

@@ -5,6 +5,7 @@ import { compareWith } from './compareWith';
 import { languageId, watchDocuments } from './detect';
 import { FrontTrace } from './frontTrace';
 import { GeometryEdits } from './geometryEdits';
+import type { Host } from './host';
 import { registerLanguageCommands, sendFronts, sendIgnored } from './language';
 import { EditorChoice } from './openWith';
 import { PanelMemories } from './panelMemories';
@@ -18,13 +19,14 @@ import { SideViews } from './views/sideViews';
 
 let running: Promise<Server> | undefined;
 
-export function activate(context: vscode.ExtensionContext): void {
+/** Both entries, `nodeMain.ts` and `webMain.ts`, begin here. */
+export function activateIn(host: Host, context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('SWIOTLB Lens', { log: true });
   const editors = new TraceEditors();
   const edits = new GeometryEdits(context.workspaceState);
   /** Starts the server once, when the first trace or command needs it. */
   const server = (): Promise<Server> => {
-    running ??= startServer(context, log, edits).then((started) => {
+    running ??= startServer(host, context, log, edits).then((started) => {
       sendIgnored(context, started);
       context.subscriptions.push(
         started.onAnalysed((params) => {
@@ -72,8 +74,9 @@ export function activate(context: vscode.ExtensionContext): void {
       void sendFronts(panels, server);
     },
   });
-  const choice = new EditorChoice(context, log);
+  const choice = new EditorChoice(host, context, log);
   const provider = new TraceEditorProvider({
+    machine: host,
     extensionUri: context.extensionUri,
     log,
     editors,
@@ -114,7 +117,7 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(vscode.workspace.onDidOpenTextDocument(startFor));
   vscode.workspace.textDocuments.forEach(startFor);
   watchDocuments(context);
-  if (process.env['SWIOTLB_LENS_DEMO'] === '1') {
+  if (host.isDemo) {
     void demo(context.extensionUri, editors, log);
   }
 }

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { FailureError } from '../protocol/result';
+import type { Host } from './host';
 import { viewTypeOf } from './showLine';
 import { isTraceName, looksLikeTrace, sniffLength } from './sniff';
 
@@ -9,12 +9,14 @@ const documentLimitBytes = 50 * 2 ** 20;
 
 /** Moves files between VS Code's text editor and the custom editor. */
 export class EditorChoice {
+  private readonly host: Host;
   private readonly log: vscode.LogOutputChannel;
   /** Files the user asked to see as text: they stay text. */
   private readonly asText = new Set<string>();
   private readonly considering = new Set<string>();
 
-  constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
+  constructor(host: Host, context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
+    this.host = host;
     this.log = log;
     context.subscriptions.push(
       vscode.window.tabGroups.onDidChangeTabs(({ opened, changed, closed }) => {
@@ -38,10 +40,10 @@ export class EditorChoice {
     if (uri === undefined) {
       return;
     }
-    if (uri.scheme !== 'file') {
+    if (!this.host.canRead(uri)) {
       throw new FailureError({
         kind: 'unavailable',
-        message: vscode.l10n.t('Only files on the disk of this machine can be shown here.'),
+        message: this.host.refusal(),
       });
     }
     const isInFront = active?.input instanceof vscode.TabInputText && active.input.uri.toString() === uri.toString();
@@ -59,7 +61,7 @@ export class EditorChoice {
   /** Text that is too big for VS Code's documents goes to the custom editor, when it is a trace and the user lets it. */
   private async consider(tab: vscode.Tab): Promise<void> {
     const { input } = tab;
-    if (!(input instanceof vscode.TabInputText) || input.uri.scheme !== 'file' || tab.isDirty) {
+    if (!(input instanceof vscode.TabInputText) || !this.host.canRead(input.uri) || tab.isDirty) {
       return;
     }
     const { uri } = input;
@@ -71,7 +73,7 @@ export class EditorChoice {
     this.considering.add(key);
     try {
       const { size } = await vscode.workspace.fs.stat(uri);
-      if (documentLimitBytes < size && (await isTrace(uri))) {
+      if (documentLimitBytes < size && (await isTrace(this.host, uri))) {
         await vscode.commands.executeCommand('vscode.openWith', uri, viewTypeOf(uri), {
           viewColumn: tab.group.viewColumn,
           preserveFocus: !tab.isActive,
@@ -101,19 +103,12 @@ export class EditorChoice {
   }
 }
 
-async function isTrace(uri: vscode.Uri): Promise<boolean> {
+async function isTrace(host: Host, uri: vscode.Uri): Promise<boolean> {
   const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
   if (isTraceName(name)) {
     return true;
   }
-  const file = await open(uri.fsPath, 'r');
-  try {
-    const head = Buffer.alloc(sniffLength);
-    const { bytesRead } = await file.read(head, 0, sniffLength, 0);
-    return looksLikeTrace(head.subarray(0, bytesRead).toString());
-  } finally {
-    await file.close();
-  }
+  return looksLikeTrace(new TextDecoder().decode(await host.readHead(uri, sniffLength)));
 }
 
 function uriOf(input: unknown): vscode.Uri | undefined {

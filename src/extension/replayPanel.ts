@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
 import { devicesRequest, sharesRequest } from '../protocol/devices';
@@ -30,6 +29,7 @@ import { slotDetailRequest, slotLineRequest, slotStepRequest, slotsRequest } fro
 import type { CursorView, RunKey, SizeView, SourceView, VerifyView } from '../protocol/views';
 import type { Server } from './client';
 import { exportSomething } from './exportPanel';
+import { createNonce } from './nonce';
 import { readPanelFile, writePanelFile } from './panelFile';
 import { panelHtml } from './panelHtml';
 import type { PanelMemories } from './panelMemories';
@@ -481,7 +481,7 @@ class ReplayPanel {
     const { webview } = this.panel;
     const at = (...parts: string[]) =>
       webview.asWebviewUri(vscode.Uri.joinPath(this.host.extensionUri, ...parts)).toString();
-    const nonce = randomBytes(18).toString('base64url');
+    const nonce = createNonce();
     return panelHtml({
       cspSource: webview.cspSource,
       scriptUri: at('dist', 'webview.js'),

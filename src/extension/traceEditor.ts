@@ -1,6 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import * as path from 'node:path';
-import { Worker } from 'node:worker_threads';
 import * as vscode from 'vscode';
 import { Channel } from '../protocol/channel';
 import {
@@ -31,12 +28,15 @@ import {
   unreadFile,
 } from '../protocol/traceEditor';
 import type { Server } from './client';
+import type { Host, LineReaderThread } from './host';
+import { createNonce } from './nonce';
 import { panelHtml } from './panelHtml';
 import { showLine } from './showLine';
 import type { TraceEditorHandle, TraceEditors } from './traceEditors';
 
 /** What an editor needs from the rest of the extension. */
 export interface TraceEditorHost {
+  readonly machine: Host;
   readonly extensionUri: vscode.Uri;
   readonly log: vscode.LogOutputChannel;
   readonly server: () => Promise<Server>;
@@ -88,7 +88,7 @@ class TraceEditor implements TraceEditorHandle {
   private readonly host: TraceEditorHost;
   private readonly page: Channel<EditorHostMethods, EditorMethods>;
   private readonly reader: Channel<LineReaderEvents, LineReaderMethods>;
-  private worker: Worker | null;
+  private worker: LineReaderThread | null;
   /** Questions whose answer is not complete. */
   private readonly asking = new Map<QuerySlot, number>();
   /** When the thread was heard of last. */
@@ -116,9 +116,9 @@ class TraceEditor implements TraceEditorHandle {
     this.reader = this.createReader();
     panel.webview.onDidReceiveMessage((message: unknown) => this.page.receive(message));
     panel.webview.html = this.html();
-    this.worker = fileUri.scheme === 'file' ? this.startWorker() : null;
+    this.worker = host.machine.canRead(fileUri) ? this.startWorker() : null;
     if (this.worker === null) {
-      const failure = vscode.l10n.t('Only files on the disk of this machine can be shown here.');
+      const failure = host.machine.refusal();
       this.state = { ...this.state, isComplete: true, done: 1, failure };
     }
     this.disposables.push(
@@ -177,25 +177,25 @@ class TraceEditor implements TraceEditorHandle {
 
   // The thread that reads lines ------------------------------------------------
 
-  private startWorker(): Worker {
-    const script = vscode.Uri.joinPath(this.host.extensionUri, 'dist', 'lines.js').fsPath;
-    const worker = new Worker(script, { workerData: { file: this.fileUri.fsPath } });
-    worker.on('message', (message: unknown) => {
-      this.heardAt = Date.now();
-      void this.reader.receive(message);
+  private startWorker(): LineReaderThread {
+    const { extensionUri, machine } = this.host;
+    return machine.startLineReader(extensionUri, this.fileUri, {
+      onMessage: (message) => {
+        this.heardAt = Date.now();
+        void this.reader.receive(message);
+      },
+      onDeath: (error) => {
+        this.host.log.error(error);
+        this.reader.close();
+        this.setState({
+          ...this.state,
+          isComplete: true,
+          failure: vscode.l10n.t(
+            'Reading this file failed because of a defect in SWIOTLB Lens; its log has the details.',
+          ),
+        });
+      },
     });
-    worker.on('error', (error) => {
-      this.host.log.error(error);
-      this.reader.close();
-      this.setState({
-        ...this.state,
-        isComplete: true,
-        failure: vscode.l10n.t(
-          'Reading this file failed because of a defect in SWIOTLB Lens; its log has the details.',
-        ),
-      });
-    });
-    return worker;
   }
 
   /** An expression that takes forever on one line keeps the thread from everything else: then another takes over. */
@@ -252,7 +252,7 @@ class TraceEditor implements TraceEditorHandle {
           return null;
         },
       },
-      post: (message) => this.worker?.postMessage(message),
+      post: (message) => this.worker?.post(message),
       onBug: (name, error) =>
         this.host.log.error(`lines told '${name}'`, error instanceof Error ? error : String(error)),
     });
@@ -274,7 +274,7 @@ class TraceEditor implements TraceEditorHandle {
   // The analysis ------------------------------------------------------------------
 
   private async followServer(): Promise<void> {
-    if (this.fileUri.scheme !== 'file') {
+    if (!this.host.machine.canRead(this.fileUri)) {
       this.setAnalysis({ ...this.analysis, phase: 'failed' });
       return;
     }
@@ -388,7 +388,7 @@ class TraceEditor implements TraceEditorHandle {
           const line = this.pendingLine;
           this.pendingLine = null;
           return {
-            name: path.basename(this.fileUri.fsPath),
+            name: nameOf(this.fileUri),
             state: this.state,
             analysis: this.analysis,
             findings: this.findings(),
@@ -496,9 +496,13 @@ class TraceEditor implements TraceEditorHandle {
       cspSource: webview.cspSource,
       scriptUri: at('dist', 'traceView.js'),
       styleUri: at('media', 'traceView.css'),
-      nonce: randomBytes(18).toString('base64url'),
+      nonce: createNonce(),
       language: vscode.env.language,
-      title: path.basename(this.fileUri.fsPath),
+      title: nameOf(this.fileUri),
     });
   }
+}
+
+function nameOf(uri: vscode.Uri): string {
+  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
 }
