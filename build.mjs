@@ -26,8 +26,13 @@ const { values: flags, positionals } = parseArgs({
 const node = { platform: 'node', format: 'cjs', target: 'node20' };
 const browser = { platform: 'browser', format: 'iife', target: 'es2022' };
 
+// tar-stream's streams are event emitters of Node; they have others for hosts without Node, but do not know a browser.
+const nodeEvents = { 'events-universal': 'bare-events' };
+
 const bundles = [
   { from: 'src/extension/nodeMain.ts', to: 'dist/extension.js', ...node, external: ['vscode'] },
+  { from: 'src/extension/webMain.ts', to: 'dist/webExtension.js', ...browser, format: 'cjs', external: ['vscode'] },
+  { from: 'src/web/worker.ts', to: 'dist/webWorker.js', ...browser, alias: nodeEvents },
   { from: 'src/server/server.ts', to: 'dist/server.js', ...node },
   { from: 'src/server/lineThread.ts', to: 'dist/lines.js', ...node },
   { from: 'src/cli/main.ts', to: 'dist/cli.js', ...node, banner: { js: '#!/usr/bin/env node' }, executable: true },

@@ -18,7 +18,7 @@ const allowedLayers: Readonly<Record<string, readonly string[]>> = {
   analysis: ['base', 'model', 'trace', 'timeline', 'allocator', 'replay'],
   protocol: ['base', 'model types'],
   node: ['base'],
-  web: ['base'],
+  web: ['base', 'protocol', 'analysis', 'server'],
   server: ['base', 'model', 'analysis', 'node', 'protocol'],
   cli: ['base', 'model', 'analysis', 'node'],
   extension: ['base', 'model types', 'protocol'],
@@ -38,9 +38,9 @@ const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   replay: [],
   analysis: [],
   protocol: [],
-  node: ['node:', 'fzstd', 'tar-stream', 'xz-decompress'],
+  node: ['node:', '#platform', 'fzstd', 'tar-stream', 'xz-decompress'],
   web: [],
-  server: ['node:', 'vscode-languageserver', 'vscode-languageserver-textdocument'],
+  server: ['node:', '#platform', '#connection', 'vscode-languageserver', 'vscode-languageserver-textdocument'],
   cli: ['node:', 'commander', 'hyparquet-writer'],
   extension: ['node:', 'vscode', 'vscode-languageclient'],
   webview: ['chart.js'],
@@ -147,6 +147,36 @@ async function impurities(file: SourceFile): Promise<readonly string[]> {
     .map(([, what]) => `${file.path}: ${layerOf(file.path)} is pure and may not use ${what}; take it as a parameter.`);
 }
 
+/** What of Node there is not in a browser, although the types of some layers know it. */
+const nodeOnly = /\bBuffer\b|\bprocess\.\w|\bsetImmediate\b|\b__dirname\b|\brequire\(|\.unref\(|['"]node:/;
+
+async function asksNode(file: SourceFile): Promise<readonly string[]> {
+  const { code } = await transform(file.text, { loader: 'ts', legalComments: 'none' });
+  const found = nodeOnly.exec(code);
+  return found === null
+    ? []
+    : [`${file.path}: runs in a browser, too, where there is no ${found[0]}; ask #platform (src/base/platform.ts).`];
+}
+
+/** The files that are bundled with these: all that are imported by value, with what a browser takes for `#names`. */
+function bundledWith(entries: readonly string[]): readonly SourceFile[] {
+  const { imports } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+  const files = new Map(sourceFiles().map((file) => [file.path, file]));
+  const found = new Set<SourceFile>();
+  const visit = (name: string) => {
+    const file = files.get(name) ?? files.get(`${name}.ts`) ?? files.get(`${name}/index.ts`);
+    if (file === undefined || found.has(file)) return;
+    found.add(file);
+    for (const { specifier, typeOnly } of importsOf(file.text)) {
+      if (typeOnly) continue;
+      if (specifier.startsWith('#')) visit(imports[specifier].browser.replace('./', ''));
+      if (specifier.startsWith('.')) visit(path.posix.join(path.posix.dirname(file.path), specifier));
+    }
+  };
+  entries.forEach(visit);
+  return [...found];
+}
+
 function checkImports(file: string, text: string, expected: readonly RegExp[]) {
   const found = importViolations({ path: file, text });
   expect(found).toHaveLength(expected.length);
@@ -160,6 +190,14 @@ describe('layers', () => {
 
   it('layers up to analysis only compute', async () => {
     expect((await Promise.all(sourceFiles().map(impurities))).flat()).toEqual([]);
+  });
+
+  it('what runs in a browser asks nothing of Node', async () => {
+    const files = bundledWith(['src/web/worker.ts', 'src/extension/webMain.ts']);
+    const names = files.map((file) => file.path);
+    expect(names).toEqual(expect.arrayContaining(['src/server/server.ts', 'src/web/disk.ts', 'src/node/input.ts']));
+    expect(names).not.toContain('src/node/platform.ts');
+    expect((await Promise.all(files.map(asksNode))).flat()).toEqual([]);
   });
 
   it('every layer of src is in the table, and nothing else', () => {
@@ -230,6 +268,18 @@ describe('the layer check itself', () => {
     checkImports('src/analysis/made.ts', "import { Hover } from 'vscode-languageserver/node';\n", [/\(server\)/]);
     checkImports('src/extension/made.ts', "import { Chart } from 'chart.js';\n", [/\(webview\)/]);
     checkImports('src/replay/made.ts', "import fs from 'node:fs';\n", [/may not import the package "node:fs"/]);
+  });
+
+  it('catches what a browser does not have', async () => {
+    for (const text of [
+      "import { open } from 'node:fs/promises';\nexport const a = open;\n",
+      'export const a = Buffer.alloc(1);\n',
+      'export const a = setTimeout(() => undefined, 1);\na.unref();\n',
+    ]) {
+      expect(await asksNode({ path: 'src/server/made.ts', text })).toEqual([expect.stringContaining('no ')]);
+    }
+    const fine = '// Buffer\nexport const a = setTimeout(() => undefined, 1);\na.unref?.();\n';
+    expect(await asksNode({ path: 'src/server/made.ts', text: fine })).toEqual([]);
   });
 
   it('catches a layer nobody planned', () => {

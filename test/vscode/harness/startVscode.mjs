@@ -56,16 +56,25 @@ const quietSettings = {
  * @param {string[]} [options.vsix]         packaged extensions to install first
  * @param {Record<string, unknown>} [options.settings]  user settings on top of the quiet ones
  * @param {Record<string, string>} [options.env]        more environment for server and extension host
+ * @param {boolean} [options.asksForTrust] folders are untrusted until the user says otherwise
  * @param {boolean} [options.forTests]      let the address name an extension under development and its test suite
  */
-export async function startVscode({ workspace, vsix = [], settings = {}, env = {}, forTests = false }) {
+export async function startVscode({
+  workspace,
+  vsix = [],
+  settings = {},
+  env = {},
+  asksForTrust = false,
+  forTests = false,
+}) {
   linkModules();
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'vsc-')); // Short: a UNIX socket goes in here.
   const userDataDir = path.join(home, 'u');
   const extensionsDir = path.join(home, 'e');
   fs.mkdirSync(path.join(userDataDir, 'User'), { recursive: true });
   fs.mkdirSync(extensionsDir);
-  const allSettings = { ...quietSettings, ...settings };
+  const trust = asksForTrust ? { 'security.workspace.trust.enabled': true } : {};
+  const allSettings = { ...quietSettings, ...trust, ...settings };
   fs.writeFileSync(path.join(userDataDir, 'User', 'settings.json'), JSON.stringify(allSettings, null, 2));
   const config = path.join(home, 'config.yaml');
   fs.writeFileSync(config, 'auth: none\ncert: false\n');
@@ -91,7 +100,8 @@ export async function startVscode({ workspace, vsix = [], settings = {}, env = {
 
   const quietServer = [
     ...['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-telemetry', '--disable-update-check'],
-    ...['--disable-workspace-trust', '--disable-getting-started-override', '--disable-proxy', '--ignore-last-opened'],
+    ...(asksForTrust ? [] : ['--disable-workspace-trust']),
+    ...['--disable-getting-started-override', '--disable-proxy', '--ignore-last-opened'],
     ...(forTests ? ['--vscode-option', 'enable-smoke-test-driver'] : []),
   ];
   const child = spawn(nodeBinary(), [...common, ...quietServer], {

@@ -26,13 +26,16 @@ afterEach(async (context) => {
   for (const line of [...(await whatIsOnScreen(current)), await shot]) context.diagnostic(line);
 });
 
-/** `prepare` is given the folder before VS Code opens it. */
-export async function openSession({ prepare } = {}) {
+/**
+ * `prepare` is given the folder before VS Code opens it, `beforeWindow` the running VS Code before its window opens.
+ * `settings` come on top of those of all tests. `asksForTrust`: folders are not trusted until somebody says so.
+ */
+export async function openSession({ prepare, beforeWindow, settings: more = {}, asksForTrust = false } = {}) {
   if (!process.env.VSIX) throw new Error('VSIX names no package: run these tests through npm run test:vscode');
   fs.mkdirSync(artifacts, { recursive: true });
   const workspace = makeWorkspace(fs.mkdtempSync(path.join(os.tmpdir(), 'ws-')));
   prepare?.(workspace);
-  const settings = { 'editor.hover.delay': 100, 'workbench.colorTheme': 'Light Modern' };
+  const settings = { 'editor.hover.delay': 100, 'workbench.colorTheme': 'Light Modern', ...more };
   let vscode;
   let browser;
   const close = async () => {
@@ -42,7 +45,8 @@ export async function openSession({ prepare } = {}) {
     fs.rmSync(workspace, { recursive: true, force: true });
   };
   try {
-    vscode = await startVscode({ workspace, vsix: [process.env.VSIX], settings });
+    vscode = await startVscode({ workspace, vsix: [process.env.VSIX], settings, asksForTrust });
+    beforeWindow?.(vscode);
     browser = await startBrowser();
   } catch (error) {
     await close();
