@@ -3,8 +3,12 @@ import { anonymizeEvent } from './anonymizeEvent';
 import { anonymizeLog, safeRelease } from './anonymizeLog';
 import { AddressShift, Pseudonyms, type Shifts } from './anonymizeNames';
 import { asciiBytes, decodeUtf8, startsWithAt } from './bytes';
+import { inferColumns } from './csvColumns';
 import { openTraceDat, traceDatMagic } from './dat/container';
 import { shareOut, textLines } from './dat/textLines';
+import { headerReach, isNumbersOnly, mostRows, numberCells } from './debugfsCsv';
+import { clockReading } from './debugfsText';
+import { entriesOnLine } from './journalEntries';
 import { LineSplitter } from './lineSplitter';
 
 /** What was replaced. */
@@ -45,8 +49,12 @@ export function createAnonymizer(): Anonymizer {
   const names = new Pseudonyms();
   const addresses = new AddressShift();
   const counts = { lines: 0, removed: 0, isRendered: false };
-  const open = (path: string, isOutput: boolean): AnonymizeSource =>
-    new Source(new LineRewriter(names, addresses, path), isOutput ? counts : null);
+  const tables = new Map<string, NumberTable>();
+  const open = (path: string, isOutput: boolean): AnonymizeSource => {
+    const table = tables.get(path) ?? new NumberTable();
+    tables.set(path, table);
+    return new Source(new LineRewriter(names, addresses, path, table), isOutput ? counts : null);
+  };
   return {
     survey: (path) => open(path, false),
     rewrite: (path) => {
@@ -114,6 +122,9 @@ class Source implements AnonymizeSource {
       this.render(this.binary);
     } else {
       this.splitter.end();
+    }
+    if (this.counts === null) {
+      this.rewriter.surveyed();
     }
     return this.take();
   }
@@ -186,16 +197,52 @@ const headerWords = new Set(
   cpu0 cpu1 cpu2 cpu3 cpu4 cpu5 cpu6 cpu7 Node zone DMA DMA32 Normal Movable Device order x v`.split(/\s+/),
 );
 
+/** Rows of numbers alone at the start of a file, gathered in the first pass: they stay where they are samples for sure. */
+class NumberTable {
+  private readonly rows: string[][] = [];
+  private isSamples: boolean | null = null;
+
+  /** Whether the line is a row of samples; in the first pass, when nobody asks for the text, it is only taken down. */
+  has(line: string, lineNumber: number): boolean {
+    if (this.isSamples === null) {
+      if (lineNumber <= headerReach + this.rows.length && this.rows.length < mostRows && isNumbersOnly(line)) {
+        const cells = numberCells(line);
+        if (this.rows.length === 0 || cells.length === this.rows[0]?.length) {
+          this.rows.push(cells);
+        }
+      }
+      return false;
+    }
+    return this.isSamples && isNumbersOnly(line) && numberCells(line).length === this.rows[0]?.length;
+  }
+
+  /** The first pass is over. */
+  decide(): void {
+    this.isSamples ??= inferColumns(this.rows, true) !== null;
+  }
+}
+
+const entrySigns = /^[\s[\]{},]*$/;
+const stampMember =
+  /^\s*"(?:__MONOTONIC_TIMESTAMP|_SOURCE_MONOTONIC_TIMESTAMP|__REALTIME_TIMESTAMP|time)"\s*:\s*"?[\d.]+"?\s*,?$/;
+const messageMember = /^(\s*"(?:MESSAGE|message|msg|log)"\s*:\s*)"/;
+const otherMember = /^\s*"[^"\\]{1,80}"\s*:\s*(\[?)/;
+
 /** Rewrites lines one by one; remembers what kind of file it is in. */
 class LineRewriter {
   private readonly names: Pseudonyms;
   private readonly addresses: AddressShift;
   private readonly isRelease: boolean;
   private readonly isProfile: boolean;
+  private readonly table: NumberTable;
+  private lineNumber = 0;
+  /** Inside of a journal's entry of many lines. */
+  private isEntry = false;
   private isSamples = false;
   private isDeviceList = false;
 
-  constructor(names: Pseudonyms, addresses: AddressShift, path: string) {
+  constructor(names: Pseudonyms, addresses: AddressShift, path: string, table: NumberTable) {
+    this.table = table;
     this.names = names;
     this.addresses = addresses;
     this.isProfile = /(?:^|\/)[kuf]?probe_profile[^/]*$/.test(path);
@@ -203,10 +250,42 @@ class LineRewriter {
   }
 
   rewrite(line: string): string {
+    this.lineNumber++;
     if (/^\s*$/.test(line)) {
       return line;
     }
-    return this.besides(line) ?? this.event(line) ?? this.log(line);
+    if (this.table.has(line, this.lineNumber) || clockReading(line.trim()) !== null) {
+      return line;
+    }
+    return this.besides(line) ?? this.journal(line) ?? this.event(line) ?? this.log(line);
+  }
+
+  /** The first pass over the file is over. */
+  surveyed(): void {
+    this.table.decide();
+  }
+
+  /** Entries of a journal as JSON, several on a line or one over many; null for everything else. */
+  private journal(line: string): string | null {
+    const entries = entriesOnLine(line);
+    if (entries.length > 0) {
+      return entries.map((entry) => JSON.stringify({ MESSAGE: this.log(entry) })).join(' ');
+    }
+    if (entrySigns.test(line)) {
+      this.isEntry = /\{\s*$/.test(line) || (this.isEntry && !line.includes('}'));
+      return line;
+    }
+    if (!this.isEntry) {
+      return null;
+    }
+    if (stampMember.test(line)) {
+      return line;
+    }
+    if (messageMember.test(line)) {
+      return `"MESSAGE" : ${JSON.stringify(this.log(line))},`;
+    }
+    const member = otherMember.exec(line);
+    return member === null ? '0,' : `"x" : ${member[1] === '[' ? '[' : '0,'}`;
   }
 
   private event(line: string): string | null {

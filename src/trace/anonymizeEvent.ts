@@ -54,9 +54,11 @@ function anonymizeFields(name: string, fields: string, rewriter: EventRewriter):
 
 const deviceKey = /^(?:dev|dev_name|device|name)$/;
 const plainKey =
-  /^(?:dir|attrs|size|sizes|len|alloc_size|mapping_size|dma_mask|mask|amask|align|alloc_align_mask|nents|ents|full_nents|full_ents|truncated|force|err|error|flags|gfp_flags|order|migratetype|nslabs|nareas|transient|area|index|cpu|req_cpu|aligned_size)$/;
+  /^(?:dir|attrs|size|sizes|len|alloc_size|mapping_size|dma_mask|mask|amask|align|alloc_align_mask|nents|ents|full_nents|full_ents|truncated|force|swiotlb_force|err|error|flags|gfp_flags|order|migratetype|nslabs|nareas|transient|area|index|cpu|req_cpu|aligned_size)$/;
 const plainWords = new Set(
-  'FORCE NORMAL NO_FORCE FORCEOFF [TRUNCATED] [FAILED TO PARSE] */ work struct total (fault) TRUNCATED'.split(' '),
+  'FORCE NORMAL NO_FORCE FORCEOFF swiotlb_force [TRUNCATED] [FAILED TO PARSE] */ work struct total (fault) TRUNCATED'.split(
+    ' ',
+  ),
 );
 const pieces =
   /(\s+)|(\((?:[^()]|\([^()]*\))*\))|([A-Za-z_]\w*)(=|: )("[^"]*"|ARRAY\[[^\]]*\]|\{[^}]*\}|\[[^\]]*\]|[^\s]*)|(\S+)/g;
@@ -77,6 +79,10 @@ function anonymizeValues(name: string, fields: string, { names, addresses }: Eve
       }
       isFirst = false;
       if (symbols !== undefined) {
+        if (/^\(-?\d+\)$/.test(symbols)) {
+          // The option `fields` prints every number a second time, as it was.
+          return '';
+        }
         return symbols.replace(/[A-Za-z_][\w.]*/g, (symbol) =>
           /swiotlb|dma|^fault$|^0?x[0-9a-f]+$/i.test(symbol) ? symbol : 'caller',
         );

@@ -12,7 +12,7 @@ type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'auto' | 'unknown';
 export const headerReach = 20;
 /** Rows without a header are looked at when there are so many of them, and twice as many, up to the last. */
 const firstRows = 16;
-const mostRows = 4096;
+export const mostRows = 4096;
 
 /**
  * Samples of /sys/kernel/debug/swiotlb as a table with a header row: any delimiter, column order and quoting.
@@ -252,6 +252,11 @@ export class DebugfsCsv {
   }
 }
 
+/** The cells of a row of numbers. */
+export function numberCells(text: string): string[] {
+  return cellsOf(text, delimiterOf(text));
+}
+
 function cellsOf(text: string, delimiter: string): string[] {
   const cells = Papa.parse<string[]>(text.trim(), { delimiter }).data[0] ?? [];
   // Columns that are aligned with blanks have several of them in a row.
@@ -259,7 +264,7 @@ function cellsOf(text: string, delimiter: string): string[] {
 }
 
 /** Numbers and what may stand between them; cells may be empty. */
-function isNumbersOnly(text: string): boolean {
+export function isNumbersOnly(text: string): boolean {
   return (
     /^[\d\s.,;|"]+$/.test(text) && /^\s*"?\d[^\s,;|]*(?:\s*[,;|]|\s+\d)/.test(text) && !/[.]{2}|\d\.\d+\./.test(text)
   );

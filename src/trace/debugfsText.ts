@@ -204,7 +204,7 @@ interface ClockReading {
 }
 
 /** `date` in its usual forms, `date +%s.%N`, the two numbers of /proc/uptime. */
-function clockReading(text: string): ClockReading | null {
+export function clockReading(text: string): ClockReading | null {
   const number = /^(\d{1,10})(?:\.(\d{1,9}))?(?: \d+\.\d\d)?$/.exec(text);
   if (number !== null && (number[1].length === 10 || number[2] !== undefined)) {
     const family = number[1].length === 10 ? 'wall' : 'boot';

@@ -162,6 +162,14 @@ const recordSeparator = 0x1e;
 const letterD = 100;
 const backslash = 92;
 
+/** The entries on a line of several; empty for a line of one. */
+export function entriesOnLine(text: string): string[] {
+  // Only signs and keys matter here, and those are ASCII: one byte for every unit of the string.
+  const bytes = Uint8Array.from(text, (unit) => Math.min(unit.charCodeAt(0), 255));
+  const pieces = /^[\s[{]/.test(text) ? entriesOf(bytes, 0, bytes.length) : [];
+  return pieces.length < 2 ? [] : pieces.map(([from, to]) => text.slice(from, to));
+}
+
 /** The innermost objects of a line that have a member with a message; where they begin and end. */
 function entriesOf(buffer: Uint8Array, start: number, end: number): (readonly [number, number])[] {
   const found: (readonly [number, number])[] = [];

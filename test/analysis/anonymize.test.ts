@@ -295,6 +295,63 @@ describe('other inputs', () => {
     }
   });
 
+  const entries = [
+    ['1000000', 'nvme 0000:00:05.0: swiotlb buffer is full (sz: 4096 bytes), total 32768 (slots), used 32760 (slots)'],
+    ['1500000', 'user secretuser logged in from 10.1.2.3'],
+    ['2000000', 'nvme 0000:00:05.0: swiotlb buffer is full (sz: 8192 bytes), total 32768 (slots), used 32760 (slots)'],
+  ].map(([at, message]) => ({ _HOSTNAME: 'secrethost', MESSAGE: message, __MONOTONIC_TIMESTAMP: at, _X: ['secret'] }));
+  const old =
+    '            secretd-1234  [003] d..1  1021.334455: swiotlb_bounced: dev_name: 0000:00:05.0 dma_mask=ffffffff';
+  const shapes: Record<string, string> = {
+    'a journal, an entry over many lines': entries.map((entry) => `${JSON.stringify(entry, null, '\t')}\n`).join(''),
+    'a journal, an array on a line': `${JSON.stringify(entries)}\n`,
+    'a journal, an array over many lines': `${JSON.stringify(entries, null, 2)}\n`,
+    'a table without a header': Array.from(
+      { length: 40 },
+      (_, row) => `${100 + row / 10},512,${10 + ((row * 7) % 5)},20\n`,
+    ).join(''),
+    'times above counters': [12, 14]
+      .map((used) => `Fri Nov 20 11:30:${used} UTC 2026\n/sys/kernel/debug/swiotlb/io_tlb_used:${used}\n`)
+      .join(''),
+    'a trace of 4.9': `${old} dev_addr=101cec286 size=54 \n${old} dev_addr=101cec386 size=54 swiotlb_force\n`,
+    'carriage returns': `[    1.0] ${entries[0]?.MESSAGE}\rsecret\r\r\n[    2.0] ${entries[2]?.MESSAGE}\r`,
+  };
+  it.each(Object.entries(shapes))('%s: the same answers, and no more', (_what, content) => {
+    const input = file('x.txt', content);
+    const { files: out } = anonymized([input]);
+    const facts = (analysis: Analysis) => ({
+      failures: diagnose(analysis).failures.map(({ line, cause, sizeBytes, timeNs }) => ({
+        line,
+        cause,
+        sizeBytes,
+        timeNs,
+      })),
+      requests: analysis.tables.requests.length,
+      samples: analysis.tables.samples.length,
+      info: (({ lines, format, firstTimeNs, lastTimeNs }) => ({ lines, format, firstTimeNs, lastTimeNs }))(
+        info(analysis),
+      ),
+    });
+    const expected = facts(analyse([input]));
+    expect(expected.failures.length + expected.requests + expected.samples).toBeGreaterThan(1);
+    expect(facts(analyse(out))).toEqual(expected);
+    expect(text(out[0].bytes)).not.toMatch(/secret|10\.1\.2\.3/);
+  });
+
+  it('the option fields of the tracer does not keep the addresses as decimals', () => {
+    const line = lineOf(
+      '  fio-1 [003] d..2. 1021.334455: swiotlb_bounced: dev_name=0000:00:05.0 dma_mask=0xffffffffffffffff (-1) dev_addr=0x101cec286 (4325294726) size=0x36 (54) force=0x1 (1)\n',
+      'trace.txt',
+    );
+    expect(line).toMatch(/size=0x36 +force=0x1/);
+    expect(line).not.toContain('4325294726');
+    expect(analyse([file('trace.txt', line)]).tables.requests.length).toBe(1);
+  });
+
+  it('numbers that are no samples go', () => {
+    expect(lineOf('555,123,4567\n555,987,6543\n555,111,2222\n', 'x.csv')).not.toMatch(/4567|6543/);
+  });
+
   it('bytes that are nothing do no harm', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
