@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DevicesView, DeviceUseView, SharesView } from '../../src/protocol/devices';
+import { fittingTicks } from '../../src/webview/devices/bars';
 import {
   chosenDevices,
   lifetimeBins,
@@ -116,5 +117,20 @@ describe('shares', () => {
     expect(sharesAt(shares, -5)).toEqual([1, 2]);
     expect(sharesAt(shares, 19)).toEqual([5, 0]);
     expect(sharesAt(shares, 99)).toEqual([2, 7]);
+  });
+});
+
+describe('labels of a histogram', () => {
+  const sizes = ['1', '2', '3–4', '5–8', '9–16', '17–32', '33–64'];
+
+  it('all stand where there is room, and evenly fewer where there is not', () => {
+    expect(fittingTicks(sizes, 100)).toEqual(sizes);
+    expect(fittingTicks(sizes, 30).filter((tick) => tick !== '')).toEqual(['1', '3–4', '9–16', '33–64']);
+  });
+
+  it('count only those that there are: bars between decades have none', () => {
+    const decades = ['', '', '100 µs', '', '', '', '1 ms', '', '', '', '10 ms', '', ''];
+    expect(fittingTicks(decades, 30)).toEqual(decades);
+    expect(fittingTicks(decades, 1).filter((tick) => tick !== '')).toEqual(['100 µs']);
   });
 });

@@ -101,10 +101,8 @@ export class Bars {
         barPercentage: 0.92,
       }),
     );
-    const longest = Math.max(1, ...model.ticks.map((tick) => tick.length));
     const room = (chart.canvas.parentElement?.clientWidth ?? 600) - axisRoom;
-    // Labels that would run into each other are left out evenly; the text under the pointer has them all.
-    const stride = Math.ceil((model.ticks.length * longest * theme.fontSize * 0.62) / Math.max(1, room));
+    const shown = fittingTicks(model.ticks, room / (theme.fontSize * 0.62));
     chart.options.scales = {
       x: {
         stacked: true,
@@ -115,7 +113,7 @@ export class Bars {
           font,
           maxRotation: 0,
           autoSkip: false,
-          callback: (_, index) => (index % stride === 0 ? (model.ticks[index] ?? '') : ''),
+          callback: (_, index) => shown[index] ?? '',
         },
         title: title(model.xTitle),
       },
@@ -169,6 +167,15 @@ export class Bars {
     this.canvas.setAttribute('aria-valuetext', this.model.texts[index] ?? '');
     this.draw();
   }
+}
+
+/** Labels that would run into each other are left out evenly: the text of a selected bar has them all. */
+export function fittingTicks(ticks: readonly string[], roomCharacters: number): readonly string[] {
+  const labelled = ticks.flatMap((tick, index) => (tick === '' ? [] : [index]));
+  const longest = Math.max(0, ...ticks.map((tick) => tick.length));
+  // One character of space between two of them.
+  const stride = Math.max(1, Math.ceil((labelled.length * (longest + 1)) / Math.max(1, roomCharacters)));
+  return ticks.map((tick, index) => (labelled.indexOf(index) % stride === 0 ? tick : ''));
 }
 
 /** Counts are whole: a tick between two of them stays empty. */

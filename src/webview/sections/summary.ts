@@ -77,13 +77,8 @@ function rowOf(row: MetricRow, runs: readonly ShownRun[]): HTMLElement {
           : null,
         value === null
           ? h('span', { class: 'unknown', title: 'this clock gives order only, or nothing measured it' }, '–')
-          : unbroken(row.metric.format(value)),
+          : row.metric.format(value),
       );
     }),
   );
-}
-
-/** A line may end between slots and bytes, not between a number and its unit. */
-function unbroken(text: string): string {
-  return text.replaceAll(/(\d) (?=[A-Za-zµ])/g, '$1\u00a0');
 }
