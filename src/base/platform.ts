@@ -29,6 +29,8 @@ export interface FileStatus {
   readonly sizeBytes: number;
   readonly mtimeMs: number;
   readonly isFolder: boolean;
+  /** Or a device: it gives its bytes once, and has no size. */
+  readonly isPipe: boolean;
   /** Tells the file from another one that took its name; '' where the machine cannot. */
   readonly identity: string;
 }

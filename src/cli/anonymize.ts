@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { anonymizeSentences, startAnonymizing } from '../analysis/anonymize';
 import { formatPercent } from '../base/format';
 import { rewriteInputs } from '../node/rewriteInput';
@@ -6,8 +7,9 @@ import { wrap } from './terminal';
 
 /** Writes a copy of a trace, log or capture that can be given away. */
 export async function runAnonymize(file: string, out: string, { terminal, flags }: Context): Promise<number> {
-  if (file === '-') {
-    throw new UsageError('anonymize reads its input twice: it takes a file or a folder, not standard input');
+  const found = file === '-' ? null : await stat(file).catch(() => undefined);
+  if (found === null || (found !== undefined && !found.isFile() && !found.isDirectory())) {
+    throw new UsageError('anonymize reads its input twice: it takes a file or a folder, not standard input or a pipe');
   }
   const anonymizer = startAnonymizing();
   const result = await rewriteInputs([file], { path: out, isFolder: false }, anonymizer, {

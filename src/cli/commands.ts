@@ -67,6 +67,11 @@ export class Ending {
     this.unreadable = true;
   }
 
+  /** A part of the input could not be read: lost, though no ledger counts it. */
+  markDamaged(): void {
+    this.lossy ||= this.context.flags.strict === true;
+  }
+
   /** Applies the gate and `--strict` to the object of a command. */
   check(object: object, ledger: LedgerReport): void {
     this.checkGate(object);
@@ -146,6 +151,9 @@ export async function forEachInput(
     }
     for (const note of loaded.notes) {
       context.terminal.note(`swiotlb-lens: ${note}`);
+    }
+    if (loaded.notes.length > 0) {
+      ending.markDamaged();
     }
     if (!isRecognised(loaded.analysis)) {
       ending.markUnreadable();

@@ -40,20 +40,24 @@ const { disk, paths } = platform;
 /** Files of an archive up to this size stay in memory when it is listed; for a larger one it is read again. */
 const keptMemberBytes = 4 << 20;
 const keptBytes = 64 << 20;
-/** Standard input cannot be read again: an archive in it is held. */
-const heldStandardInputBytes = 2 ** 30;
+/** A stream cannot be read again: an archive in it is held. */
+const heldStreamBytes = 2 ** 30;
 
 const nothingFound = 'holds no trace, log or samples (trace.txt, dmesg.txt, debugfs.csv, …)';
 
 /** Opens a file, a capture folder, a tar archive of one or '-' (standard input). gzip, zstd and xz are unpacked on the way. */
 export async function openInput(target: string): Promise<OpenedInput> {
   if (target === '-') {
-    return openStandardInput(platform.standardInput());
+    return openStream('-', platform.standardInput());
   }
   try {
     const found = await disk.status(target);
     if (found.isFolder) {
       return await openFolder(target);
+    }
+    if (found.isPipe) {
+      // Such as the one of <(zcat …): what was read of it to look at it would be gone.
+      return await openStream(target, disk.stream(target));
     }
     return (await startsAsTar(target)) ? await openArchive(target) : single(openPart(target, found.sizeBytes));
   } catch (error) {
@@ -120,15 +124,16 @@ async function openArchive(archive: string): Promise<OpenedInput> {
   });
 }
 
-async function openStandardInput(stream: AsyncIterable<Uint8Array | string>): Promise<OpenedInput> {
-  const part = createPart('-', 0, stream);
+/** What can be read only once: standard input and pipes. */
+async function openStream(name: string, stream: AsyncIterable<Uint8Array | string>): Promise<OpenedInput> {
+  const part = createPart(name, 0, stream);
   const chunks = part.chunks[Symbol.asyncIterator]();
   const head = await readHead(chunks);
   const rest = resume(head, chunks);
   if (!isTar(concatBytes(head))) {
     return single({ ...part, chunks: rest });
   }
-  const listed = await listArchive(rest, heldStandardInputBytes, heldStandardInputBytes);
+  const listed = await listArchive(rest, heldStreamBytes, heldStreamBytes);
   return fromArchive(listed.members, part.failure() ?? listed.failure, (member) =>
     createPart(member.name, member.sizeBytes, once(member.bytes ?? new Uint8Array(0))),
   );

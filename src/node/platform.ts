@@ -70,5 +70,11 @@ export const platform: Platform = {
 
 function statusOf(found: Stats): FileStatus {
   const { size, mtimeMs, dev, ino } = found;
-  return { sizeBytes: size, mtimeMs, isFolder: found.isDirectory(), identity: `${dev} ${ino}` };
+  return {
+    sizeBytes: size,
+    mtimeMs,
+    isFolder: found.isDirectory(),
+    isPipe: !found.isFile() && !found.isDirectory(),
+    identity: `${dev} ${ino}`,
+  };
 }

@@ -82,7 +82,7 @@ export const disk: Disk = {
 };
 
 async function status(path: string): Promise<FileStatus> {
-  return { ...(await ask('status', path)), identity: '' };
+  return { ...(await ask('status', path)), isPipe: false, identity: '' };
 }
 
 async function fetchFile(path: string): Promise<{ readonly bytes: Uint8Array; readonly close: () => void }> {

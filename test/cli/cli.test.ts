@@ -303,6 +303,11 @@ describe('exit codes', () => {
     check(['diagnose', '--strict'], 4, /strict: 12 lost/, lossy);
     check(['diagnose'], 0, /12/, lossy);
     check(['diagnose', '--strict'], 0, /1 mapping failed/, fullLine);
+    // Whole lines, and then a member of which only the beginning is there.
+    const packed = gzipSync(fullLine);
+    const cut = file('cut.gz', Buffer.concat([packed, packed.subarray(0, 12)]));
+    check(['diagnose', cut, '--strict'], 4, /damaged or cut off/);
+    check(['diagnose', cut], 0, /1 mapping failed/);
     check(['compare', sampleTrace, file('lossy.txt', lossy), '--policies', 'fixed', '--strict'], 4, /strict: 12 lost/);
   });
 

@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -58,6 +59,17 @@ const text = Array.from({ length: 20_000 }, (_, index) => `line ${index} ${(inde
 const zstdFixture = 'vectors/boot-v6.12.117.jsonl.zst';
 
 describe('opening an input', () => {
+  it.runIf(process.platform === 'linux')('reads a pipe by name once and whole', async () => {
+    const pipe = path.join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const packed = file('packed-for-pipe', gzipSync(text));
+    // Opening it for writing waits for a reader.
+    const writer = spawn('sh', ['-c', 'exec cat "$1" > "$2"', 'sh', packed, pipe], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => writer.once('exit', resolve));
+    expect(await readAll(pipe)).toEqual({ text, failure: null, compression: 'gzip' });
+    expect(await ended).toBe(0);
+  });
+
   it('passes plain bytes unchanged', async () => {
     expect(await readAll(file('plain.txt', text))).toEqual({ text, failure: null, compression: 'none' });
   });
