@@ -25,6 +25,12 @@ export async function startBrowser() {
   });
   context.setDefaultTimeout(60_000); // Generous: a slow machine is no failure.
   const page = context.pages()[0] ?? (await context.newPage());
+  // As on a machine that is so many times slower: what only works when everything is fast shows.
+  const slowdown = Number(process.env.CPU_SLOWDOWN ?? 1);
+  if (slowdown > 1) {
+    const devtools = await context.newCDPSession(page);
+    await devtools.send('Emulation.setCPUThrottlingRate', { rate: slowdown });
+  }
   return {
     page,
     context,

@@ -93,14 +93,23 @@ export async function closeEditors(page) {
 
 /** Picks a colour theme by its name, e.g. "Dark Modern". */
 export async function pickTheme(page, name) {
-  await runCommand(page, 'Preferences: Color Theme');
   const picker = page.locator('.quick-input-widget');
-  await picker.locator('.monaco-list-row').filter({ hasText: 'Light Modern' }).first().waitFor();
-  await picker.locator('.quick-input-box input').fill(name);
-  // The picker shows the theme at once and keeps it on Enter.
-  await picker.locator('.monaco-list-row.focused').filter({ hasText: name }).first().waitFor();
-  await page.keyboard.press('Enter');
-  await picker.waitFor({ state: 'hidden' });
+  const row = (text) => picker.locator('.monaco-list-row').filter({ hasText: text }).first();
+  await expectEventually(async () => {
+    await runCommand(page, 'Preferences: Color Theme');
+    try {
+      await row('Light Modern').waitFor({ timeout: 10_000 });
+      await page.locator(pickerInput).fill(name, { timeout: 3000 });
+      // The picker shows the theme at once and keeps it on Enter.
+      await row(name).and(page.locator('.focused')).waitFor({ timeout: 10_000 });
+      await page.keyboard.press('Enter');
+      await picker.waitFor({ state: 'hidden', timeout: 10_000 });
+      return true;
+    } catch (error) {
+      await page.keyboard.press('Escape');
+      throw error;
+    }
+  }, `the theme ${name}`);
 }
 
 /** Opens a file by double click in the explorer (as its default editor, so custom editors too). */

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { root } from '../harness/package.mjs';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
+import { cursorLine, focusOn, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -77,7 +77,7 @@ test('the charts have ink and the table has the numbers of the command line', { 
 
 test('arrow keys read the histograms bar by bar, and a device can be picked', { timeout }, async () => {
   const { frame } = await section();
-  await frame.locator('#chart-lifetimes').focus();
+  await focusOn(frame.locator('#chart-lifetimes'));
   const spoken = () => frame.locator('#chart-lifetimes').getAttribute('aria-valuetext');
   await page.keyboard.press('End');
   const last = await expectEventually(spoken, 'the last class');
@@ -93,7 +93,7 @@ test('arrow keys read the histograms bar by bar, and a device can be picked', { 
 
 test('the shares follow the cursor of the charts', { timeout }, async () => {
   const { frame } = await section();
-  await frame.locator('#chart-device-shares').focus();
+  await focusOn(frame.locator('#chart-device-shares'));
   const text = () => frame.locator('#device-shares-text').innerText();
   const before = await text();
   await page.keyboard.press('Home');

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { openFile, runCommand } from '../harness/workbench.mjs';
+import { focusOn, openFile, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, panelAfterReload, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -96,7 +96,7 @@ test('the size curve is exported as a drawing', { timeout }, async () => {
   await frame.locator('#size[data-state="done"]').waitFor({ state: 'attached', timeout: 60_000 });
   // The chart is drawn anew when the answer is complete, and a key before that is lost.
   await expectEventually(async () => {
-    await frame.locator('#chart-size').focus();
+    await focusOn(frame.locator('#chart-size'));
     await page.keyboard.press('Home');
     return /1 MiB: Fixed .* failed/.test(await frame.locator('#size-readout').innerText());
   }, 'the sizes one by one');
@@ -135,7 +135,7 @@ test('after a reload of the window the panel goes on where it was', { timeout },
   const frame = await panelReady(page);
   await frame.locator('button[data-policy="dynamic"]').dispatchEvent('click');
   await panelReady(page);
-  await frame.locator('#chart-slots').focus();
+  await focusOn(frame.locator('#chart-slots'));
   await page.keyboard.press('Home');
   await page.keyboard.press('+');
   const range = await expectEventually(async () => {

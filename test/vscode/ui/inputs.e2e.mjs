@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { goToLine, openFile, runCommand } from '../harness/workbench.mjs';
+import { closeEditors, goToLine, openFile, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -21,10 +21,6 @@ function untilLanguage(name) {
   return page.locator('.statusbar-item').filter({ hasText: name }).first().waitFor();
 }
 
-function closeEditors() {
-  return runCommand(page, 'View: Close All Editors');
-}
-
 test('a log alone shows what it proves and how to record more, and no empty chart', { timeout: 180_000 }, async () => {
   await openFile(page, 'console-log-only.txt');
   await untilLanguage('SWIOTLB trace');
@@ -40,7 +36,7 @@ test('a log alone shows what it proves and how to record more, and no empty char
   await page.waitForTimeout(500);
   await panelReady(page);
   await session.shot('log-only');
-  await closeEditors();
+  await closeEditors(page);
 });
 
 test('a hostile device name is shown as text', { timeout: 180_000 }, async () => {
@@ -55,7 +51,7 @@ test('a hostile device name is shown as text', { timeout: 180_000 }, async () =>
   assert.equal(await frame.locator('#content img').count(), 0);
   assert.equal(await frame.evaluate(() => window.pwned), undefined);
   await session.shot('hostile');
-  await closeEditors();
+  await closeEditors(page);
 });
 
 test('text pasted into an empty tab becomes a trace', { timeout: 180_000 }, async () => {
@@ -87,7 +83,7 @@ test('the sample is one command away', { timeout: 180_000 }, async () => {
   const columns = await frame.locator('#summary thead th[data-run]').count();
   assert.ok(columns >= 3, `${columns} policies side by side`);
   await session.shot('sample');
-  await closeEditors();
+  await closeEditors(page);
 });
 
 test('nothing went wrong on the way', () => {

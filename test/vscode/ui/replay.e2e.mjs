@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { root } from '../harness/package.mjs';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, goToLine, hoverText, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
+import { cursorLine, focusOn, goToLine, hoverText, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, inkOf, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -124,7 +124,7 @@ test('a failure mark in the chart leads to its line, by mouse and by keyboard', 
     .evaluateAll((buttons) => buttons.map((button) => Number(button.dataset.failureLine)));
 
   await goToLine(page, 1);
-  await frame.locator('#chart-slots').focus();
+  await focusOn(frame.locator('#chart-slots'));
   await page.keyboard.press('Home');
   await page.keyboard.press('n');
   await page.keyboard.press('Enter');

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { cursorLine, goToLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
+import { cursorLine, focusOn, goToLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -93,7 +93,7 @@ test('slots have the colours of the legend, and what failed is drawn in the colo
 
 test('keys step to the next failure, back, and through events', { timeout }, async () => {
   const frame = await panelReady(page);
-  await firstMap(frame).focus();
+  await focusOn(firstMap(frame));
   const steps = async () => Number(/step ([\d,]+) of/.exec(await event(frame))[1].replaceAll(',', ''));
   const start = await steps();
   await page.keyboard.press('.');
@@ -118,7 +118,7 @@ test('keys step to the next failure, back, and through events', { timeout }, asy
 test('the slider is on the time axis of the charts and moves their cursor', { timeout }, async () => {
   const frame = await panelReady(page);
   const slider = frame.locator('#slot-scrubber');
-  await slider.focus();
+  await focusOn(slider);
   await page.keyboard.press('Home');
   await expectEventually(
     async () => /step 0 of|step \d+ of/.test(await event(frame)) && !/Failed/.test(await event(frame)),
@@ -195,7 +195,7 @@ test('the map follows the cursor of the editor, line by line', { timeout }, asyn
 
 test('arrow keys select slots, and Enter leads to the line', { timeout }, async () => {
   const frame = await panelReady(page);
-  await firstMap(frame).focus();
+  await focusOn(firstMap(frame));
   const spoken = frame.locator('#slot-map [aria-live]');
   const seen = new Set();
   for (let press = 0; press < 6; press++) {
@@ -222,7 +222,7 @@ test('two policies stand side by side at one moment', { timeout }, async () => {
   await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   await frame.locator('select.map-run[data-side="0"]').selectOption('recorded');
   await frame.locator('select.map-run[data-side="1"]').selectOption('dynamic');
-  await firstMap(frame).focus();
+  await focusOn(firstMap(frame));
   await page.keyboard.press('n');
   await page.keyboard.press('p');
   const titles = frame.locator('#slot-map .map-title');
