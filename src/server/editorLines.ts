@@ -22,7 +22,7 @@ const shownCharacters = 5000;
 /** How often the editor is told how far reading and looking are. */
 const tellEveryMs = 100;
 /** How often a file is looked at for new lines. */
-const watchEveryMs = 500;
+const watchEveryMs = 2 * platform.lookEveryMs;
 /** A screen of lines. */
 const firstLines = 200;
 /** A list of more lines is of no use to anybody, and takes memory in three places. */

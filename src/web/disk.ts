@@ -1,7 +1,7 @@
 import { concatBytes } from '../base/bytes';
 import type { Disk, FileStatus, OpenFile } from '../base/platform';
 import { Channel, type ParamsOf } from '../protocol/channel';
-import type { DiskMethods, DiskReply, NoMethods } from '../protocol/disk';
+import type { DiskMethods, DiskReply, DiskStatus, NoMethods } from '../protocol/disk';
 import { uriOf } from './paths';
 import { nextTurn } from './turn';
 
@@ -37,15 +37,24 @@ export const disk: Disk = {
   status,
   list: async (path) => [...(await ask('list', path))],
   async open(path): Promise<OpenFile> {
-    const { bytes, close } = await fetchFile(path);
+    let file = await fetchFile(path);
     return {
       read: async (position, target) => {
-        const piece = bytes.subarray(position, position + target.length);
+        const piece = file.bytes.subarray(position, position + target.length);
         target.set(piece);
         return piece.length;
       },
-      status: () => status(path),
-      close: async () => close(),
+      // An open file of a disk shows what is written to it; here that is noticed when it is looked at.
+      status: async () => {
+        const now = await status(path);
+        if (stampOf(now) !== file.stamp) {
+          const next = await fetchFile(path);
+          file.close();
+          file = next;
+        }
+        return now;
+      },
+      close: async () => file.close(),
     };
   },
   async *stream(path) {
@@ -85,9 +94,18 @@ async function status(path: string): Promise<FileStatus> {
   return { ...(await ask('status', path)), isPipe: false, identity: '' };
 }
 
-async function fetchFile(path: string): Promise<{ readonly bytes: Uint8Array; readonly close: () => void }> {
-  const { sizeBytes, mtimeMs } = await ask('status', path);
-  const stamp = `${sizeBytes} ${mtimeMs}`;
+function stampOf({ sizeBytes, mtimeMs }: DiskStatus): string {
+  return `${sizeBytes} ${mtimeMs}`;
+}
+
+interface OpenBytes {
+  readonly bytes: Uint8Array;
+  readonly stamp: string;
+  readonly close: () => void;
+}
+
+async function fetchFile(path: string): Promise<OpenBytes> {
+  const stamp = stampOf(await ask('status', path));
   let file = fetched.get(path);
   if (file?.stamp !== stamp) {
     file = { stamp, bytes: ask('read', path), users: 0, timer: undefined };
@@ -107,7 +125,7 @@ async function fetchFile(path: string): Promise<{ readonly bytes: Uint8Array; re
     }
   };
   try {
-    return { bytes: await mine.bytes, close };
+    return { bytes: await mine.bytes, stamp, close };
   } catch (error) {
     // The next question tries again.
     fetched.delete(path);

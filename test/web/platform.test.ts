@@ -2,7 +2,9 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openInput } from '../../src/node/input';
+import { openLineSource } from '../../src/node/lineSource';
 import { readLines } from '../../src/node/readLines';
+import { rewriteInputs } from '../../src/node/rewriteInput';
 import { Channel } from '../../src/protocol/channel';
 import { type DiskMethods, type DiskReply, diskMethods, type NoMethods } from '../../src/protocol/disk';
 import { connectDisk, disk } from '../../src/web/disk';
@@ -191,6 +193,49 @@ describe('files of a browser window', () => {
   it('that are not there say so as on a disk', async () => {
     const opened = await openInput(pathOf(`${folder}/none.txt`)!);
     expect(opened).toMatchObject({ ok: false, failure: { code: 'not-found' } });
+  });
+
+  it('are read line by line, packed or not, and anew when they were written', async () => {
+    for (const path of [put('trace.txt', new TextEncoder().encode(text)), put('trace.txt.gz', gzipSync(text))]) {
+      const opened = await openLineSource(path);
+      const source = opened.ok ? opened.source : null;
+      await source!.whenComplete();
+      expect(await source!.lines(19_999, 20_002)).toEqual(text.split('\n').slice(-2));
+      put(paths.basename(path), path.endsWith('.gz') ? gzipSync('new') : new TextEncoder().encode('new'));
+      files.get(uriOf(path))!.mtimeMs = 99;
+      expect(await source!.refresh()).toBe('restarted');
+      await source!.whenComplete();
+      expect(await source!.lines(1, 3)).toEqual(['new']);
+      await source!.close();
+    }
+  });
+
+  it('are followed while they grow', async () => {
+    const path = put('trace.txt', new TextEncoder().encode('one\ntwo\n'));
+    const opened = await openLineSource(path);
+    const source = opened.ok ? opened.source : null;
+    await source!.whenComplete();
+    expect(await source!.refresh()).toBe('same');
+    put('trace.txt', new TextEncoder().encode('one\ntwo\nthree\n'));
+    expect(await source!.refresh()).toBe('grown');
+    expect(await source!.lines(1, 9)).toEqual(['one', 'two', 'three']);
+    await source!.close();
+  });
+
+  it('are rewritten beside themselves', async () => {
+    const path = put('trace.txt.gz', gzipSync(text));
+    const target = paths.join(paths.dirname(path), 'copy.txt');
+    const upper = {
+      push: (chunk: Uint8Array) => new TextEncoder().encode(new TextDecoder().decode(chunk).toUpperCase()),
+      end: () => new Uint8Array(0),
+    };
+    const written = await rewriteInputs(
+      [path],
+      { path: target, isFolder: false },
+      { survey: () => upper, rewrite: () => upper },
+    );
+    expect(written).toMatchObject({ ok: true, files: [target] });
+    expect((await all(disk.stream(target))).toString()).toBe(text.toUpperCase());
   });
 
   it('are written, packed where their name says so', async () => {

@@ -119,6 +119,13 @@ test('packed, binary and archived traces open in the custom editor', { timeout: 
   await runCommand(page, 'View: Close All Editors');
 });
 
+test('a bundled recording opens', { timeout: 180_000 }, async () => {
+  await runCommand(page, 'SWIOTLB Lens: Open sample trace');
+  await page.locator('.quick-input-list').getByText('A binary trace of trace-cmd').first().click();
+  await editorOf(/swiotlb_bounced|dma_map/);
+  await runCommand(page, 'View: Close All Editors');
+});
+
 // Where an analysis has fifty thousand requests, its replays run on more workers, which this one starts.
 test('the pool size of a large trace is found', { timeout: 180_000 }, async () => {
   await openFile(page, 'large.txt');
