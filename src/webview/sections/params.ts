@@ -122,6 +122,7 @@ function input(id: string, param: PolicyParamView, value: Value, set: (next: Val
       'data-param': param.name,
       type: 'text',
       spellcheck: 'false',
+      pattern: '\\s*(0[xX][0-9a-fA-F]+|[0-9]+)\\s*',
       value: typeof value === 'number' ? formatHex(value) : value,
       change: () => set(addressFrom(box.value)),
     });
