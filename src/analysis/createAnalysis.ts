@@ -66,7 +66,7 @@ function readerProblems(summaries: readonly ReaderSummary[]): Problem[] {
   );
 }
 
-const unreadable: ReadonlySet<string> = new Set(['empty-input', 'not-a-trace', 'binary-input']);
+const unreadable: ReadonlySet<string> = new Set(['empty-input', 'not-a-trace', 'csv-no-header', 'binary-input']);
 
 function toMeta(summary: ReaderSummary): SourceMeta {
   const { cpusOnline, release } = summary.header;
@@ -77,6 +77,7 @@ function toMeta(summary: ReaderSummary): SourceMeta {
     origin: summary.origin,
     ...(cpusOnline > 0 ? { cpusOnline } : {}),
     ...(release !== '' ? { release } : {}),
+    ...(summary.areColumnsInferred ? { areColumnsInferred: true } : {}),
   };
 }
 

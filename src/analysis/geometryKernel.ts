@@ -80,7 +80,7 @@ export function inferGeneration(
     if (samples.hiwater[row] >= 0) {
       return known('6.12', 'derived', 'debugfs has io_tlb_used_hiwater (6.5 or later); taken as 6.9 or later.', at);
     }
-    if (samples.used[row] >= 0) {
+    if (samples.used[row] >= 0 && tables.sources[samples.source[row]]?.areColumnsInferred !== true) {
       return known(
         '6.1',
         'derived',
@@ -181,7 +181,8 @@ function inferDynamicFromSamples(tables: TraceTables, facts: BootFacts): Known<b
     if (samples.nslabs[row] >= 0) {
       smallest = Math.min(smallest, samples.nslabs[row]);
     }
-    if (samples.hiwater[row] >= 0 && hiwaterRow < 0) {
+    const isInferred = tables.sources[samples.source[row]]?.areColumnsInferred === true;
+    if (samples.hiwater[row] >= 0 && hiwaterRow < 0 && !isInferred) {
       hiwaterRow = row;
     }
   }

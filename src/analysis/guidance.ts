@@ -21,6 +21,15 @@ export function guidanceFor(analysis: Analysis): Guidance | null {
       next: 'Save the log again (dmesg > dmesg.txt), or record a trace with these commands as root:',
     });
   }
+  const headless = analysis.problems.find(({ code }) => code === 'csv-no-header');
+  if (!isRecognised(analysis) && headless !== undefined) {
+    return withCommands(analysis, {
+      kind: 'not-a-trace',
+      title: 'A table without a header',
+      found: headless.message,
+      next: 'Or record a trace with the samples beside it, with these commands as root:',
+    });
+  }
   if (!isRecognised(analysis)) {
     return withCommands(analysis, {
       kind: 'not-a-trace',
@@ -55,7 +64,7 @@ export function isRecognised(analysis: Analysis): boolean {
   );
 }
 
-const unreadableCodes: readonly ProblemCode[] = ['empty-input', 'not-a-trace', 'binary-input'];
+const unreadableCodes: readonly ProblemCode[] = ['empty-input', 'not-a-trace', 'csv-no-header', 'binary-input'];
 
 function hasProblem(analysis: Analysis, source: number, codes: readonly ProblemCode[]): boolean {
   return analysis.problems.some((problem) => problem.source === source && codes.includes(problem.code));

@@ -56,7 +56,12 @@ function buildLedger(analysis: Analysis): LedgerReport {
     lost: losses.lost,
     countedByName,
     notUnderstoodExamples: examples,
-    notes: [...requests.notes, ...losses.notes, ...clockNotes(sources, recording), ...lineNotes(lines.notUnderstood)],
+    notes: [
+      ...requests.notes,
+      ...losses.notes,
+      ...clockNotes(analysis, sources, recording),
+      ...lineNotes(lines.notUnderstood),
+    ],
     sources,
     probeLosses: recording.probes,
     ringLosses: recording.rings,
@@ -104,8 +109,22 @@ function suppressedMessages(analysis: Analysis): number {
   return Math.max(0, ...bySource.values());
 }
 
-function clockNotes(sources: readonly SourceLedgerReport[], recording: RecordingLosses): readonly Note[] {
+function clockNotes(
+  analysis: Analysis,
+  sources: readonly SourceLedgerReport[],
+  recording: RecordingLosses,
+): readonly Note[] {
   const notes: Note[] = [];
+  const { columns, length } = analysis.tables.samples;
+  const inferred = analysis.tables.sources.filter(({ areColumnsInferred }) => areColumnsInferred === true);
+  for (const { id } of inferred) {
+    let count = 0;
+    for (let row = 0; row < length; row++) {
+      count += columns.source[row] === id ? 1 : 0;
+    }
+    const said = analysis.problems.find(({ code, source }) => code === 'csv-columns-inferred' && source === id);
+    notes.push({ level: 'derived', count, text: `Samples of a table. ${said?.message ?? ''}`.trim() });
+  }
   const jumps = sources.reduce((sum, source) => sum + source.clockJumps, 0);
   if (jumps > 0) {
     notes.push({ level: 'derived', count: jumps, text: 'Places where the time goes back.' });
@@ -234,7 +253,7 @@ function countLosses(
     notes.push({ level: 'derived', count: unpaired, text: 'Unmaps without a map.' });
   }
   const suppressed = suppressedWithoutEvents(analysis);
-  add(suppressed, 'Failure messages the kernel suppressed, with no event to tell what they were.');
+  add(suppressed, 'Failure messages the kernel or the logger did not write, with no event to tell what they were.');
   return { lost, notes };
 }
 

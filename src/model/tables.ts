@@ -288,6 +288,8 @@ export interface Source {
   readonly cpusOnline?: number;
   /** Kernel release from a trace header (latency format, trace.dat); absent when no header names it. */
   readonly release?: string;
+  /** Its samples are of a table without a header, whose columns were told by their numbers; that one is not there says nothing. */
+  readonly areColumnsInferred?: boolean;
   /** Absolute time of the source's first event: whole seconds and nanoseconds of its own clock; null without time. */
   readonly origin: { readonly seconds: number; readonly nanoseconds: number } | null;
 }

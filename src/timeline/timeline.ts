@@ -12,7 +12,10 @@ import { createSharedTables } from './shared';
 import { SourceTimeline } from './sourceTimeline';
 
 /** What is known about a source once its reader has ended (or so far). */
-export type SourceMeta = Pick<Source, 'format' | 'clock' | 'timeUnit' | 'origin' | 'cpusOnline' | 'release'>;
+export type SourceMeta = Pick<
+  Source,
+  'format' | 'clock' | 'timeUnit' | 'origin' | 'cpusOnline' | 'release' | 'areColumnsInferred'
+>;
 
 /**
  * Turns events into requests (design.md "From events to requests").

@@ -23,7 +23,8 @@ export class DebugfsCsv {
   private columns: (Column | null)[] | null = null;
   private delimiter = '';
   private timeUnit: TimeUnit = 'auto';
-  private isInferred = false;
+  /** The columns were told by their numbers. */
+  isInferred = false;
   /** Rows of numbers alone, until it is clear what they are. */
   private held: { readonly at: EntryLine; readonly cells: readonly string[] }[] = [];
   /** Rows of a table whose columns could not be told. */

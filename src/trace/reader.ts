@@ -78,6 +78,8 @@ export interface ReaderSummary {
   readonly problems: readonly Problem[];
   /** Byte offset of every 256th line: element i is the start of line 256 i + 1. In a trace.dat, whose lines are rendered (dat/textLines), line numbers instead. */
   readonly lineOffsets: readonly number[];
+  /** The samples are of a table without a header. */
+  readonly areColumnsInferred: boolean;
   /** Anything of a trace, a kernel log or debugfs samples was found. */
   readonly recognised: boolean;
   /** Any swiotlb or dma event, sample or log line was found. */
@@ -375,6 +377,7 @@ class TextReader implements TraceReader {
       },
       problems: [...context.problems(), ...(this.ended || this.paused ? this.wholeProblems() : [])],
       lineOffsets: this.lineOffsets,
+      areColumnsInferred: this.csv.isInferred,
       recognised,
       hasField: context.hasField,
       looksLike: recognised ? '' : this.looksLike(),

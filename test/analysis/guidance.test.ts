@@ -35,6 +35,15 @@ describe('inputs that cannot answer get a next step', () => {
     check(bytes, { title: 'Not a swiotlb trace', recognised: false });
   });
 
+  it('a table without a header whose columns cannot be told', () => {
+    const rows = Array.from({ length: 20 }, (_, row) => `${100 + row / 10},${row % 3},${row % 5}\n`);
+    check(rows.join(''), {
+      title: 'A table without a header',
+      found: /time_s,nslabs,used,used_hiwater/,
+      recognised: false,
+    });
+  });
+
   it('text of something else', () =>
     check('Dear all,\nplease find attached the minutes.\n', { title: 'Not a swiotlb trace', recognised: false }));
 

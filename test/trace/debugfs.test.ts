@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createAnalysis } from '../../src/analysis/createAnalysis';
+import { ledgerOf } from '../../src/analysis/ledger';
 import { listFixtures, readFixture, readFixtureText } from '../support/fixtures';
 import { type Collected, collect } from './collect';
 
@@ -151,6 +152,21 @@ describe('a table of samples', () => {
       expect(summary.ledger.understoodByName).toEqual({ 'debugfs sample, columns inferred': 40 });
       expect(summary.problems[0]).toMatchObject({ code: 'csv-columns-inferred', line: 1 });
     }
+  });
+
+  it('what was inferred is in the ledger, and what is not there is no evidence of the kernel', () => {
+    const builder = createAnalysis();
+    const source = builder.openSource({ path: 'x.csv' });
+    source.push(Buffer.from(Array.from({ length: 40 }, (_, row) => `${time(row)},512,${row % 7}\n`).join('')));
+    source.end();
+    const analysis = builder.snapshot();
+    expect(ledgerOf(analysis).notes).toContainEqual({
+      level: 'derived',
+      count: 40,
+      text: expect.stringMatching(/no header.*time_s,nslabs,used/),
+    });
+    expect(analysis.geometry.generation.evidence.level).not.toBe('derived');
+    expect(analysis.geometry.dynamic.evidence.level).toBe('default');
   });
 
   it('rows before a trace are none of its lines', () => {
