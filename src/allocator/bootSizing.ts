@@ -157,7 +157,10 @@ class BootState {
       return null;
     }
     if (this.areas === 0) {
-      this.adjustAreas(request.possibleCpus, `${request.possibleCpus} possible CPUs ask`);
+      this.adjustAreas(
+        request.possibleCpus,
+        request.possibleCpus === 1 ? '1 possible CPU asks' : `${request.possibleCpus} possible CPUs ask`,
+      );
     }
     const largest = request.largestAllocation ?? Number.POSITIVE_INFINITY;
     let slots = this.slots;

@@ -113,6 +113,9 @@ function checkedValue(param: PolicyParam, value: number | string | boolean): num
       if (param.choices?.includes(String(value)) === false) {
         throw new ReplaySettingError(`'${param.name}' is one of ${param.choices.join(', ')}, not '${value}'`);
       }
+      if (param.form?.pattern.test(String(value).trim()) === false) {
+        throw new ReplaySettingError(`'${param.name}' is ${param.form.words}, not '${value}'`);
+      }
       return String(value);
   }
 }

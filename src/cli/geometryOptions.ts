@@ -29,7 +29,7 @@ export function addGeometryOptions(command: Command): Command {
     .option('--pool-start <address>', 'first byte of the boot pool, 0x…', atMost(readAddress, 2 ** 52))
     .option('--pool-slots <n>', 'size of the boot pool in slots of 2 KiB', atMost(readCount, 2 ** 24))
     .option('--areas <n>', 'areas of the boot pool', atMost(readCount, 2 ** 16))
-    .option('--cpus <n>', 'possible CPUs', atMost(readCount, 8192))
+    .option('--cpus <n>', 'possible CPUs', readCpus)
     .option('--boot <parameter>', 'size the pool as this "swiotlb=…" would')
     .option('--dynamic', 'the kernel has CONFIG_SWIOTLB_DYNAMIC')
     .option('--no-dynamic', 'the kernel has it not')
@@ -116,6 +116,9 @@ export function readCount(text: string): number {
   }
   return value;
 }
+
+/** CPUs of a machine: no kernel is built for more. */
+export const readCpus = atMost(readCount, 8192);
 
 /** What no machine has would only make the program ask for memory that this one does not have. */
 function atMost(read: (text: string) => number, limit: number): (text: string) => number {

@@ -27,6 +27,7 @@ import {
   overridesOf,
   readBytes,
   readCount,
+  readCpus,
   readShare,
 } from './geometryOptions';
 import { readVersion } from './package';
@@ -237,7 +238,7 @@ function createProgram(): Command {
 
   addOutput(program.command('boot').description('what a kernel makes of a swiotlb= parameter'))
     .argument('[parameter]', '"swiotlb=…" or a whole command line', '')
-    .option('--cpus <n>', 'possible CPUs', readCount, 1)
+    .option('--cpus <n>', 'possible CPUs', readCpus, 1)
     .option('--mem <bytes>', 'memory of the machine, such as 8G', readBytes)
     .addOption(new Option('--arch <arch>', 'architecture').choices(['x86', 'arm64']).default('x86'))
     .option('--encrypted', 'a guest with memory encryption (SEV, TDX)')

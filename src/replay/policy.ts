@@ -119,6 +119,8 @@ export interface PolicyParam {
   readonly isWhole?: boolean;
   /** The words it takes; absent: any number or text. */
   readonly choices?: readonly string[];
+  /** How a text must look, and that in words; absent: any text. */
+  readonly form?: { readonly pattern: RegExp; readonly words: string };
 }
 
 /** A rule set for serving requests: one file under policies/, one line in policies/index.ts. */

@@ -285,6 +285,11 @@ describe('exit codes', () => {
     check([...replay, '--set', 'poolSlots=0.5'], 2, /'poolSlots' is a whole number/);
     check([...replay, '--set', 'poolSlots=1e300'], 2, /'poolSlots' must be in 0 … 16777216/);
     check([...replay, '--series', '-'], 2, /name of a file/);
+    const ccSwiotlb = ['replay', sampleTrace, '--policy', 'cc-swiotlb', '--set'];
+    check([...ccSwiotlb, 'classes=many'], 2, /'classes' is whole numbers separated by commas, not 'many'/);
+    const dynamic = ['replay', sampleTrace, '--policy', 'dynamic', '--set'];
+    check([...dynamic, 'addedPools=here'], 2, /'addedPools' is START:SLOTS:AREAS@#N/);
+    check(['boot', 'swiotlb=65536', '--cpus', '99999999999'], 2, /at most 8192/);
     check(['compare', sampleTrace, '--policies', ','], 2, /names separated by commas/);
     check(['diagnose', '--fail-on', 'failures.0.line > 9', '-'], 1, /unknown: failures\.0\.line/, bootLine);
     check(['diagnose', '--min-align', '0xfff', '-'], 2, /DEVICE=VALUE/, fullLine);

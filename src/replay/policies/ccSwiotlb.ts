@@ -9,6 +9,8 @@ import type { MapRequest, MapResult, Policy, PolicyInstance, PolicyParam, Policy
 import { masksByDevice, type ParamValues, resolveParams, unlimitedMasks } from './boot';
 import { poolParams, transientParams } from './params';
 
+const listOfCounts = { pattern: /^\d+(\s*,\s*\d+)*$/, words: 'whole numbers separated by commas' };
+
 const params: readonly PolicyParam[] = [
   ...poolParams.filter((param) => param.name === 'encrypted'),
   ...transientParams.filter((param) => param.name === 'maxPageOrder'),
@@ -18,6 +20,7 @@ const params: readonly PolicyParam[] = [
     unit: 'bytes',
     default: '512,2048,4096,16384,524288',
     source: 'the series, patch 2/4',
+    form: listOfCounts,
   },
   {
     name: 'watermarks',
@@ -25,6 +28,7 @@ const params: readonly PolicyParam[] = [
     unit: 'slots',
     default: '256,16384,8192,1024,32',
     source: 'the series, patch 2/4: about 96 MiB',
+    form: listOfCounts,
   },
   {
     name: 'wakeDelayNs',

@@ -111,5 +111,9 @@ export const workerParams: readonly PolicyParam[] = [
     unit: '',
     default: '',
     source: 'empty: the worker decides',
+    form: {
+      pattern: /^$|^(0x[0-9a-f]+|\d+):\d+:\d+@#?\d+(\.\d+)?([\s;]+(0x[0-9a-f]+|\d+):\d+:\d+@#?\d+(\.\d+)?)*$/i,
+      words: 'START:SLOTS:AREAS@#N or START:SLOTS:AREAS@NS, several separated by spaces',
+    },
   },
 ];
