@@ -16,6 +16,9 @@ try {
   findChromium();
   setUpVscode();
   fs.mkdirSync(artifacts, { recursive: true });
+  for (const file of fs.readdirSync(artifacts)) {
+    if (file.startsWith('failed-')) fs.rmSync(path.join(artifacts, file));
+  }
   const vsix = process.env.VSIX ?? packageExtension();
   await hostTests(vsix);
   uiTests(vsix);
@@ -43,7 +46,7 @@ async function hostTests(vsix) {
 
 /**
  * One file after the other: each has a VS Code and a browser of its own. A file that fails is run once more, in a new
- * VS Code, and says so: the workbench loses a key or a click now and then.
+ * VS Code, and says so: what was on the screen is above, and there is a race to be found, in the test or in the product.
  */
 function uiTests(vsix) {
   const files = fs.readdirSync(path.join(here, 'ui')).filter((file) => file.endsWith('.e2e.mjs'));
