@@ -55,12 +55,19 @@ export class Ending {
   private unreadable = false;
   private gateFailed = false;
   private lossy = false;
+  private hasPrinted = false;
   private readonly gate: ReturnType<typeof parseFailOn> | null;
   private readonly context: Context;
 
   constructor(context: Context) {
     this.context = context;
     this.gate = context.flags.failOn === undefined ? null : parseFailOn(context.flags.failOn);
+  }
+
+  /** The text about one input, apart from that of the one before. */
+  print(text: string): void {
+    this.context.terminal.out(this.hasPrinted ? `\n${text}` : text);
+    this.hasPrinted = true;
   }
 
   markUnreadable(): void {
@@ -172,7 +179,7 @@ export async function runInfo(files: readonly string[], context: Context): Promi
     if (context.flags.json === true) {
       printJson(context, report);
     } else {
-      context.terminal.out(infoText(report, context.terminal));
+      ending.print(infoText(report, context.terminal));
     }
     ending.check(report, report.ledger);
   });
@@ -198,7 +205,7 @@ export async function runDiagnose(
     } else if (context.flags.json === true) {
       printJson(context, report);
     } else {
-      context.terminal.out(diagnoseText(report, context.terminal));
+      ending.print(diagnoseText(report, context.terminal));
     }
     ending.check(report, report.ledger);
   };
@@ -216,7 +223,7 @@ export async function runDevices(files: readonly string[], context: Context): Pr
     if (context.flags.json === true) {
       printJson(context, report);
     } else {
-      context.terminal.out(devicesText(report, guidanceFor(analysis), context.terminal));
+      ending.print(devicesText(report, guidanceFor(analysis), context.terminal));
     }
     ending.check(report, info(analysis).ledger);
   });
@@ -230,7 +237,7 @@ export async function runVerify(files: readonly string[], context: Context): Pro
     if (context.flags.json === true) {
       printJson(context, report);
     } else {
-      context.terminal.out(verifyText(report, context.terminal));
+      ending.print(verifyText(report, context.terminal));
     }
     ending.check(report, info(analysis).ledger);
   });
@@ -284,8 +291,8 @@ export async function runReplay(files: readonly string[], context: Context, flag
       printJson(context, object);
     } else {
       const series = result.hasTime ? result.series : null;
-      context.terminal.out(replayText(report, series, guidanceFor(analysis), context.terminal));
-      context.terminal.out(uncertaintyText(uncertainty, context.terminal));
+      const text = replayText(report, series, guidanceFor(analysis), context.terminal);
+      ending.print(`${text}${uncertaintyText(uncertainty, context.terminal)}`);
     }
     if (flags.series !== undefined) {
       writes.push(writeFile(flags.series, seriesCsv(result)));
@@ -367,7 +374,7 @@ export async function runSize(files: readonly string[], context: Context, flags:
     if (context.flags.json === true) {
       printJson(context, report);
     } else {
-      context.terminal.out(sizeText(report, guidanceFor(analysis), context.terminal));
+      ending.print(sizeText(report, guidanceFor(analysis), context.terminal));
     }
     ending.check(report, info(analysis).ledger);
   });

@@ -394,6 +394,15 @@ describe('inputs', () => {
     expect(JSON.parse(out).failures).toHaveLength(1);
   });
 
+  it('stand apart in text', () => {
+    const first = file('first.log', fullLine);
+    const second = file('second.log', bootLine);
+    for (const command of ['info', 'diagnose', 'devices', 'verify']) {
+      const [one, two] = [first, second].map((log) => cli.run([command, log]).out);
+      expect(cli.run([command, first, second]).out).toBe(`${one}\n${two}`);
+    }
+  });
+
   it('cannot send control characters to the terminal', () => {
     const evil =
       'x\u001b]0;owned\u0007 0000:00:05.0: swiotlb buffer is full (sz: 57344 bytes), total 512 (slots), used 512 (slots)\n';
