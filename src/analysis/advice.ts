@@ -159,7 +159,7 @@ function fragmentedAdvice(context: AdviceContext): string[] {
   if (context.numbers.neededSlots > 8) {
     advice.push(
       isBlockDriver(context.driver)
-        ? 'Smaller requests need shorter runs: lower max_sectors_kb of the disk (/sys/block/…/queue/max_sectors_kb), for example to 64.'
+        ? 'Smaller requests need shorter runs: lower /sys/block/…/queue/max_sectors_kb, for example to 64.'
         : 'Smaller requests need shorter runs: limit the segment size of the driver.',
     );
   }
@@ -214,10 +214,12 @@ function largerPoolAdvice(context: AdviceContext, why: string): string[] {
     ];
   }
   const rounded = `${formatSlotsAndBytes(suggestion.slots)} after the kernel's rounding`;
-  const today = `today: ${formatSlotsAndBytes(currentSlots(context))}`;
+  const today = `today ${formatSlotsAndBytes(currentSlots(context))}`;
   // Twice today's pool is a guess; where the requests are known, the sizing knows.
-  const enough = context.replayable ? ' "Find the pool size" (swiotlb-lens size) tells how much is enough.' : '';
-  const advice = [`${why}: the next step is ${suggestion.parameter}, which gives ${rounded} (${today}).${enough}`];
+  const advice = [`${why}: ${suggestion.parameter} is the next step (${rounded}; ${today}).`];
+  if (context.replayable) {
+    advice.push('"Find the pool size" (swiotlb-lens size) tells how much is enough.');
+  }
   if (suggestion.slots > LARGE_POOL_SLOTS) {
     advice.push(
       `A pool of ${formatBytes(slotsToBytes(suggestion.slots))} must be contiguous and usually below 4 GiB: check the boot log that the kernel got it.`,

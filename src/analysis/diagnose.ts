@@ -17,6 +17,9 @@ import type { FailureNumbers } from './verdict';
 import { describeFailure, isBounceOverflow, isCcSwiotlb, judgeLine, numbersOfLine } from './verdict';
 import { warningsOf } from './warnings';
 
+/** Devices whose oldest mappings a finding leads to: hovers list them all, above the card. */
+const holdersNamed = 2;
+
 /** What a related place says that is the message of a failure. */
 export const kernelMessageRemark = 'The kernel message of this failure.';
 
@@ -37,13 +40,30 @@ export function diagnose(analysis: Analysis, options: DiagnoseOptions = {}): Dia
   return {
     file: analysis.file,
     failures: found.map((failure) => reportOf(analysis, failure, episodes)),
-    unknownResults: analysis.tables.counts.unknownOutcome,
+    unknownResults: unknownResults(analysis),
     boot: bootReports(analysis),
     episodes: episodes.map((episode) => episode.report),
     warnings: warningsOf(analysis),
     guidance: guidanceFor(analysis),
     ledger: ledgerOf(analysis),
   };
+}
+
+/** Attempts without a result, except those that were under way when the trace ended: the last one of each CPU. */
+function unknownResults({ tables }: Analysis): number {
+  const { counts, requests } = tables;
+  const { columns, length } = requests;
+  if (counts.unknownOutcome === 0 || counts.unknownOutcome === counts.requests - counts.direct) {
+    return counts.unknownOutcome;
+  }
+  const seen = new Set<number>();
+  let underWay = 0;
+  for (let row = length - 1; row >= 0; row--) {
+    const key = columns.source[row] * 65536 + columns.cpu[row];
+    underWay += !seen.has(key) && columns.outcome[row] === Outcome.unknown ? 1 : 0;
+    seen.add(key);
+  }
+  return counts.unknownOutcome - underWay;
 }
 
 /** A failure before it is put into words. */
@@ -435,7 +455,7 @@ function related(
   if (pool !== null) {
     lines.push({ file: fileOf(analysis, pool.source), line: pool.line, message: 'The pool was set up here.' });
   }
-  for (const holder of holders) {
+  for (const holder of holders.slice(0, holdersNamed)) {
     if (holder.oldestLine > 0) {
       lines.push({
         file: fileOf(analysis, failure.source),

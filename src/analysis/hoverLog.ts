@@ -135,6 +135,18 @@ function describeFact(
         verdict: `Pool shrunk${record.sizeBytes >= 0 ? ` to ${formatSlotsAndBytes(Math.floor(record.sizeBytes / SLOT_BYTES))}` : ''}`,
         lines: [line('derived', 'The kernel found no contiguous memory for the size it wanted.')],
       };
+    case 'software-bounce':
+      return { verdict: 'Bounce buffers in use: no IOMMU translates for the devices', lines: [] };
+    case 'cpus':
+      return {
+        verdict: plural(record.count, 'possible CPU'),
+        lines: [
+          line(
+            'derived',
+            'Unless swiotlb= says otherwise, the pool gets an area per CPU, rounded up to a power of two (Linux 6.0 and later).',
+          ),
+        ],
+      };
     case 'memory-encryption':
       return { verdict: 'Encrypted guest: every DMA mapping is bounced', lines: [] };
     case 'suppressed':

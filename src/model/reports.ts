@@ -225,7 +225,7 @@ export interface WarningReport {
 export interface DiagnoseReport {
   readonly file: string;
   readonly failures: readonly FailureReport[];
-  /** Attempts whose result the input does not tell: without a failure among the rest, nobody knows whether one failed. */
+  /** Attempts whose result the input does not tell, those that its end cut off left out: without a failure among the rest, nobody knows whether one failed. */
   readonly unknownResults: number;
   readonly boot: readonly BootReport[];
   readonly episodes: readonly EpisodeReport[];

@@ -117,7 +117,7 @@ function episodeText(episode: EpisodeReport | undefined, isLost: boolean, member
     isLost || episode === undefined
       ? ''
       : episode.count === 1
-        ? 'A retry of it succeeded.'
+        ? 'A retry succeeded.'
         : 'Every one of them succeeded when it was tried again.';
   return [episode === undefined ? '' : messageIn(episode, member), recovered].filter((part) => part !== '').join(' ');
 }

@@ -37,9 +37,10 @@ export function toDiagnostic(
     readonly href?: string | null;
   },
 ): Diagnostic {
-  const lines = [failure.message, options.episode, ...failure.advice.slice(0, advicePerFinding)].filter(
-    (line) => line !== '',
-  );
+  // A flood gets a line of its own; what became of a single failure goes on in its line: hovers have little room.
+  const isFlood = options.episode.startsWith('…');
+  const head = isFlood ? [failure.message, options.episode] : [`${failure.message} ${options.episode}`.trimEnd()];
+  const lines = [...head, ...failure.advice.slice(0, advicePerFinding)];
   return {
     range: toRange(range),
     severity: options.severity,

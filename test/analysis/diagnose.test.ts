@@ -74,7 +74,7 @@ describe('a bare line is judged by its own numbers', () => {
       { cause: 'pool-full' },
     );
     const advice = report.failures[0]!.advice.join('\n');
-    expect(advice).toMatch(/swiotlb=65536, which gives 65,536 slots · 128 MiB after the kernel's rounding/);
+    expect(advice).toMatch(/swiotlb=65536 is the next step \(65,536 slots · 128 MiB after the kernel's rounding/);
     expect(advice).toMatch(/slots of 2 KiB, not bytes.*areas.*only from Linux 6\.0/);
     expect(advice).toMatch(/GRUB.*cmdline\.txt.*cloud/s);
   });

@@ -384,6 +384,18 @@ describe('hover on a log', () => {
     expect(card.lines.map((part) => part.text).join('\n')).toMatch(/No swiotlb= value helps/);
   });
 
+  it('says what the lines around the pool mean', () => {
+    const lines = [
+      '[    0.536774] PCI-DMA: Using software bounce buffering for IO (SWIOTLB)',
+      '[    0.000000] smpboot: Allowing 8 CPUs, 0 hotplug CPUs',
+    ];
+    const alone = analysisOf([], lines);
+    const verdicts = lines.map(
+      (lineText, at) => hoverAt(alone, { source: 1, line: at + 1, lineText, character: 30 })!.verdict,
+    );
+    expect(verdicts).toEqual(['Bounce buffers in use: no IOMMU translates for the devices', '8 possible CPUs']);
+  });
+
   it('does not invent where a pool lies', () => {
     const line = '[    1.498900] Placing 64MB software IO TLB between ffff8800c6a85000 - ffff8800caa85000';
     const alone = analysisOf([], [line]);
