@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { expectEventually } from '../harness/until.mjs';
-import { goToLine, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
+import { closeEditors, goToLine, openFile, pickTheme, pressOn, runCommand } from '../harness/workbench.mjs';
 import { panelAfterReload, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
 
@@ -56,7 +56,7 @@ test('a log alone answers every command with what it proves, and never with an e
   assert.equal(await frame.locator('#status').innerText(), '');
   assert.equal(await frame.locator('#status').getAttribute('data-state'), 'ready');
   await session.shot('panel-log-only');
-  await runCommand(page, 'View: Close All Editors');
+  await closeEditors(page);
 });
 
 test('the class of a device is set in the panel, and the replay follows', { timeout }, async () => {
@@ -67,13 +67,11 @@ test('the class of a device is set in the panel, and the replay follows', { time
   const failed = frame.locator('#summary td[data-run^="dynamic"][data-metric="failed"]');
   await expectEventually(async () => (await failed.getAttribute('data-value')) === '2', 'failures');
   const block = frame.locator('details[data-group="classes"]');
-  await block.locator('summary').focus();
-  await page.keyboard.press('Enter');
+  await pressOn(block.locator('summary'), 'Enter');
   const field = frame.getByLabel('0000:00:09.0', { exact: true });
   assert.equal(await field.inputValue(), 'unknown');
-  await field.focus();
   // The first of the choices, by keyboard alone.
-  await page.keyboard.press('Home');
+  await pressOn(field, 'Home');
   await expectEventually(async () => (await field.inputValue()) === 'block', 'a block device');
   // A row of what is zero in every run is left out: before, there was none.
   const served = frame.locator('#summary td[data-run^="dynamic"][data-metric="served"]');
@@ -111,8 +109,7 @@ test('a reload of the window brings back the class and the slot map', { timeout 
   await frame.locator('#slot-map').evaluate((element) => element.scrollIntoView());
   const moment = () => panelReady(page).then((found) => found.locator('#map-event .map-at').innerText());
   await frame.locator('#map-colour').selectOption('direction');
-  await frame.locator('#slot-scrubber').focus();
-  await page.keyboard.press('End');
+  await pressOn(frame.locator('#slot-scrubber'), 'End');
   const last = await expectEventually(async () => {
     const now = await moment();
     return /1\.00[12]/.test(now) && now;
@@ -133,6 +130,55 @@ async function frameOf(name) {
     .first()
     .click();
 }
+
+test('every chart has a name, a table and keys', { timeout }, async () => {
+  await closeEditors(page);
+  await page.locator('.explorer-folders-view').getByText('capture', { exact: true }).click();
+  await openFile(page, 'trace.txt');
+  await runCommand(page, 'SWIOTLB Lens: Replay with dynamic pools');
+  const frame = await panelReady(page);
+  await frame.locator('#size-go').click();
+  await frame.locator('#size[data-state="done"]').waitFor({ timeout: 60_000 });
+  for (const id of ['slot-map', 'device-use', 'size']) {
+    await frame.locator(`#${id}`).evaluate((section) => section.scrollIntoView());
+    await frame.locator(`#${id} canvas`).first().waitFor();
+  }
+  await frame.locator('#map-event .map-at').waitFor();
+  await frame.locator('#device-table').waitFor();
+
+  const charts = frame.locator('canvas[role]:visible');
+  const found = await charts.evaluateAll((all) =>
+    all.map((canvas) => [canvas.id || canvas.className || 'small', canvas.getAttribute('role')]),
+  );
+  assert.ok(found.length >= 12, JSON.stringify(found));
+  for (const [index, [id, role]] of found.entries()) {
+    const chart = charts.nth(index);
+    assert.ok((await chart.getAttribute('aria-label')).length > 10, `${id} has a name`);
+    if (role === 'img') continue;
+    // The strip below the slots shows the whole trace: there is nowhere to move before it shows a part.
+    await pressOn(chart, ...(id === 'overview' ? ['+'] : []), 'Home');
+    const said = () =>
+      role === 'slider' ? chart.getAttribute('aria-valuetext') : frame.locator('#slot-map [aria-live]').innerText();
+    const before = await said();
+    await pressOn(chart, 'ArrowRight');
+    await expectEventually(async () => {
+      const now = await said();
+      return now !== before && now.length > 5;
+    }, `what ${id} says after a key, other than "${before}"`);
+  }
+
+  for (const name of ['slots', 'pools', 'transient', 'memory', 'device-shares', 'lifetimes', 'sizes', 'slot-map']) {
+    const summary = frame.locator(`details[data-table="${name}"] > summary`);
+    // A chart that has nothing to draw is not there.
+    if (!(await summary.isVisible())) continue;
+    await pressOn(summary, 'Enter');
+    await expectEventually(
+      async () => (await frame.locator(`details[data-table="${name}"] tbody tr`).count()) > 0,
+      `rows in the table of ${name}`,
+    );
+  }
+  assert.ok((await frame.locator('table#size-curve tbody tr').count()) > 3);
+});
 
 test('nothing went wrong on the way', () => {
   assert.deepEqual(session.problems(), []);
