@@ -212,7 +212,8 @@ function whoLine(analysis: Analysis, row: number, withSize: boolean): HoverLine 
     const why = mask > 0 ? ` (min_align_mask ${formatHex(mask)})` : '';
     const [size, inSlots] = [formatBytes(columns.sizeBytes[row]), formatBytes(slots * SLOT_BYTES)];
     const isHeld = columns.outcome[row] === Outcome.served;
-    parts.push(isHeld ? `${size} of ${inSlots} used${why}` : `${size} asked for, ${inSlots} in slots${why}`);
+    const asked = size === inSlots ? `${size} asked for` : `${size} asked for, ${inSlots} in slots`;
+    parts.push(`${isHeld ? `${size} of ${inSlots} used` : asked}${why}`);
   }
   const attributes = describeAttributes(columns.attributes[row]);
   if (attributes !== '') {

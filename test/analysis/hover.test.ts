@@ -331,6 +331,7 @@ describe('hover beside a finding', () => {
 
   it('does not say again what the finding says', () => {
     const card = hover(true);
+    expect(card.lines[0]!.text).toMatch(/ · 256 KiB asked for$/);
     expect(card.verdict).toBe('Failed · Cause unknown · 128 slots · 256 KiB');
     const text = card.lines.map((part) => part.text).join('\n');
     expect(text).not.toMatch(/Holders now|Kernel message|One of/);
