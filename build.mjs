@@ -41,6 +41,8 @@ const bundles = [
   { from: 'src/webview/traceView/traceView.ts', to: 'dist/traceView.js', ...browser },
 ];
 
+const noticesFile = 'dist/THIRD-PARTY-LICENSES.txt';
+
 if (flags.bench) process.exit(await bench(positionals));
 if (flags.watch) await watch();
 else await buildOnce().catch(failed);
@@ -61,7 +63,7 @@ function optionsOf({ from, to, executable: _, ...rest }) {
     minify: flags.minify,
     sourcemap: flags.minify ? false : 'linked',
     metafile: true,
-    legalComments: 'linked',
+    legalComments: 'none', // All of them are in `notices`.
     logLevel: 'warning',
     define: { 'process.env.NODE_ENV': flags.minify ? '"production"' : '"development"' },
   };
@@ -75,7 +77,29 @@ async function buildOnce() {
     if (bundle.executable) fs.chmodSync(path.join(root, bundle.to), 0o755);
     report(bundle, result.metafile);
   }
-  removeStale(built.flatMap(({ result }) => Object.keys(result.metafile.outputs)));
+  const outputs = built.flatMap(({ result }) => Object.entries(result.metafile.outputs));
+  fs.writeFileSync(path.join(root, noticesFile), notices(outputs.flatMap(([, { inputs }]) => Object.entries(inputs))));
+  removeStale([...outputs.map(([name]) => name), noticesFile]);
+}
+
+/** Names, versions and licences of the packages that are in the bundles: their licences ask for that. */
+function notices(inputs) {
+  const folders = new Set();
+  for (const [input, { bytesInOutput }] of inputs) {
+    const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
+    if (folder !== undefined && bytesInOutput > 0) folders.add(path.join(root, folder));
+  }
+  const texts = [...folders].map((folder) => {
+    const { name, version, license, author, homepage } = JSON.parse(
+      fs.readFileSync(path.join(folder, 'package.json'), 'utf8'),
+    );
+    const files = fs.readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+    const licences = files.sort().map((file) => fs.readFileSync(path.join(folder, file), 'utf8').trim());
+    const from = [author?.name ?? author, homepage].filter(Boolean).join(', ');
+    if (!licences.length) licences.push(`The package holds no text of its licence. It is by ${from}.`);
+    return `${name} ${version} (${license})\n\n${licences.join('\n\n')}\n`;
+  });
+  return `SWIOTLB Lens contains parts of these packages.\n\n${texts.sort().join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
 /** What an earlier build left behind must not be packaged. */
@@ -84,7 +108,7 @@ function removeStale(outputs) {
   const kept = new Set(outputs.map((output) => path.join(root, output)));
   for (const name of fs.existsSync(dist) ? fs.readdirSync(dist) : []) {
     const file = path.join(dist, name);
-    if (!kept.has(file) && !kept.has(file.replace(/\.LEGAL\.txt$/, ''))) fs.rmSync(file, { recursive: true });
+    if (!kept.has(file)) fs.rmSync(file, { recursive: true });
   }
 }
 

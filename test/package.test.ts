@@ -14,7 +14,7 @@ const wanted: readonly RegExp[] = [
   /^extension\.vsixmanifest$/,
   /^extension\/(package\.json|package\.nls(?:\.\w+)?\.json|readme\.md|changelog\.md|LICENSE\.txt)$/,
   /^extension\/dist\/(extension|server|cli|worker|lines|traceView|webview|webExtension|webWorker)\.js$/,
-  /^extension\/dist\/\w+\.js\.LEGAL\.txt$/,
+  /^extension\/dist\/THIRD-PARTY-LICENSES\.txt$/,
   /^extension\/l10n\/[\w.-]+\.json$/,
   /^extension\/media\/([\w-]+\/)*[\w.-]+\.(png|svg|css|md|txt|csv|dat)$/,
   /^extension\/syntaxes\/[\w.-]+\.json$/,
@@ -70,6 +70,15 @@ describe('the package', () => {
         'extension/LICENSE.txt',
       ]),
     );
+  });
+
+  it('names the packages it contains, with their licences', () => {
+    const text = fs.readFileSync(path.join(root, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
+    for (const name of ['chart.js', 'commander', 'papaparse', 'vscode-languageclient', 'vscode-languageserver']) {
+      expect(text).toMatch(new RegExp(`^${name} [\\d.]+ \\(\\S+\\)\\n\\n[^-]*Copyright`, 'm'));
+    }
+    expect(text).not.toMatch(/\(undefined\)|by \./);
+    expect(entries.map((entry) => entry.name)).toContain('extension/dist/THIRD-PARTY-LICENSES.txt');
   });
 
   it('stays small', () => {
