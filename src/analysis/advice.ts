@@ -198,13 +198,17 @@ function unknownAdvice(context: AdviceContext): string[] {
   return advice;
 }
 
+/** A new size in place of a value with `force` would take more than the size away; `parameter` is today's value. */
+export function forceAdvice(parameter: string | null): string[] {
+  return parameter !== null && readBootParameter(parameter).force
+    ? [`Today's swiotlb=${parameter} bounces everything: write ,force behind the number to keep that.`]
+    : [];
+}
+
 /** Sentences that name a size, what the kernel makes of it, and how to set it. */
 function largerPoolAdvice(context: AdviceContext, why: string): string[] {
   const suggestion = suggestPool(context);
-  const isForced = context.parameter !== null && readBootParameter(context.parameter).force;
-  const keepForce = isForced
-    ? [`Today's swiotlb=${context.parameter} bounces everything: write ,force behind the number to keep that.`]
-    : [];
+  const keepForce = forceAdvice(context.parameter);
   if (suggestion === null) {
     return [
       `${why}: set swiotlb=N on the kernel command line, N in slots of 2 KiB (65536 is 128 MiB).`,

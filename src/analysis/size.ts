@@ -21,8 +21,9 @@ import {
   smallestPools,
   withoutHopeless,
 } from '../replay/sizing';
-import { howToApply } from './advice';
+import { forceAdvice, howToApply } from './advice';
 import type { Analysis } from './analysis';
+import { bootParameterOf } from './boot';
 import { policyOf } from './replaySetup';
 import { contextOf, runSizeJob, type SizingData, sizingData } from './sizeJobs';
 import {
@@ -162,7 +163,7 @@ function* sizingOf(
     smallest,
     areas,
     unusedBytes,
-    advice: adviceFor(curve, smallest, unusedBytes, cpus),
+    advice: adviceFor(curve, smallest, unusedBytes, cpus, bootParameterOf(analysis)),
   };
 }
 
@@ -296,6 +297,7 @@ function adviceFor(
   smallest: SizeReport['smallest'],
   unusedBytes: number | null,
   cpus: number,
+  parameter: string | null,
 ): string[] {
   const advice: string[] = [];
   const fixed = smallest.find((entry) => entry.policy === 'fixed');
@@ -305,7 +307,7 @@ function adviceFor(
         `with ${Math.round(fixed.headroom * 100)} % headroom set ${fixed.bootParameter}, which ${cpus} CPUs turn into ` +
         `${formatBytes(fixed.bytesAfterRounding)} with ${fixed.areas} areas. The number counts slots of 2 KiB.`,
     );
-    advice.push(howToApply);
+    advice.push(howToApply, ...forceAdvice(parameter));
   } else if (fixed !== undefined) {
     advice.push('No fixed pool of the sizes tried serves this load.');
   }

@@ -48,6 +48,11 @@ describe('size', () => {
     expect((report['advice'] as string[]).join(' ')).toContain('The number counts slots');
   });
 
+  it('keeps what the parameter of today says beside the size', () => {
+    const { advice } = cli.json(['size', path.join(samples, '../full-1MiB'), '--policies', 'fixed']);
+    expect((advice as string[]).join(' ')).toContain("Today's swiotlb=512,4,force bounces everything: write ,force");
+  });
+
   it('says that no size helps what is above 256 KiB', () => {
     const { out, code } = cli.run(['size', sample('raspberry-pi-video')]);
     expect(code).toBe(0);
