@@ -24,6 +24,8 @@ export async function panelReady(page) {
  */
 export async function panelAfterReload(page, remembered = '"runs"') {
   await expectEventually(async () => {
+    // It writes in idle moments only, and nobody but this test reads along.
+    await page.waitForTimeout(1000);
     const written = await workbenchState(page);
     return (
       written.get('memento/workbench.parts.editor')?.includes('swiotlbLens.replay') &&
