@@ -207,6 +207,7 @@ describe('a file that is no document', () => {
     ] as const) {
       const { uri } = write(name, content);
       await server.openFromDisk(uri);
+      answerOf(await server.ask(traceRequest, { uri })); // It has been read.
       const hover = await server.hover(uri, line, column);
       cards.push([hover?.range, JSON.stringify(hover?.contents).replaceAll(name, '')]);
     }

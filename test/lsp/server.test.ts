@@ -73,12 +73,12 @@ describe('a trace that is a clean file', () => {
   });
 
   it('gets one finding per episode, and quiet marks on its further lines', async () => {
-    const found = await server.diagnosticsOf(traceUri, (diagnostics) => 0 < diagnostics.length);
+    // Findings come while the trace is still read; the last ones are the whole.
+    const isHint = ({ severity }: { severity?: number }) => severity === 4;
+    const found = await server.diagnosticsOf(traceUri, (diagnostics) => 60 < diagnostics.filter(isHint).length);
     const errors = found.filter(({ severity, code }) => severity !== 4 && /^(pool-full|fragmented)/.test(String(code)));
-    const hints = found.filter((diagnostic) => diagnostic.severity === 4);
     expect(errors.length).toBeGreaterThan(0);
     expect(errors.length).toBeLessThan(10);
-    expect(hints.length).toBeGreaterThan(60);
     expect(errors[0].message).toMatch(/^(Pool full|Fragmented)/);
     expect(errors[0].message).toMatch(/… and \d+ more like this until line [\d,]+/);
     expect(errors[0].source).toBe('swiotlb');
