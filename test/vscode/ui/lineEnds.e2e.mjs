@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { expectEventually } from '../harness/until.mjs';
 import { goToLine, hoverText, openFile } from '../harness/workbench.mjs';
 import { openSession } from './session.mjs';
 
@@ -39,10 +40,11 @@ test('the card and the finding stand on the line of the message', { timeout: 60_
     .locator('.editor-group-container.active .view-line')
     .filter({ hasText: 'swiotlb buffer is full' })
     .first();
-  const [mark, shown] = [await squiggle.boundingBox(), await line.boundingBox()];
-  assert.ok(
-    mark !== null && shown !== null && shown.y - 2 <= mark.y && mark.y + mark.height <= shown.y + shown.height + 2,
-  );
+  // Lenses that come later move both, one after the other.
+  await expectEventually(async () => {
+    const [mark, shown] = [await squiggle.boundingBox(), await line.boundingBox()];
+    return shown.y - 2 <= mark.y && mark.y + mark.height <= shown.y + shown.height + 2;
+  }, 'the squiggle on the line of the message');
   await session.shot('line-ends');
   assert.deepEqual(session.problems(), []);
 });

@@ -9,6 +9,7 @@ import { expectEventually } from '../harness/until.mjs';
 import { closeEditors, focusOn, openFile, pickTheme, runCommand } from '../harness/workbench.mjs';
 import { panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
+import { cursorAfter, editorWith, untilCursor } from './traceView.mjs';
 
 const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url));
 const packedTrace = path.join(fixtures, 'vscode/trace.txt.gz');
@@ -59,21 +60,9 @@ before(
 );
 after(() => session?.close());
 
-/** The frame of the editor in front, once it shows a line with this text. */
-function editorOf(text) {
-  return expectEventually(async () => {
-    for (const frame of page.frames()) {
-      const row = frame.locator('#view .row .text').filter({ hasText: text }).first();
-      if (await row.isVisible().catch(() => false)) return frame;
-    }
-    return undefined;
-  }, `an editor with ${text}`);
-}
+const editorOf = (text) => editorWith(page, text);
 
 const numbersOf = (pattern) => lines.flatMap((text, index) => (pattern.test(text) ? [index + 1] : []));
-const cursorOf = async (frame) => Number(await frame.locator('#view .row.cursor').first().getAttribute('data-line'));
-const untilCursor = (frame, line) =>
-  expectEventually(async () => (await cursorOf(frame)) === line, `the cursor on line ${line}`);
 const rowCount = async (frame) => Number(await frame.locator('#view').getAttribute('aria-rowcount'));
 const untilRows = (frame, count) => expectEventually(async () => (await rowCount(frame)) === count, `${count} rows`);
 
@@ -104,9 +93,9 @@ test('n and p go through the failures; the card says why, its link leads to the 
   const frame = await editorOf('# tracer: nop');
   await focusOn(frame.locator('#view'));
   await page.keyboard.press('n');
-  const first = await expectEventually(async () => (await cursorOf(frame)) > 1 && cursorOf(frame), 'a failure');
+  const first = await cursorAfter(frame, 1, 'a failure');
   await page.keyboard.press('n');
-  const second = await expectEventually(async () => (await cursorOf(frame)) !== first && cursorOf(frame), 'the next');
+  const second = await cursorAfter(frame, first, 'the next');
   assert.ok(second > first);
   await page.keyboard.press('p');
   await untilCursor(frame, first);
@@ -133,7 +122,7 @@ test('Enter leads from a map to its unmap and back', { timeout: 180_000 }, async
   const map = lines.findIndex((line) => / dma_map_page: .* size=86 /.test(line)) + 1;
   await goTo(frame, map);
   await page.keyboard.press('Enter');
-  const unmap = await expectEventually(async () => (await cursorOf(frame)) !== map && cursorOf(frame), 'the unmap');
+  const unmap = await cursorAfter(frame, map, 'the unmap');
   const address = /dma_addr=(\w+)/.exec(lines[map - 1])[1];
   assert.match(lines[unmap - 1], new RegExp(`dma_unmap_page: .* dma_addr=${address} `));
 });
@@ -201,7 +190,7 @@ test('the menu of a line copies its finding', { timeout: 180_000 }, async () => 
   await frame.locator('#next-failure').waitFor();
   await focusOn(frame.locator('#view'));
   await page.keyboard.press('n');
-  const line = await expectEventually(async () => (await cursorOf(frame)) > 1 && cursorOf(frame), 'a failure');
+  const line = await cursorAfter(frame, 1, 'a failure');
   await frame.locator(`#line-${line} .text`).click({ button: 'right' });
   await clickMenu('Copy finding as Markdown');
   await expectEventually(

@@ -53,7 +53,7 @@ test('views and status bar follow the editor of a binary trace', { timeout: 60_0
   await runCommand(page, 'SWIOTLB Lens: Open sample trace');
   await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: 'A binary trace of trace-cmd' }).click();
   await page.locator('.tabs-container .tab.active').filter({ hasText: 'trace.dat' }).waitFor();
-  await view().locator('.monaco-list-row').filter({ hasText: 'No failure is recorded' }).waitFor();
+  await view().locator('.monaco-list-row').filter({ hasText: 'No mapping failed' }).waitFor();
   await page.locator('.statusbar-item#swiotlb-lens\\.swiotlb-lens\\.swiotlbLens\\.status').waitFor();
   await session.shot('views-trace-dat');
 });

@@ -6,9 +6,10 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { expectEventually } from '../harness/until.mjs';
-import { goToLine, hoverText, openFile, runCommand } from '../harness/workbench.mjs';
+import { focusOn, goToLine, hoverText, openFile, runCommand } from '../harness/workbench.mjs';
 import { inkEventually, panelReady } from './panel.mjs';
 import { openSession } from './session.mjs';
+import { cursorAfter, editorWith } from './traceView.mjs';
 
 const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url));
 
@@ -51,16 +52,7 @@ before(
 );
 after(() => session?.close());
 
-/** The frame of the custom editor in front, once it shows a line with this text. */
-function editorOf(text) {
-  return expectEventually(async () => {
-    for (const frame of page.frames()) {
-      const row = frame.locator('#view .row .text').filter({ hasText: text }).first();
-      if (await row.isVisible().catch(() => false)) return frame;
-    }
-    return undefined;
-  }, `an editor with "${text}"`);
-}
+const editorOf = (text) => editorWith(page, text);
 
 test('findings, with the log beside the trace, and a hover', { timeout: 180_000 }, async () => {
   await page.locator('.explorer-folders-view').getByText('capture', { exact: true }).click();
@@ -88,8 +80,9 @@ test('packed, binary and archived traces open in the custom editor', { timeout: 
   await openFile(page, 'trace-packed.txt.gz');
   const packed = await editorOf('# tracer: nop');
   await packed.locator('#next-failure').waitFor();
-  await packed.locator('#view').focus();
+  await focusOn(packed.locator('#view'));
   await page.keyboard.press('n');
+  await cursorAfter(packed, 1, 'a failure');
   await page.keyboard.press('h');
   await packed
     .locator('#card')
