@@ -37,7 +37,7 @@ export async function panelAfterReload(page, remembered = '"runs"') {
 }
 
 /** What the workbench of the page has written so far, by key. */
-async function workbenchState(page) {
+export async function workbenchState(page) {
   return new Map(
     await page.evaluate(async () => {
       const done = (request) =>
