@@ -114,8 +114,13 @@ export async function pickTheme(page, name) {
 
 /** Opens a file by double click in the explorer (as its default editor, so custom editors too). */
 export async function openFile(page, name) {
-  await page.locator('.explorer-folders-view').getByText(name, { exact: true }).dblclick();
-  await page.locator('.tabs-container .tab.active').filter({ hasText: name }).waitFor();
+  const tab = page.locator('.tabs-container .tab.active').filter({ hasText: name });
+  // A tree that fills in moves its rows under the pointer: another file may have taken the click.
+  await expectEventually(async () => {
+    await page.locator('.explorer-folders-view').getByText(name, { exact: true }).dblclick({ timeout: 10_000 });
+    await tab.waitFor({ timeout: 10_000 });
+    return true;
+  }, `the file ${name} to open`);
 }
 
 /** Puts the cursor at a line of the active text editor, and waits until it is there and the editor has the keyboard. */
