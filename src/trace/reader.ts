@@ -511,27 +511,14 @@ class TextReader implements TraceReader {
 
   /** The incomplete event line stays incomplete; the lines tried with it are read for themselves. */
   private flushPartial(): void {
-    const { context, partial } = this;
+    const { partial } = this;
     if (partial === null) {
       return;
     }
     this.partial = null;
-    const { line, byteOffset, lineStart, terminated } = context;
-    context.terminated = true;
-    for (const [index, held] of partial.lines.entries()) {
-      this.at(held);
-      const { bytes } = held;
-      const verdict = index === 0 ? this.withoutLastWord(bytes) : this.dispatch(bytes, 0, bytes.length);
-      if (verdict === Verdict.held) {
-        this.messages.flush();
-      } else {
-        this.settle(verdict, bytes, 0, bytes.length, true);
-      }
-    }
-    context.line = line;
-    context.byteOffset = byteOffset;
-    context.lineStart = lineStart;
-    context.terminated = terminated;
+    this.readHeld(partial.lines, ({ bytes }, index) =>
+      index === 0 ? this.withoutLastWord(bytes) : this.dispatch(bytes, 0, bytes.length),
+    );
   }
 
   /** What the columns of a table without a header are. */
@@ -562,18 +549,27 @@ class TextReader implements TraceReader {
 
   /** Lines that were held as parts of an entry are lines of their own. */
   private readAgain(lines: readonly EntryLine[]): void {
+    this.readHeld(lines, ({ bytes, skippedNuls }) => {
+      this.context.skippedNuls = skippedNuls;
+      return this.dispatch(bytes, 0, bytes.length, false);
+    });
+  }
+
+  /** Reads lines from before the one under way, each to its end. */
+  private readHeld<Held extends HeldLine>(
+    lines: readonly Held[],
+    read: (held: Held, index: number) => VerdictCode,
+  ): void {
     const { context } = this;
     const { line, byteOffset, lineStart, terminated, skippedNuls } = context;
     context.terminated = true;
-    for (const held of lines) {
+    for (const [index, held] of lines.entries()) {
       this.at(held);
-      context.skippedNuls = held.skippedNuls;
-      const { bytes } = held;
-      const verdict = this.dispatch(bytes, 0, bytes.length, false);
+      const verdict = read(held, index);
       if (verdict === Verdict.held) {
         this.messages.flush();
       } else {
-        this.settle(verdict, bytes, 0, bytes.length, true);
+        this.settle(verdict, held.bytes, 0, held.bytes.length, true);
       }
     }
     context.line = line;
