@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { anonymizeRequest } from '../protocol/anonymize';
 import { traceRequest } from '../protocol/lsp';
 import { FailureError } from '../protocol/result';
+import { baseName } from './baseName';
 import type { Server } from './client';
 import { languageId } from './detect';
 import { showLine } from './showLine';
@@ -22,7 +23,7 @@ export async function anonymize(uri: vscode.Uri, editors: TraceEditors, server: 
     return;
   }
   const target = await freeTarget(uri, uris.length > 1 || archive.test(uri.path));
-  const title = vscode.l10n.t('Anonymising {0}', nameOf(uri));
+  const title = vscode.l10n.t('Anonymising {0}', baseName(uri.path));
   try {
     const { uris: written, sentences } = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title, cancellable: true },
@@ -62,7 +63,7 @@ async function filesToCopy(uri: vscode.Uri, server: () => Promise<Server>): Prom
   const picked = await vscode.window.showQuickPick(
     [
       { label: all, detail: vscode.l10n.t('Into a folder beside; the same names in every file.'), uris: files },
-      { label: vscode.l10n.t('This file only'), detail: nameOf(uri), uris: [uri.toString()] },
+      { label: vscode.l10n.t('This file only'), detail: baseName(uri.path), uris: [uri.toString()] },
     ],
     { placeHolder: vscode.l10n.t('What shall be copied with other names and addresses?') },
   );
@@ -72,7 +73,7 @@ async function filesToCopy(uri: vscode.Uri, server: () => Promise<Server>): Prom
 /** A name beside the trace that nothing has yet. */
 async function freeTarget(uri: vscode.Uri, isFolder: boolean): Promise<vscode.Uri> {
   const folder = vscode.Uri.joinPath(uri, '..');
-  const name = nameOf(uri)
+  const name = baseName(uri.path)
     .replace(/\.(?:gz|zst|xz)$/, '')
     .replace(/\.(?:txt|log|dat|tar)$/, '');
   for (let number = 1; ; number++) {
@@ -104,8 +105,4 @@ async function isFile(uri: vscode.Uri): Promise<boolean> {
 function tell(sentences: readonly string[]): void {
   const advice = vscode.l10n.t('Look through the copy before you give it away.');
   void vscode.window.showInformationMessage([...sentences, advice].join(' '));
-}
-
-function nameOf(uri: vscode.Uri): string {
-  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
 }

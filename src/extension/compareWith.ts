@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { baseName } from './baseName';
 import { languageId } from './detect';
 import type { ReplayPanels } from './replayPanel';
 import type { TraceEditors } from './traceEditors';
@@ -32,13 +33,13 @@ async function pickTrace(
   if (items.length === 0) {
     return pickFile(uri);
   }
-  const placeHolder = vscode.l10n.t('Compare {0} with which trace?', nameOf(uri));
+  const placeHolder = vscode.l10n.t('Compare {0} with which trace?', baseName(uri.path));
   const picked = await vscode.window.showQuickPick([...items, file], { placeHolder, matchOnDescription: true });
   return picked === undefined || picked.uri !== undefined ? picked?.uri : pickFile(uri);
 }
 
 async function pickFile(uri: vscode.Uri): Promise<vscode.Uri | undefined> {
-  const title = vscode.l10n.t('Compare {0} with which trace?', nameOf(uri));
+  const title = vscode.l10n.t('Compare {0} with which trace?', baseName(uri.path));
   const near = uri.scheme === 'file' ? { defaultUri: vscode.Uri.joinPath(uri, '..') } : {};
   const picked = await vscode.window.showOpenDialog({ ...near, title, canSelectMany: false });
   return picked?.[0];
@@ -56,9 +57,5 @@ function openTraces(panels: ReplayPanels, editors: TraceEditors): vscode.Uri[] {
 
 function itemOf(uri: vscode.Uri): TraceItem {
   const folder = vscode.workspace.asRelativePath(vscode.Uri.joinPath(uri, '..'));
-  return { label: nameOf(uri), description: uri.scheme === 'untitled' ? '' : folder, uri };
-}
-
-function nameOf(uri: vscode.Uri): string {
-  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
+  return { label: baseName(uri.path), description: uri.scheme === 'untitled' ? '' : folder, uri };
 }

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ExportData, ExportFormat, ExportOffers } from '../protocol/panel';
+import { baseName } from './baseName';
 
 /** What the user chose to export. */
 type Choice =
@@ -74,7 +75,7 @@ function choicesOf(offers: ExportOffers): ChoiceItem[] {
 
 /** Beside the trace, else where VS Code thinks. */
 function defaultTarget(trace: vscode.Uri, choice: Choice): { defaultUri?: vscode.Uri } {
-  const name = trace.path.slice(trace.path.lastIndexOf('/') + 1).replace(/\.(?:txt|log|dat|gz|zst|xz)$/i, '');
+  const name = baseName(trace.path).replace(/\.(?:txt|log|dat|gz|zst|xz)$/i, '');
   const file = `${name}-${choice.kind === 'report' ? 'report' : choice.id}.${choice.format}`;
   const folder =
     trace.scheme === 'untitled' || vscode.workspace.fs.isWritableFileSystem(trace.scheme) === false

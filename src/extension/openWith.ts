@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { FailureError } from '../protocol/result';
+import { baseName } from './baseName';
 import type { Host } from './host';
 import { viewTypeOf } from './showLine';
 import { isTraceName, looksLikeTrace, sniffLength } from './sniff';
@@ -104,7 +105,7 @@ export class EditorChoice {
 }
 
 async function isTrace(host: Host, uri: vscode.Uri): Promise<boolean> {
-  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
+  const name = baseName(uri.path);
   if (isTraceName(name)) {
     return true;
   }

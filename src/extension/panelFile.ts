@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { type PanelMemory, savedPanel } from '../protocol/panel';
 import { FailureError } from '../protocol/result';
+import { baseName } from './baseName';
 
 /** A saved panel is small; a file of that name that is not gets no attention. */
 const maxBytes = 256 * 1024;
@@ -28,7 +29,7 @@ export async function readPanelFile(trace: vscode.Uri): Promise<FoundPanel> {
   } catch {
     return nothing;
   }
-  const name = nameOf(file);
+  const name = baseName(file.path);
   if (!vscode.workspace.isTrusted) {
     return { memory: null, problem: vscode.l10n.t('{0} was not read: this workspace is not trusted.', name) };
   }
@@ -64,11 +65,7 @@ export async function writePanelFile(trace: vscode.Uri, memory: PanelMemory): Pr
     await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw refuse(vscode.l10n.t('{0} could not be written: {1}', nameOf(file), reason));
+    throw refuse(vscode.l10n.t('{0} could not be written: {1}', baseName(file.path), reason));
   }
-  return nameOf(file);
-}
-
-function nameOf(uri: vscode.Uri): string {
-  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
+  return baseName(file.path);
 }

@@ -27,6 +27,7 @@ import {
 import { FailureError } from '../protocol/result';
 import { slotDetailRequest, slotLineRequest, slotStepRequest, slotsRequest } from '../protocol/slots';
 import type { CursorView, RunKey, SizeView, SourceView, VerifyView } from '../protocol/views';
+import { baseName } from './baseName';
 import type { Server } from './client';
 import { exportSomething } from './exportPanel';
 import { createNonce } from './nonce';
@@ -520,6 +521,6 @@ function openDocuments(): string[] {
 }
 
 function titleOf(uri: vscode.Uri): string {
-  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
+  const name = baseName(uri.path);
   return vscode.l10n.t('Replay: {0}', name);
 }

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { FailureError } from '../protocol/result';
+import { baseName } from './baseName';
 import type { TraceEditorHandle, TraceEditors } from './traceEditors';
 
 /** The custom editor for files that VS Code cannot, or need not, show as text. */
@@ -13,9 +14,7 @@ const defaultNames =
 
 /** The type under which VS Code knows the custom editor for a file: so it names it as the user does. */
 export function viewTypeOf(uri: vscode.Uri): string {
-  return defaultNames.test(uri.path.slice(uri.path.lastIndexOf('/') + 1))
-    ? traceEditorViewType
-    : traceEditorOptionViewType;
+  return defaultNames.test(baseName(uri.path)) ? traceEditorViewType : traceEditorOptionViewType;
 }
 
 /** How long a custom editor may take to appear after it was asked for. */

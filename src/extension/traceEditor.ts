@@ -27,6 +27,7 @@ import {
   type TraceMarks,
   unreadFile,
 } from '../protocol/traceEditor';
+import { baseName } from './baseName';
 import type { Server } from './client';
 import type { Host, LineReaderThread } from './host';
 import { createNonce } from './nonce';
@@ -388,7 +389,7 @@ class TraceEditor implements TraceEditorHandle {
           const line = this.pendingLine;
           this.pendingLine = null;
           return {
-            name: nameOf(this.fileUri),
+            name: baseName(this.fileUri.path),
             state: this.state,
             analysis: this.analysis,
             findings: this.findings(),
@@ -498,11 +499,7 @@ class TraceEditor implements TraceEditorHandle {
       styleUri: at('media', 'traceView.css'),
       nonce: createNonce(),
       language: vscode.env.language,
-      title: nameOf(this.fileUri),
+      title: baseName(this.fileUri.path),
     });
   }
-}
-
-function nameOf(uri: vscode.Uri): string {
-  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
 }

@@ -1,33 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { panelMemory, panelState, savedPanel } from '../../src/protocol/panel';
 import { ValidationError } from '../../src/protocol/validate';
-import type { PolicyView } from '../../src/protocol/views';
 import { labelOf } from '../../src/webview/labels';
 import { assumptionsOf } from '../../src/webview/sections/assumptions';
 import { classFields, withClass } from '../../src/webview/sections/deviceClasses';
 import { initialState, recordedKeyOf, withAssumptions } from '../../src/webview/state';
-import { mockRun, mockTrace } from './mockTrace';
-
-function policy(id: string, names: readonly string[]): PolicyView {
-  const param = (name: string) => ({
-    name,
-    title: name,
-    unit: '',
-    default: 0,
-    source: '',
-    min: null,
-    max: null,
-    choices: null,
-  });
-  return { id, title: id, explanation: '', source: '', params: names.map(param) };
-}
+import { mockPolicy, mockRun, mockTrace } from './mockTrace';
 
 const trace = mockTrace({
   recordedPolicy: 'fixed',
   policies: [
-    policy('fixed', ['areas', 'seed']),
-    policy('dynamic', ['areas', 'workerDelayNs', 'seed']),
-    policy('cc', ['seed']),
+    mockPolicy('fixed', ['areas', 'seed']),
+    mockPolicy('dynamic', ['areas', 'workerDelayNs', 'seed']),
+    mockPolicy('cc', ['seed']),
   ],
 });
 
@@ -110,7 +95,7 @@ describe('classes of devices', () => {
   });
 
   it('have fields of their own: no text field beside them', () => {
-    const policies = [policy('fixed', ['seed', 'deviceClass'])];
+    const policies = [mockPolicy('fixed', ['seed', 'deviceClass'])];
     expect(assumptionsOf({ policies }).map(({ param }) => param.name)).toEqual(['seed']);
   });
 });

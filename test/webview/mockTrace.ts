@@ -1,6 +1,6 @@
 import { createRandom } from '../../src/base/random';
 import type { Cause } from '../../src/model/cause';
-import type { FailureMark, LedgerView, RunView, SeriesView, TraceView } from '../../src/protocol/views';
+import type { FailureMark, LedgerView, PolicyView, RunView, SeriesView, TraceView } from '../../src/protocol/views';
 
 /** A ledger with nothing in it. */
 export const emptyLedger: LedgerView = {
@@ -122,9 +122,9 @@ export function mockTrace(changes: Partial<TraceView> = {}): TraceView {
     ],
     warnings: [],
     policies: [
-      mockPolicy('fixed', 'Fixed pool'),
-      mockPolicy('transient', 'Transient pools'),
-      mockPolicy('dynamic', 'Dynamic pools'),
+      mockPolicy('fixed', [], 'Fixed pool'),
+      mockPolicy('transient', [], 'Transient pools'),
+      mockPolicy('dynamic', [], 'Dynamic pools'),
     ],
     samples: {
       timeNs: Array.from({ length: 60 }, (_, i) => i * 2e7),
@@ -136,8 +136,20 @@ export function mockTrace(changes: Partial<TraceView> = {}): TraceView {
   };
 }
 
-function mockPolicy(id: string, title: string): TraceView['policies'][number] {
-  return { id, title, explanation: `${title}: what it does and how it fails.`, params: [], source: 'kernel' };
+/** A policy with parameters of these names. */
+export function mockPolicy(id: string, names: readonly string[], title = id): PolicyView {
+  const param = (name: string) => ({
+    name,
+    title: name,
+    unit: '',
+    default: 0,
+    source: '',
+    min: null,
+    max: null,
+    choices: null,
+  });
+  const explanation = `${title}: what it does and how it fails.`;
+  return { id, title, explanation, params: names.map(param), source: 'kernel' };
 }
 
 export function mockRun(changes: Partial<RunView> = {}): RunView {

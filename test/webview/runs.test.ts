@@ -1,30 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { FailureError } from '../../src/protocol/result';
-import type { PolicyView, RunKey } from '../../src/protocol/views';
+import type { RunKey } from '../../src/protocol/views';
 import { runId } from '../../src/protocol/views';
 import { Runs } from '../../src/webview/runs';
 import { frontKey, initialState, shownKeys } from '../../src/webview/state';
-import { mockRun, mockTrace } from './mockTrace';
+import { mockPolicy, mockRun, mockTrace } from './mockTrace';
 
-const param = (name: string) => ({
-  name,
-  title: name,
-  unit: '',
-  default: 0,
-  source: '',
-  min: null,
-  max: null,
-  choices: null,
-});
-const policy = (id: string, names: readonly string[]): PolicyView => ({
-  id,
-  title: id,
-  explanation: '',
-  source: '',
-  params: names.map(param),
-});
 const trace = mockTrace({
-  policies: [policy('fixed', ['poolSlots', 'seed']), policy('dynamic', ['seed']), policy('transient', ['seed'])],
+  policies: [
+    mockPolicy('fixed', ['poolSlots', 'seed']),
+    mockPolicy('dynamic', ['seed']),
+    mockPolicy('transient', ['seed']),
+  ],
 });
 
 function panelWith(answer: (key: RunKey) => Partial<ReturnType<typeof mockRun>> = () => ({})) {
@@ -64,7 +51,7 @@ describe('the runs of a panel', () => {
     runs.reset(
       mockTrace({
         policies: trace.policies.map(({ id, params }) =>
-          policy(id, [...params.map(({ name }) => name), 'deviceClass']),
+          mockPolicy(id, [...params.map(({ name }) => name), 'deviceClass']),
         ),
       }),
     );

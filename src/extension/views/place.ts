@@ -15,8 +15,3 @@ export function showLineOf(
     ? undefined
     : { command: showLineCommand, title: vscode.l10n.t('Show the line'), arguments: [source.uri, line] };
 }
-
-/** The name of a file without its folders. */
-export function baseName(file: string): string {
-  return file.slice(file.lastIndexOf('/') + 1);
-}

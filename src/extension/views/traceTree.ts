@@ -3,8 +3,9 @@ import { formatCount, plural } from '../../base/format';
 import type { EvidenceLevel } from '../../model/evidence';
 import type { GeometryRowView } from '../../protocol/sideViews';
 import type { TraceView } from '../../protocol/views';
+import { baseName } from '../baseName';
 import type { TreeNode } from './node';
-import { baseName, showLineOf } from './place';
+import { showLineOf } from './place';
 
 /** What the buttons of a geometry row need. */
 export interface GeometryTarget {
